@@ -1,0 +1,143 @@
+"""Who may do what: one table in code, a back end that reads it, and a guard for pages.
+
+There are no permission rows. What a role may do is decided in a change that somebody reviews, not
+in a database field; the look-ups of each room then limit *which* purposes and people a role sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account.auth_backends import AuthenticationBackend
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponseBase
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.actors import actor_of
+from accounts.models import Role, User
+
+ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
+    Role.ADMINISTRATOR: frozenset(
+        {
+            "accounts.manage_clients",
+            "accounts.manage_operators",
+            "audit_log.verify_log",
+            "audit_log.view_logentry",
+            "config.view_health",
+            "consent.answer_request",
+            "consent.assign_researcher",
+            "consent.close_purpose",
+            "consent.create_purpose",
+            "consent.invite_subject",
+            "consent.publish_notice",
+            "consent.read_identity",
+            "consent.submit_purpose",
+            "consent.view_outbox",
+            "consent.view_purpose",
+            "consent.view_subjects",
+            "emotion.view_recordings",
+            # Opened only with a stated reason that is in the log first, like every read.
+            "emotion.read_result",
+        }
+    ),
+    Role.RESEARCHER: frozenset(
+        {
+            "consent.invite_subject",
+            "consent.view_purpose",
+            "consent.view_subjects",
+            "emotion.export_results",
+            "emotion.read_media",
+            "emotion.read_result",
+            "emotion.upload_recording",
+            "emotion.view_recordings",
+            "emotion.view_statistics",
+        }
+    ),
+    # Oversees the others, so decides what opens and what is held, and never sees a result.
+    Role.DPO: frozenset(
+        {
+            "audit_log.verify_log",
+            "audit_log.view_logentry",
+            "consent.close_purpose",
+            "consent.open_purpose",
+            "consent.place_hold",
+            "consent.review_purpose",
+            "consent.view_breaches",
+            "consent.view_purpose",
+            "consent.view_register",
+        }
+    ),
+    # Consent is the data subject's own act: these codenames stand in no other row.
+    Role.SUBJECT: frozenset(
+        {
+            "audit_log.view_own_entries",
+            "consent.erase_own_data",
+            "consent.give_consent",
+            "consent.view_own_consents",
+            "consent.withdraw_consent",
+            "emotion.read_own_result",
+            "emotion.upload_own_recording",
+            "emotion.view_own_recordings",
+        }
+    ),
+}
+
+
+class RoleBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth ships no types
+    """Signs in by e-mail address and password; permissions come from the table above."""
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """The codenames of the person's role; none for the inactive and the unknown."""
+        if obj is not None or not isinstance(user_obj, User) or not user_obj.is_active:
+            return set()
+        return set(ROLE_PERMISSIONS[Role(user_obj.role)])
+
+    get_user_permissions = get_all_permissions
+
+    def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """None: there are no groups."""
+        return set()
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def require_permission(codename: str) -> Callable[[View], View]:
+    """Guard a page: ask who is unknown to sign in, and show everybody else without the right a 404.
+
+    What is not yours does not exist for you. Operators without a second factor never get here:
+    ``accounts.second_factor`` keeps them in the pages that set one up.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            user = request.user
+            if not isinstance(user, User):
+                return redirect_to_login(request.get_full_path())
+            if not user.has_perm(codename):
+                raise Http404
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+class HasScope(BasePermission):
+    """Guard an API view: the client's key must have the scope that the view names for the method.
+
+    The view says so in ``scopes = {"POST": Scope.RECORDINGS_UPLOAD}``; a method it does not name is
+    allowed to nobody.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether the key that signed this request covers it."""
+        scopes: dict[str, str] = getattr(view, "scopes", {})
+        needed = scopes.get(request.method or "")
+        actor = actor_of(request)
+        return actor.kind == "client" and needed is not None and needed in actor.scopes
