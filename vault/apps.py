@@ -7,3 +7,7 @@ class VaultConfig(AppConfig):
     """Sealing and keys."""
 
     name = "vault"
+
+    def ready(self) -> None:
+        """Register the deployment checks."""
+        from vault import checks  # noqa: F401  importing it is what registers them

@@ -1,0 +1,154 @@
+"""Epochs: the life of key-encryption keys, from the first to the destruction of the last but one.
+
+A rotation opens a new epoch, wraps the surviving keys under it (never touching sealed data), proves that
+nothing is wrapped under the old one any more and destroys its key with the provider. That is the moment
+(T2) from which no copy of a destroyed data key, in whatever backup, can be unwrapped.
+
+Every step is committed by itself and read back from the epochs' rows, so a rotation that was killed
+anywhere is finished by the next call. Two at once do no harm: each step is a conditional change.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from vault import keys
+from vault.aead import encode_fields
+from vault.errors import KeystoreUnavailable, WrapsRemain, WrongRootKey
+from vault.models import KEY_MODELS, Epoch, EpochState, WrappedKey
+from vault.providers import Provider, configured
+from vault.routing import KEYSTORE
+
+BATCH = 100
+PROOF = b"consentry epoch key".ljust(32, b"\x00")
+
+
+def current() -> Epoch:
+    """The epoch that new keys are wrapped under; raises KeystoreUnavailable when there is none."""
+    with keys.keystore():
+        found = Epoch.objects.filter(state=EpochState.CURRENT).first()
+    if found is None:
+        raise KeystoreUnavailable("the keystore has no current epoch: run `manage.py setup`")
+    return found
+
+
+def is_due(age: timedelta) -> bool:
+    """Whether to rotate: the current epoch is at least this old, or a rotation is unfinished."""
+    unfinished = [EpochState.OPENING, EpochState.CLOSED, EpochState.DESTROYING]
+    with keys.keystore():
+        if Epoch.objects.filter(state__in=unfinished).exists():
+            return True
+    opened = current().opened_at
+    return opened is not None and timezone.now() - opened >= age
+
+
+def rotate(provider: Provider | None = None) -> Epoch:
+    """Run a rotation to its end, or finish the one that was interrupted; the current epoch.
+
+    Raises WrongRootKey or RootKeyMissing when a survivor does not open, and then destroys nothing.
+    """
+    source = provider or configured()
+    with keys.keystore():
+        if not Epoch.objects.filter(state__in=[EpochState.CLOSED, EpochState.DESTROYING]).exists():
+            open_next(source)
+        for old in Epoch.objects.filter(state=EpochState.CLOSED):
+            rewrap_survivors(source, old, current())
+            prove_empty(old)
+        for old in Epoch.objects.filter(state=EpochState.DESTROYING):
+            destroy(source, old)
+    return current()
+
+
+def open_next(source: Provider) -> None:
+    """Make a new epoch with its key and make it the current one; the one before is closed."""
+    epoch = opening_epoch()
+    source.create(epoch.id)
+    proof = source.wrap(epoch.id, PROOF, proof_aad(epoch.id))
+    with transaction.atomic(using=KEYSTORE):
+        now = timezone.now()
+        # Waits for everyone who holds the old epoch by a share lock while wrapping under it.
+        list(Epoch.objects.select_for_update().filter(state=EpochState.CURRENT))
+        if not Epoch.objects.filter(id=epoch.id, state=EpochState.OPENING).exists():
+            return  # another process finished this step
+        Epoch.objects.filter(state=EpochState.CURRENT).update(
+            state=EpochState.CLOSED, closed_at=now
+        )
+        Epoch.objects.filter(id=epoch.id).update(
+            state=EpochState.CURRENT, proof=proof, opened_at=now
+        )
+
+
+def opening_epoch() -> Epoch:
+    """The epoch that is being opened: the one that was begun, or a new row."""
+    found = Epoch.objects.filter(state=EpochState.OPENING).first()
+    if found is not None:
+        return found
+    try:
+        with transaction.atomic(using=KEYSTORE):
+            return Epoch.objects.create()
+    except IntegrityError:
+        return Epoch.objects.get(state=EpochState.OPENING)  # another process began it
+
+
+def rewrap_survivors(source: Provider, old: Epoch, new: Epoch) -> None:
+    """Wrap every living key of ``old`` under ``new``, and open each again before it is stored."""
+    for model in KEY_MODELS:
+        living = model._default_manager.filter(epoch=old, destroyed_at=None).order_by("id")
+        while batch := list(living[:BATCH]):
+            fresh = [(row, rewrapped(source, row, new.id)) for row in batch]
+            with transaction.atomic(using=KEYSTORE):
+                if not keys.share_lock(new.id):
+                    raise KeystoreUnavailable("the epoch changed while keys were moved to it")
+                for row, wrapped in fresh:
+                    # A key that was destroyed meanwhile stays destroyed.
+                    living.filter(id=row.id).update(epoch=new, wrapped=wrapped)
+    keys.scrub()
+
+
+def rewrapped(source: Provider, row: WrappedKey, epoch_id: UUID) -> bytes:
+    """The row's key wrapped under another epoch, tried before it replaces the old wrap."""
+    old_aad, new_aad = keys.wrap_aad(row, row.epoch_id), keys.wrap_aad(row, epoch_id)
+    key = source.unwrap(row.epoch_id, bytes(row.wrapped or b""), old_aad)
+    wrapped = source.wrap(epoch_id, key, new_aad)
+    if source.unwrap(epoch_id, wrapped, new_aad) != key:
+        raise WrongRootKey(f"what was wrapped under epoch {epoch_id} does not open again")
+    return wrapped
+
+
+def prove_empty(old: Epoch) -> None:
+    """Mark a closed epoch for destruction, once no key at all is wrapped under it.
+
+    Nobody can wrap under it any more: that takes a share lock on the current epoch. Raises WrapsRemain.
+    """
+    with transaction.atomic(using=KEYSTORE):
+        held = Epoch.objects.select_for_update().get(id=old.id)
+        if held.state != EpochState.CLOSED:
+            return
+        for model in KEY_MODELS:
+            left = model._default_manager.filter(epoch=old, destroyed_at=None).count()
+            if left:
+                raise WrapsRemain(f"{left} keys ({model.__name__}) are still under epoch {old.id}")
+        Epoch.objects.filter(id=old.id).update(state=EpochState.DESTROYING)
+
+
+def destroy(source: Provider, old: Epoch) -> None:
+    """Destroy the epoch's key with the provider, then say so."""
+    source.destroy(old.id)
+    Epoch.objects.filter(id=old.id, state=EpochState.DESTROYING).update(
+        state=EpochState.DESTROYED, destroyed_at=timezone.now()
+    )
+
+
+def verify(source: Provider, epoch: Epoch) -> None:
+    """Raises RootKeyMissing or WrongRootKey unless the provider holds this epoch's own key."""
+    if source.unwrap(epoch.id, bytes(epoch.proof or b""), proof_aad(epoch.id)) != PROOF:
+        raise WrongRootKey(f"the provider's key for epoch {epoch.id} is not the one it had")
+
+
+def proof_aad(epoch_id: UUID) -> bytes:
+    """What the known text of an epoch is bound to."""
+    return encode_fields([b"consentry/epoch/v1", epoch_id.bytes])

@@ -1,0 +1,38 @@
+"""Keyed look-up: finds a sealed e-mail address or reference without storing it or a plain hash of it."""
+
+from __future__ import annotations
+
+import hmac
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from vault import keys
+from vault.aead import encode_fields
+from vault.models import ServiceKey, ServiceUse
+
+LABEL = b"consentry/index/v1\x00"
+
+
+def index(purpose_id: UUID | None, kind: str, value: str) -> bytes:
+    """The 32 bytes under which ``value`` is filed: HMAC-SHA256 under the purpose's index key.
+
+    The same value gives other bytes in another purpose or as another kind. The value is taken as it
+    stands; whoever calls decides about case and spaces. Makes the purpose's index key when there never
+    was one.
+    """
+    key = index_key(purpose_id)
+    return hmac.digest(key, LABEL + encode_fields([kind.encode(), value.encode()]), "sha256")
+
+
+def index_key(purpose_id: UUID | None) -> bytes:
+    """The index key of a purpose; None: the one that belongs to no purpose."""
+    rows = ServiceKey.objects.filter(use=ServiceUse.INDEX, purpose_id=purpose_id)
+    with keys.keystore():
+        known = rows.exists()
+    if not known:
+        try:
+            return keys.create(ServiceKey(use=ServiceUse.INDEX, purpose_id=purpose_id))
+        except IntegrityError:
+            pass  # another process made it in between
+    return keys.open_key(rows)[1]

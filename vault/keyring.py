@@ -1,0 +1,104 @@
+"""Data keys by name: make, list, destroy. No function here gives a byte of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from types import EllipsisType
+from uuid import UUID
+
+from django.utils import timezone
+
+from vault import keys
+from vault.models import DataKey, EpochState
+from vault.units import Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestroyedKey:
+    """A tombstone: which key died, when, and the epoch that it was last wrapped under."""
+
+    id: UUID
+    epoch_id: UUID
+    destroyed_at: datetime
+
+
+def create_data_key(unit: Unit) -> UUID:
+    """Make a new data key for this erasure unit; its id.
+
+    Every call makes another key: consent given again never revives an old one. Raises
+    KeystoreUnavailable.
+    """
+    row = DataKey(
+        subject_id=unit.subject_id,
+        purpose_id=unit.purpose_id,
+        category=unit.category,
+        recording_id=unit.recording_id,
+    )
+    keys.create(row)
+    return row.id
+
+
+def data_key_ids(
+    *,
+    subject_id: UUID,
+    purpose_id: UUID | EllipsisType | None = ...,
+    category: str | None = None,
+    recording_id: UUID | None = None,
+    include_destroyed: bool = False,
+) -> list[UUID]:
+    """The ids of a data subject's keys, oldest first.
+
+    ``purpose_id`` left out means every purpose; None means the account's own keys. The other filters
+    apply when they are given.
+    """
+    rows = DataKey.objects.filter(subject_id=subject_id)
+    if not isinstance(purpose_id, EllipsisType):
+        rows = rows.filter(purpose_id=purpose_id)
+    if category is not None:
+        rows = rows.filter(category=category)
+    if recording_id is not None:
+        rows = rows.filter(recording_id=recording_id)
+    if not include_destroyed:
+        rows = rows.filter(destroyed_at=None)
+    with keys.keystore():
+        return list(rows.order_by("created_at", "id").values_list("id", flat=True))
+
+
+def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:
+    """Destroy these keys and leave tombstones. Safe to repeat: the first destruction stands.
+
+    Ids that the keystore does not know are left out of the answer.
+    """
+    rows = DataKey.objects.filter(id__in=list(ids))
+    keys.entomb(rows)
+    with keys.keystore():
+        return [
+            DestroyedKey(id=row.id, epoch_id=row.epoch_id, destroyed_at=row.destroyed_at)
+            for row in rows.order_by("id")
+            if row.destroyed_at is not None
+        ]
+
+
+def final_destruction(key_ids: Iterable[UUID]) -> datetime | None:
+    """T2: since when no copy of these keys can be unwrapped; None while one still could be.
+
+    Every key must be a tombstone and the epoch it was last wrapped under must be destroyed, and that
+    written in the log. A key that the keystore does not know proves nothing, so it gives None. For no
+    keys at all there was nothing to destroy: now.
+    """
+    wanted = set(key_ids)
+    if not wanted:
+        return timezone.now()
+    with keys.keystore():
+        rows = list(DataKey.objects.filter(id__in=wanted).select_related("epoch"))
+    moments: list[datetime] = []
+    for row in rows:
+        epoch = row.epoch
+        if row.destroyed_at is None or epoch.state != EpochState.DESTROYED:
+            return None
+        if epoch.destroyed_at is None or epoch.destroyed_entry is None:
+            return None
+        moments.append(epoch.destroyed_at)
+    return max(moments) if len(rows) == len(wanted) else None

@@ -1,0 +1,139 @@
+"""The vault's own hands on keys. Nothing outside this package may import this module.
+
+It makes keys, wraps them under the current epoch and unwraps them again. What others may do with keys
+is in ``keyring`` (names only) and ``store`` (against a permit and a receipt).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from vault.aead import KEY_BYTES, encode_fields
+from vault.errors import (
+    KeyDestroyed,
+    KeyMissing,
+    KeystoreUnavailable,
+    RootKeyMissing,
+    UnitMismatch,
+)
+from vault.models import DataKey, Epoch, EpochState, WrappedKey
+from vault.providers import configured
+from vault.routing import KEYSTORE
+from vault.units import Unit
+
+AnyKey = TypeVar("AnyKey", bound=WrappedKey)
+ATTEMPTS = 5  # an epoch lives for days; meeting two switches in a row is already unheard of
+
+
+@contextmanager
+def keystore() -> Iterator[None]:
+    """Tell an unreachable keystore apart from every other error."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise KeystoreUnavailable(f"the keystore cannot be used: {error}") from error
+
+
+def wrap_aad(row: WrappedKey, epoch_id: UUID) -> bytes:
+    """What a wrapped key is bound to: its epoch, kind, id and owner."""
+    return encode_fields([b"consentry/wrap/v1", epoch_id.bytes, *row.binding()])
+
+
+def current_epoch_id() -> UUID:
+    """The epoch for new wraps; raises KeystoreUnavailable when there is none."""
+    found = Epoch.objects.filter(state=EpochState.CURRENT).values_list("id", flat=True).first()
+    if found is None:
+        raise KeystoreUnavailable("the keystore has no current epoch: run `manage.py setup`")
+    return found
+
+
+def share_lock(epoch_id: UUID) -> bool:
+    """Hold the epoch's state still until the transaction ends; whether it is the current one.
+
+    A rotation that closes the epoch waits for every holder, so it sees every wrap made under it. On
+    SQLite the IMMEDIATE transaction is the lock.
+    """
+    if connections[KEYSTORE].features.has_select_for_update:
+        # Django offers FOR UPDATE only, which would make writers wait for one another.
+        query = "SELECT * FROM vault_epoch WHERE id = %s FOR SHARE"
+        found = list(Epoch.objects.using(KEYSTORE).raw(query, [epoch_id]))
+    else:
+        found = list(Epoch.objects.filter(id=epoch_id))
+    return any(epoch.state == EpochState.CURRENT for epoch in found)
+
+
+def create(row: WrappedKey) -> bytes:
+    """Make a new random key, wrap it under the current epoch, insert ``row``; the key itself.
+
+    The provider is asked before the lock is taken. Raises IntegrityError when the row exists already.
+    """
+    key = os.urandom(KEY_BYTES)
+    with keystore():
+        for _ in range(ATTEMPTS):
+            epoch_id = current_epoch_id()
+            row.epoch_id = epoch_id
+            row.wrapped = configured().wrap(epoch_id, key, wrap_aad(row, epoch_id))
+            with transaction.atomic(using=KEYSTORE):
+                if share_lock(epoch_id):
+                    row.save(force_insert=True)
+                    return key
+    raise KeystoreUnavailable("the current epoch kept changing while a key was being made")
+
+
+def open_key(rows: QuerySet[AnyKey]) -> tuple[AnyKey, bytes]:
+    """The one row and its key; raises KeyMissing, KeyDestroyed, RootKeyMissing or WrongRootKey."""
+    with keystore():
+        for _ in range(ATTEMPTS):
+            row = rows.first()
+            if row is None:
+                raise KeyMissing("no such key in the keystore, and none is made in its place")
+            if row.wrapped is None:
+                raise KeyDestroyed(f"this key was destroyed at {row.destroyed_at}")
+            try:
+                aad = wrap_aad(row, row.epoch_id)
+                return row, configured().unwrap(row.epoch_id, bytes(row.wrapped), aad)
+            except RootKeyMissing:
+                # A rotation may have moved the key between the read and the unwrapping.
+                if not rows.exclude(epoch_id=row.epoch_id).exists():
+                    raise
+    raise KeystoreUnavailable("the key's epoch kept changing while it was being opened")
+
+
+def open_data_key(data_key_id: UUID, unit: Unit) -> bytes:
+    """The data key of this unit; raises UnitMismatch when the key belongs to another one."""
+    row, key = open_key(DataKey.objects.filter(id=data_key_id))
+    if row.unit != unit:
+        raise UnitMismatch("this data key belongs to another erasure unit")
+    return key
+
+
+def entomb(rows: QuerySet[AnyKey]) -> None:
+    """Destroy the wrapped bytes of these rows and leave tombstones; those already destroyed stay."""
+    with keystore():
+        changed = rows.filter(destroyed_at=None).update(wrapped=None, destroyed_at=timezone.now())
+        if changed:
+            scrub()
+
+
+def scrub() -> None:
+    """Remove what SQLite's write-ahead log still holds of overwritten rows, once they are committed.
+
+    ``secure_delete`` clears the database file itself. PostgreSQL keeps old row versions and its log
+    for a while: there only the end of the epoch makes them useless, as it does for every backup.
+    """
+    connection = connections[KEYSTORE]
+    if connection.vendor == "sqlite":
+
+        def checkpoint() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        transaction.on_commit(checkpoint, using=KEYSTORE)
