@@ -1,0 +1,139 @@
+"""The tables of the access log. Rows are only ever added; the database itself refuses anything else.
+
+``LogEntry`` repeats some fields of the body in columns so that they can be searched; the body is what
+counts, and ``verify_log`` compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.entries import Entry, parse
+from audit_log.fields import BytesField
+
+
+class PendingEntry(models.Model):
+    """An entry that is written but has no place in the tree yet; it leaves only by integration."""
+
+    entry_id = models.UUIDField(primary_key=True, editable=False)
+    created = models.DateTimeField(db_index=True)
+    leaf_hash = BytesField(max_length=32)
+    body = BytesField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.entry_id)
+
+
+class LogEntryQuerySet(models.QuerySet["LogEntry"]):
+    """What is looked for in the log. Tags are made by the vault; the log knows no people."""
+
+    def newest_first(self) -> LogEntryQuerySet:
+        """The order of the pages."""
+        return self.order_by("-index")
+
+    def about_subject(self, tags: Iterable[bytes]) -> LogEntryQuerySet:
+        """Entries about the person who has these tags (one per purpose)."""
+        return self.filter(subject_tag__in=present(tags))
+
+    def about_object(self, tags: Iterable[bytes]) -> LogEntryQuerySet:
+        """Entries about the recordings, analyses or contact records with these tags."""
+        return self.filter(object_tag__in=present(tags))
+
+    def about_consent(self, tags: Iterable[bytes]) -> LogEntryQuerySet:
+        """Entries that belong to the consent records with these tags."""
+        return self.filter(consent_tag__in=present(tags))
+
+    def of_purpose(self, purpose_id: UUID) -> LogEntryQuerySet:
+        """Entries of one purpose."""
+        return self.filter(purpose_id=purpose_id)
+
+    def provable(self) -> LogEntryQuerySet:
+        """Entries that a signed checkpoint covers, so that a receipt can be made for them."""
+        newest = Checkpoint.objects.order_by("-size").values("size")[:1]
+        return self.filter(index__lt=models.Subquery(newest))
+
+
+def present(tags: Iterable[bytes]) -> list[bytes]:
+    """The tags that say something: an empty tag would match everything that has none."""
+    return [tag for tag in tags if tag]
+
+
+class LogEntry(models.Model):
+    """An entry at its place in the tree; indices are contiguous from 0."""
+
+    index = models.BigIntegerField(primary_key=True, editable=False)
+    entry_id = models.UUIDField(unique=True, editable=False)
+    leaf_hash = BytesField(max_length=32)
+    body = BytesField()
+    time = models.DateTimeField(_("time"), db_index=True)
+    actor = models.CharField(_("actor"), max_length=80)
+    action = models.CharField(_("action"), max_length=40, choices=[(a, a) for a in Action])
+    outcome = models.CharField(_("outcome"), max_length=10, choices=[(o, o) for o in Outcome])
+    reason = models.CharField(
+        _("reason"), max_length=40, blank=True, choices=[(r, r) for r in ReasonCode]
+    )
+    purpose_id = models.UUIDField(_("purpose"), null=True)
+    subject_tag = BytesField(max_length=32, blank=True)
+    object_tag = BytesField(max_length=32, blank=True)
+    consent_tag = BytesField(max_length=32, blank=True)
+
+    objects = LogEntryQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [
+            ("verify_log", "Can verify the access log"),
+            ("view_own_entries", "Can view the entries about oneself"),
+        ]
+        # Each list of the pages is newest first, so every index ends with the place in the tree.
+        indexes = [
+            models.Index(fields=["subject_tag", "index"], name="log_by_subject"),
+            models.Index(fields=["object_tag", "index"], name="log_by_object"),
+            models.Index(fields=["consent_tag", "index"], name="log_by_consent"),
+            models.Index(fields=["purpose_id", "index"], name="log_by_purpose"),
+            models.Index(fields=["actor", "index"], name="log_by_actor"),
+            models.Index(fields=["action", "index"], name="log_by_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.index}: {self.action} {self.outcome}"
+
+    def entry(self) -> Entry:
+        """The entry as its body says it, which is what the tree covers."""
+        return parse(self.body)
+
+
+class TreeNode(models.Model):
+    """The hash of one complete subtree, at its position in the layout of Go's ``tlog``."""
+
+    position = models.BigIntegerField(primary_key=True, editable=False)
+    hash = BytesField(max_length=32)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.position)
+
+
+class Checkpoint(models.Model):
+    """A signed tree size and root hash; the highest one is published."""
+
+    size = models.BigIntegerField(primary_key=True, editable=False)
+    root = BytesField(max_length=32)
+    note = models.TextField(_("signed note"))
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.size} entries"
