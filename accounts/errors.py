@@ -1,0 +1,56 @@
+"""What can be wrong in this room. Each class has a stable code; config.errors gives it a status."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+
+
+class AccountsError(Exception):
+    """Base of everything that accounts refuse or cannot do."""
+
+    code = "accounts-error"
+
+    def __init__(self, message: str | Promise) -> None:
+        super().__init__(message)
+
+
+class InvalidClient(AccountsError):
+    """An API client is incomplete, or asks for a scope that does not exist."""
+
+    code = "invalid-client"
+
+
+class UnknownClient(AccountsError):
+    """No such API client."""
+
+    code = "not-found"
+
+
+class InvalidOperator(AccountsError):
+    """An operator's address, role or password is not acceptable."""
+
+    code = "invalid-operator"
+
+
+class AddressTaken(AccountsError):
+    """Another operator has this address."""
+
+    code = "address-taken"
+
+
+class UnknownOperator(AccountsError):
+    """No such operator."""
+
+    code = "not-found"
+
+
+class LastAdministrator(AccountsError):
+    """Without an administrator nobody could let anybody in again."""
+
+    code = "last-administrator"
+
+
+class TooManyAttempts(AccountsError):
+    """Too many failures for one account or from one network address; later it may try again."""
+
+    code = "too-many-attempts"

@@ -1,0 +1,100 @@
+"""Making operators, letting them back in, and closing their accounts. Each step is in the log."""
+
+from __future__ import annotations
+
+import secrets
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actors import Actor
+from accounts.errors import AddressTaken, InvalidOperator, LastAdministrator, UnknownOperator
+from accounts.models import Role, User
+from audit_log.actions import Action
+from audit_log.entries import Draft
+from audit_log.log import append
+
+
+def operators() -> QuerySet[User]:
+    """Everybody who works here, the deactivated too."""
+    return User.objects.exclude(role=Role.SUBJECT).order_by("date_joined")
+
+
+def create_operator(actor: Actor, *, email: str, role: Role, password: str) -> User:
+    """Make an operator, who has to set up a second factor at the first sign-in.
+
+    Raises InvalidOperator for a malformed address, a data subject's role or a weak password, and
+    AddressTaken when another operator has the address.
+    """
+    try:
+        validate_email(email.strip())
+        validate_password(password, User(email=email.strip(), role=role))
+    except ValidationError as error:
+        raise InvalidOperator(" ".join(error.messages)) from None
+    if role == Role.SUBJECT:
+        raise InvalidOperator(_("Data subjects are invited, not made."))
+    try:
+        with transaction.atomic():
+            user = User.objects.create_operator(email, password, role)
+            append(Draft(action=Action.OPERATOR_CREATE, actor=actor.log_name()))
+    except IntegrityError:
+        raise AddressTaken(_("Another operator has this address.")) from None
+    return user
+
+
+def deactivate_operator(actor: Actor, operator_id: UUID) -> User:
+    """Close an operator's account; their open sessions end with it.
+
+    Raises UnknownOperator, and LastAdministrator when nobody could let anybody in again.
+    """
+    with transaction.atomic():
+        user = lock_operator(operator_id)
+        active = User.objects.select_for_update().filter(role=Role.ADMINISTRATOR, is_active=True)
+        if user.role == Role.ADMINISTRATOR and not active.exclude(id=user.id).exists():
+            raise LastAdministrator(_("This is the last administrator."))
+        if user.is_active:
+            user.is_active = False
+            user.save(update_fields=["is_active"])
+            append(Draft(action=Action.OPERATOR_CHANGE, actor=actor.log_name()))
+    return user
+
+
+def reactivate_operator(actor: Actor, operator_id: UUID) -> User:
+    """Open a closed account again; raises UnknownOperator."""
+    with transaction.atomic():
+        user = lock_operator(operator_id)
+        if not user.is_active:
+            user.is_active = True
+            user.save(update_fields=["is_active"])
+            append(Draft(action=Action.OPERATOR_CHANGE, actor=actor.log_name()))
+    return user
+
+
+def reset_sign_in(actor: Actor, operator_id: UUID) -> str:
+    """Let an operator in again who lost the password or the second factor.
+
+    Returns a new password, shown once. The old password, all second factors and every open session
+    stop working; the operator sets up a new second factor. Raises UnknownOperator.
+    """
+    password = secrets.token_urlsafe(15)
+    with transaction.atomic():
+        user = lock_operator(operator_id)
+        user.set_password(password)  # open sessions hold a hash of the old one and end here
+        user.save(update_fields=["password"])
+        Authenticator.objects.filter(user=user).delete()
+        append(Draft(action=Action.OPERATOR_CHANGE, actor=actor.log_name()))
+    return password
+
+
+def lock_operator(operator_id: UUID) -> User:
+    """The operator's row, locked; raises UnknownOperator."""
+    user = operators().select_for_update().filter(id=operator_id).first()
+    if user is None:
+        raise UnknownOperator(_("There is no such operator."))
+    return user

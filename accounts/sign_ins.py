@@ -1,0 +1,55 @@
+"""What signing in and out, and changing the means of doing so, leave in the access log.
+
+An operator is named by id. A data subject is named by a tag that only ``consent`` can make, so for
+them the entry is written by the function that ``settings.SUBJECT_SIGN_IN_RECORDER`` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from allauth.account.internal.flows.login import record_authentication
+from django.conf import settings
+from django.contrib.auth import login
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from accounts.actors import ANONYMOUS, actor_for
+from accounts.models import User
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append, append_durable
+
+SubjectRecorder = Callable[[User, Action], None]
+
+
+def record(user: User, action: Action) -> None:
+    """Write down what a known person did about signing in, inside the caller's transaction."""
+    if user.is_operator:
+        append(Draft(action=action, actor=actor_for(user).log_name()))
+        return
+    recorder: SubjectRecorder = import_string(settings.SUBJECT_SIGN_IN_RECORDER)
+    recorder(user, action)
+
+
+def record_failure(reason: ReasonCode, user: User | None = None) -> None:
+    """Write down a refused attempt, by nobody known or by whoever had passed the first factor."""
+    known = user is not None and user.is_operator
+    append_durable(
+        Draft(
+            action=Action.LOGIN_FAIL,
+            actor=actor_for(user).log_name() if user and known else ANONYMOUS.log_name(),
+            outcome=Outcome.REFUSED,
+            reason=reason,
+        )
+    )
+
+
+def sign_in_subject(request: HttpRequest, user: User) -> None:
+    """Open a data subject's session after an invitation or an e-mailed code was accepted.
+
+    The flow that accepted it writes the entry. Fresh for five minutes, so that the person can add a
+    passkey without being asked again.
+    """
+    login(request, user)
+    record_authentication(request, user, method="code", reauthenticated=True)

@@ -1,0 +1,78 @@
+"""The pages of signing in that differ from django-allauth's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.internal.flows import signup_authenticator
+from allauth.mfa.webauthn.views import AddWebAuthnView
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+
+from accounts.models import User
+from accounts.sign_ins import record
+from audit_log.actions import Action
+
+View = Callable[..., HttpResponseBase]
+
+
+def recorded(view: View) -> View:
+    """Write down a change of second factors in the same transaction as the change itself."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user = request.user
+        if not isinstance(user, User) or request.method != "POST":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            before = means_of(user)
+            response = view(request, *args, **kwargs)
+            if means_of(user) != before:
+                record(user, Action.AUTHENTICATOR_CHANGE)
+        return response
+
+    return inner
+
+
+def means_of(user: User) -> list[tuple[int, str]]:
+    """The person's second factors and passkeys; differs when one was added or removed."""
+    found = Authenticator.objects.filter(user=user).order_by("id")
+    return list(found.values_list("id", "type"))
+
+
+def not_here(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+    """A page of allauth's that this product does not have."""
+    raise Http404
+
+
+def operators_only(view: View) -> View:
+    """Guard a page that has no meaning for a data subject."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if isinstance(request.user, User) and not request.user.is_operator:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return inner
+
+
+class AddPasskeyView(AddWebAuthnView):  # type: ignore[misc]  # allauth ships no types
+    """Add a passkey. Data subjects get no recovery codes: the e-mailed code is their way back."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """File the passkey; ``dispatch`` has made sure that the person signed in recently."""
+        user = self.request.user
+        if not isinstance(user, User) or user.is_operator:
+            response: HttpResponse = super().form_valid(form)
+            return response
+        data = form.cleaned_data
+        signup_authenticator(self.request, user, data["name"], data["credential"])
+        return redirect("mfa_list_webauthn")
+
+
+add_passkey = AddPasskeyView.as_view()
