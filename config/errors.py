@@ -1,0 +1,116 @@
+"""One table: which error of which room answers with which HTTP status.
+
+Under ``/api/`` errors are RFC 9457 problem details with a stable ``code``; pages get the same status
+and message in HTML. What does not exist and what is not yours look alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, JsonResponse
+from emotion.inference.media import MediaCode, MediaRefused
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from audit_log import errors as log_errors
+from consent import errors as consent_errors
+from emotion import errors as emotion_errors
+from vault import errors as vault_errors
+
+STATUS: dict[type[Exception], int] = {
+    consent_errors.ConsentRefused: 403,
+    consent_errors.NotTheSubject: 403,
+    consent_errors.ProhibitedPurpose: 422,
+    consent_errors.InvalidPurpose: 409,
+    consent_errors.InvalidNotice: 409,
+    consent_errors.InvalidChoice: 422,
+    consent_errors.InvalidReference: 422,
+    consent_errors.InvitationInvalid: 410,
+    consent_errors.UnknownSubject: 404,
+    consent_errors.ReferenceTaken: 409,
+    consent_errors.SignInFailed: 403,
+    emotion_errors.NotFound: 404,
+    emotion_errors.Gone: 410,
+    emotion_errors.NotReady: 409,
+    emotion_errors.NoResult: 404,
+    emotion_errors.ReasonRequired: 400,
+    emotion_errors.UploadInvalid: 400,
+    emotion_errors.UploadTooLarge: 413,
+    emotion_errors.IdempotencyConflict: 422,
+    emotion_errors.IdempotencyInProgress: 409,
+    vault_errors.KeyDestroyed: 410,
+    vault_errors.VaultError: 503,
+    log_errors.AuditLogError: 503,
+}
+MEDIA_STATUS = {
+    MediaCode.TOO_LARGE: 413,
+    MediaCode.TOO_MANY_PIXELS: 413,
+    MediaCode.TYPE_NOT_SUPPORTED: 415,
+}
+PROBLEM = "application/problem+json"
+
+
+def status_of(error: Exception) -> int | None:
+    """The status of a known error, the nearest class deciding; None for one that nobody expected."""
+    if isinstance(error, MediaRefused):
+        return MEDIA_STATUS.get(error.code, 422)
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return None
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
+    """A problem-details object (RFC 9457)."""
+    return {
+        "type": "about:blank",
+        "title": code.replace("-", " "),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **more,
+    }
+
+
+def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: known errors by the table, DRF's own in the same shape."""
+    status = status_of(error)
+    if status is not None:
+        code = str(getattr(error, "code", "error"))
+        return Response(problem(status, code, str(error)), status=status, content_type=PROBLEM)
+    if isinstance(error, Http404):
+        error = NotFound("There is nothing here.")
+    if isinstance(error, BadRequest):
+        body = problem(400, "bad-request", str(error))
+        return Response(body, status=400, content_type=PROBLEM)
+    response = exception_handler(error, context)
+    if response is None or not isinstance(error, APIException):
+        return response
+    response.content_type = PROBLEM
+    if isinstance(error, ValidationError):
+        found = [
+            {"pointer": f"/{name}", "detail": " ".join(map(str, texts))}
+            for name, texts in dict(error.detail).items()  # type: ignore[arg-type]  # serializers give dicts
+        ]
+        response.data = problem(
+            422, "invalid", "Some fields are not as they should be.", errors=found
+        )
+        response.status_code = 422
+        return response
+    codes = error.get_codes()
+    code = codes if isinstance(codes, str) else "invalid"
+    response.data = problem(response.status_code, code.replace("_", "-"), str(error.detail))
+    return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the answer must be problem details."""
+    return request.path.startswith("/api/")
+
+
+def api_problem(status: int, code: str, detail: str) -> JsonResponse:
+    """Problem details outside DRF: unknown addresses, and errors before a view was reached."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM)

@@ -1,0 +1,46 @@
+"""What stands around every page: errors become pages, and no answer is kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from config.errors import api_problem, is_api, status_of
+
+log = logging.getLogger("consentry.web")
+
+
+class PlainErrors:
+    """Turn a known error into a page with its status, and an unknown one into a line without data.
+
+    The line names the exception's class and place, never its text: a message could hold what is sealed.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on; nobody but static files is cached anywhere."""
+        response = self.get_response(request)
+        if "Cache-Control" not in response:
+            response["Cache-Control"] = "no-store"
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The page of a known error; None lets Django answer 500."""
+        status = status_of(error)
+        if status is None:
+            frame = error.__traceback__
+            while frame and frame.tb_next:
+                frame = frame.tb_next
+            place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+            log.error("unexpected %s at %s", type(error).__name__, place)
+            return None
+        code = str(getattr(error, "code", "error"))
+        if is_api(request):
+            return api_problem(status, code, str(error))
+        context = {"status": status, "code": code, "message": str(error)}
+        return render(request, "error.html", context, status=status)

@@ -1,0 +1,31 @@
+"""Every address of the installation."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from config import views
+
+urlpatterns = [
+    path("", views.front, name="front"),
+    path("home/", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("account/", include("accounts.urls")),
+    path("me/", include("consent.urls")),
+    path("me/", include("emotion.urls")),
+    path("operate/", include("emotion.operator_urls")),
+    path("operate/", include("consent.operator_urls")),
+    path("operate/", include("accounts.operator_urls")),
+    path("", include("audit_log.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("api/v1/", include("consent.api_urls")),
+    path("api/v1/", include("emotion.api_urls")),
+]
+
+handler400 = "config.views.bad_request"
+handler403 = "config.views.forbidden"
+handler404 = "config.views.not_found"
+handler500 = "config.views.server_error"

@@ -1,0 +1,138 @@
+"""The doors that belong to no room: the front page, where to go after signing in, health and errors."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from audit_log.sequencer import lag
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+from kombu.exceptions import OperationalError
+
+from accounts.actors import actor_of
+from config.celery import app
+from config.errors import api_problem, is_api
+from emotion.inference.models import ModelIntegrityError, verify_models
+
+KEEPER_SILENT_AFTER = 30.0
+LAG_AT_MOST = 10.0
+DISK_AT_LEAST = 200 * 1024 * 1024
+
+
+@require_safe
+def front(request: HttpRequest) -> HttpResponse:
+    """What this installation is, for anybody."""
+    return render(request, "front.html")
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """After signing in: data subjects to their own page, operators to theirs."""
+    kind = actor_of(request).kind
+    if kind == "subject":
+        return redirect("subject_home")
+    return redirect("operate_home" if kind == "operator" else "front")
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers; nothing else is said."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def check_database(alias: str) -> str:
+    """Whether a database answers."""
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return type(error).__name__
+    return "ok"
+
+
+def check_broker() -> str:
+    """Whether the broker takes a connection."""
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+    except (OperationalError, OSError) as error:
+        return type(error).__name__
+    return "ok"
+
+
+def check_models() -> str:
+    """Whether every model file has its checksum."""
+    try:
+        verify_models()
+    except ModelIntegrityError as error:
+        return error.__class__.__name__
+    return "ok"
+
+
+def check_disk() -> str:
+    """Whether there is room for what comes next."""
+    free = shutil.disk_usage(settings.VAR_DIR).free
+    return "ok" if free >= DISK_AT_LEAST else f"only {free // 1024**2} MiB free"
+
+
+def check_keeper() -> str:
+    """Whether the keeper lives and the log keeps up."""
+    mark = settings.VAR_DIR / "run" / "keeper"
+    if not mark.exists() or time.time() - mark.stat().st_mtime > KEEPER_SILENT_AFTER:
+        return "silent"
+    try:
+        behind = lag()
+    except DatabaseError as error:
+        return type(error).__name__
+    return "ok" if behind <= LAG_AT_MOST else f"log {behind:.0f} s behind"
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Whether work can be taken: 200 when every part answers, else 503 with what does not."""
+    parts = {
+        "database": check_database("default"),
+        "keystore": check_database("keystore"),
+        "broker": check_broker(),
+        "models": check_models(),
+        "disk": check_disk(),
+        "keeper": check_keeper(),
+    }
+    ready = all(state == "ok" for state in parts.values())
+    return JsonResponse({"ready": ready, "parts": parts}, status=200 if ready else 503)
+
+
+def error_page(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+    """An error outside every room, in the shape that the address asks for."""
+    if is_api(request):
+        return api_problem(status, code, message)
+    return render(request, f"{status}.html", {"code": code}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400."""
+    return error_page(request, 400, "bad-request", str(exception) or "This request makes no sense.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403."""
+    return error_page(request, 403, "forbidden", "This is not allowed.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: it is not there, or it is not yours."""
+    return error_page(request, 404, "not-found", "There is nothing here.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, without any detail."""
+    return error_page(request, 500, "server-error", "Something went wrong here; nothing was lost.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that was not sent from our own page, or whose session ended."""
+    return error_page(request, 403, "csrf", "The form had expired; please load it again.")

@@ -1,0 +1,151 @@
+"""Erasure: the keys are destroyed first, then blobs and rows, at last the epoch that wrapped the keys.
+
+A request is a row that this room writes and ``emotion.erasure`` drains. Each step is one small
+transaction, idempotent and retried by the keeper until it is done.
+
+The promise: at T1 live systems stop opening. By T2, when the epoch under which the key was last
+wrapped is gone with the provider's copies and deletion window, and the cache life has passed, no copy
+under our control can be opened. Not covered: plaintext already released, exports, memory, copies taken
+by a past attacker, log metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.actors import SYSTEM_KEEPER
+from audit_log.actions import Action, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.models import ErasureCause, ErasureRequest
+from vault.keyring import data_key_ids, destroy_data_keys, final_destruction
+from vault.tags import Tagger, tagger
+
+REASONS = {
+    ErasureCause.WITHDRAWAL: ReasonCode.WITHDRAWAL,
+    ErasureCause.RETENTION: ReasonCode.RETENTION_END,
+    ErasureCause.NOT_KEPT: ReasonCode.MEDIA_NOT_KEPT,
+}
+
+
+def request_erasure(
+    *,
+    subject_id: UUID,
+    purpose_id: UUID,
+    cause: ErasureCause,
+    actor_name: str,
+    reason: ReasonCode,
+    tags: Tagger,
+    recording_id: UUID | None = None,
+    category: str = "",
+) -> ErasureRequest:
+    """File an erasure with its log entry, in the caller's transaction.
+
+    Without a recording everything of this subject and purpose goes; with one, that recording; with a
+    category too, only that part of it.
+    """
+    request = ErasureRequest.objects.create(
+        subject_id=subject_id,
+        purpose_id=purpose_id,
+        cause=cause,
+        recording_id=recording_id,
+        category=category,
+        requested_at=timezone.now(),
+    )
+    appended = append(
+        Draft(
+            action=Action.ERASURE_REQUEST,
+            actor=actor_name,
+            reason=reason,
+            purpose_id=purpose_id,
+            subject_tag=tags.subject(),
+            object_tag=tags.object("erasure", request.id),
+        )
+    )
+    request.entry_ids = [str(appended.entry_id)]
+    request.save(update_fields=["entry_ids"])
+    return request
+
+
+def keys_of(request: ErasureRequest) -> list[UUID]:
+    """The data keys that this erasure destroys and that still live."""
+    if request.recording_id is None:
+        return data_key_ids(subject_id=request.subject_id, purpose_id=request.purpose_id)
+    return data_key_ids(
+        subject_id=request.subject_id,
+        purpose_id=request.purpose_id,
+        recording_id=request.recording_id,
+        category=request.category or None,
+    )
+
+
+def write_step(request: ErasureRequest, action: Action, fields: dict[str, object]) -> None:
+    """Record one step with its log entry; a step already recorded by another process stays as it is.
+
+    The entry's detail names the data-key ids in plain: they are random, and the keystore forgets what
+    they belonged to.
+    """
+    tags = tagger(request.subject_id, request.purpose_id)
+    step = next(iter(fields))
+    with transaction.atomic():
+        held = ErasureRequest.objects.select_for_update().get(pk=request.pk)
+        if getattr(held, step) is None:
+            for name, value in fields.items():
+                setattr(held, name, value)
+            appended = append(
+                Draft(
+                    action=action,
+                    actor=SYSTEM_KEEPER.log_name(),
+                    reason=REASONS[ErasureCause(held.cause)],
+                    purpose_id=held.purpose_id,
+                    subject_tag=tags.subject(),
+                    object_tag=tags.object("erasure", held.id),
+                    detail=json.dumps({"keys": held.key_ids}, separators=(",", ":")).encode(),
+                )
+            )
+            held.entry_ids = [*held.entry_ids, str(appended.entry_id)]
+            held.save()
+    request.refresh_from_db()
+
+
+def destroy_keys(request: ErasureRequest) -> None:
+    """Destroy the data keys and record which; safe to repeat and to be killed in."""
+    if request.keys_destroyed_at is not None:
+        return
+    alive = keys_of(request)
+    # Noted before they die, so that a kill in between leaves the receipt complete.
+    noted = sorted({*request.key_ids, *(str(key) for key in alive)})
+    ErasureRequest.objects.filter(pk=request.pk).update(key_ids=noted)
+    destroy_data_keys(alive)
+    write_step(request, Action.ERASURE_KEYS_DESTROYED, {"keys_destroyed_at": timezone.now()})
+
+
+def rows_removed(request: ErasureRequest) -> None:
+    """Record that blobs and rows are gone; keys that came too late for the first step die here."""
+    late = keys_of(request)
+    destroy_data_keys(late)
+    write_step(request, Action.ERASURE_COMPLETE, {"rows_removed_at": timezone.now()})
+
+
+def record_final() -> int:
+    """T2: for each erasure whose last epoch is gone, write the final entry. Keeper only."""
+    done = 0
+    waiting = ErasureRequest.objects.filter(final_at=None).exclude(rows_removed_at=None)
+    for request in waiting.order_by("requested_at")[:200]:
+        at = final_destruction([UUID(key) for key in request.key_ids])
+        if at is not None:
+            write_step(request, Action.ERASURE_FINAL, {"final_at": at})
+            done += 1
+    return done
+
+
+def destroy_waiting_keys() -> int:
+    """Take up every erasure whose keys still live. Keeper only."""
+    waiting = list(ErasureRequest.objects.filter(keys_destroyed_at=None).order_by("requested_at"))
+    for request in waiting:
+        destroy_keys(request)
+    return len(waiting)

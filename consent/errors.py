@@ -1,0 +1,93 @@
+"""What can be wrong in this room. Each class has a stable code; config.errors gives it a status."""
+
+from __future__ import annotations
+
+from audit_log.actions import ReasonCode
+
+
+class ConsentError(Exception):
+    """Base of everything that consent refuses or cannot do."""
+
+    code = "consent-error"
+
+
+class ConsentRefused(ConsentError):
+    """The gate says no. ``code`` is the reason, one of the closed list."""
+
+    def __init__(self, reason: ReasonCode, message: str = "") -> None:
+        self.reason = reason
+        self.code = reason.value
+        super().__init__(message or REFUSALS.get(reason, "The gate refused this operation."))
+
+
+REFUSALS = {
+    ReasonCode.NO_CONSENT: "This person has given no consent to this purpose.",
+    ReasonCode.CONSENT_WITHDRAWN: "This person has withdrawn their consent to this purpose.",
+    ReasonCode.CONSENT_REFUSED: "This person has refused this purpose.",
+    ReasonCode.CONSENT_EXPIRED: "The consent to this purpose has ended and was not renewed.",
+    ReasonCode.CONSENT_CHANGED: "The consent changed while the operation was under way.",
+    ReasonCode.CATEGORY_NOT_CONSENTED: "The consent does not cover this data category.",
+    ReasonCode.PURPOSE_NOT_OPEN: "This purpose is not open.",
+    ReasonCode.RETENTION_NOT_SET: "The purpose has no retention period, so nothing may be kept.",
+    ReasonCode.RETENTION_PASSED: "The retention period of this recording is over.",
+}
+
+
+class ProhibitedPurpose(ConsentError):
+    """No consent and no administrator can allow this; the message names the article."""
+
+    code = "prohibited-purpose"
+
+
+class InvalidPurpose(ConsentError):
+    """A purpose is incomplete or in the wrong state for what was asked."""
+
+    code = "invalid-purpose"
+
+
+class InvalidNotice(ConsentError):
+    """A notice is incomplete, or not the one that is in force."""
+
+    code = "invalid-notice"
+
+
+class InvalidChoice(ConsentError):
+    """The choices do not fit the purpose."""
+
+    code = "invalid-choice"
+
+
+class NotTheSubject(ConsentError):
+    """Consent is the data subject's own act."""
+
+    code = "not-the-subject"
+
+
+class InvitationInvalid(ConsentError):
+    """An invitation that is unknown, used, expired or withdrawn; all four look the same."""
+
+    code = "invitation-invalid"
+
+
+class UnknownSubject(ConsentError):
+    """No such data subject in what the asker may see."""
+
+    code = "not-found"
+
+
+class ReferenceTaken(ConsentError):
+    """The purpose already has a subject with this reference or address."""
+
+    code = "reference-taken"
+
+
+class SignInFailed(ConsentError):
+    """The code is wrong, used or too old."""
+
+    code = "sign-in-failed"
+
+
+class InvalidReference(ConsentError):
+    """A reference that cannot be filed."""
+
+    code = "invalid-reference"

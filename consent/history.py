@@ -1,0 +1,162 @@
+"""Who looked, in words: a data subject's entries of the access log, found by their own tags.
+
+The tags are recomputed from the person's keys; the log itself names nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ApiClient, User
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.models import LogEntry
+from consent.models import DataSubject, Purpose
+from vault.tags import tagger
+
+Text = str | Promise
+
+ACTIONS: dict[str, Text] = {
+    Action.SUBJECT_CREATE: _("You were added to the study"),
+    Action.CONSENT_REQUEST: _("You were asked for consent"),
+    Action.INVITATION_CREATE: _("An invitation was made for you"),
+    Action.INVITATION_SHOW: _("An invitation was made and shown to the study's staff"),
+    Action.INVITATION_REDEEM: _("Your invitation was opened"),
+    Action.NOTICE_SHOW: _("The privacy notice was shown to you"),
+    Action.CONSENT_GIVE: _("You consented"),
+    Action.CONSENT_REFUSE: _("You said no"),
+    Action.CONSENT_WITHDRAW: _("You withdrew"),
+    Action.CONSENT_EXPIRE: _("Your consent ended"),
+    Action.IDENTITY_READ: _("Your reference was looked up"),
+    Action.MESSAGE_QUEUE: _("A message to you was written"),
+    Action.MESSAGE_SEND: _("A message to you was sent"),
+    Action.MESSAGE_READ: _("A message to you was opened"),
+    Action.MEDIA_UPLOAD: _("A photograph of you was uploaded"),
+    Action.MEDIA_READ: _("A photograph of you was looked at"),
+    Action.MEDIA_ANALYSE: _("A photograph of you was analysed"),
+    Action.RESULT_SAVE: _("A result about you was saved"),
+    Action.RESULT_READ: _("A result about you was read"),
+    Action.ANALYSIS_REFUSE: _("An analysis was stopped"),
+    Action.ANALYSIS_FAIL: _("An analysis did not succeed"),
+    Action.RETENTION_EXPIRE: _("The storage period of a recording ended"),
+    Action.ERASURE_REQUEST: _("An erasure was started"),
+    Action.ERASURE_KEYS_DESTROYED: _("The keys of your data were destroyed"),
+    Action.ERASURE_COMPLETE: _("Your data were removed"),
+    Action.ERASURE_FINAL: _("The erasure became final"),
+    Action.LOGIN_SUCCEED: _("You signed in"),
+    Action.LOGIN_FAIL: _("A sign-in failed"),
+}
+REASONS: dict[str, Text] = {
+    ReasonCode.OWN_ACCESS: _("your own access"),
+    ReasonCode.STUDY_ANALYSIS: _("analysis for the study"),
+    ReasonCode.QUALITY_CHECK: _("quality check"),
+    ReasonCode.SUBJECT_REQUEST: _("your request"),
+    ReasonCode.INCIDENT_INVESTIGATION: _("investigation of an incident"),
+    ReasonCode.LEGAL_OBLIGATION: _("legal obligation"),
+    ReasonCode.ANALYSIS: _("the analysis you consented to"),
+    ReasonCode.INVITE: _("to invite you"),
+    ReasonCode.SIGN_IN: _("to sign you in"),
+    ReasonCode.NOTIFY: _("to write to you"),
+    ReasonCode.WITHDRAWAL: _("your withdrawal"),
+    ReasonCode.RETENTION_END: _("the storage period is over"),
+    ReasonCode.MEDIA_NOT_KEPT: _("photographs are not kept after the analysis"),
+    ReasonCode.NO_CONSENT: _("there was no consent"),
+    ReasonCode.CONSENT_WITHDRAWN: _("you had withdrawn"),
+    ReasonCode.CONSENT_REFUSED: _("you had said no"),
+    ReasonCode.CONSENT_EXPIRED: _("the consent had ended"),
+    ReasonCode.CONSENT_CHANGED: _("your consent had changed"),
+    ReasonCode.CATEGORY_NOT_CONSENTED: _("you had not allowed this"),
+    ReasonCode.PURPOSE_NOT_OPEN: _("the study was not open"),
+    ReasonCode.RETENTION_PASSED: _("the storage period was over"),
+    ReasonCode.RETENTION_NOT_SET: _("no storage period was set"),
+    ReasonCode.MEDIA_UNREADABLE: _("the photograph could not be read"),
+    ReasonCode.ATTEMPTS_EXHAUSTED: _("it failed several times"),
+    ReasonCode.BAD_CREDENTIALS: _("the code was wrong"),
+}
+# What somebody else saw or did with a person's data, as opposed to the bookkeeping around it.
+LOOKS = {Action.RESULT_READ, Action.MEDIA_READ, Action.IDENTITY_READ, Action.MESSAGE_READ}
+
+
+@dataclass(frozen=True)
+class Access:
+    """One entry about a person, ready to be shown to them."""
+
+    entry_id: UUID
+    at: datetime
+    what: Text
+    who: Text
+    why: Text
+    purpose: str
+    refused: bool
+    is_look: bool
+
+
+def tags_of(subject: DataSubject) -> dict[bytes, Purpose | None]:
+    """The person's tag in each purpose that ever asked them, and in their account."""
+    purposes = Purpose.objects.filter(consent_states__subject=subject)
+    tags: dict[bytes, Purpose | None] = {
+        tagger(subject.id, purpose.id).subject(): purpose for purpose in purposes
+    }
+    tags[tagger(subject.id, None).subject()] = None
+    return tags
+
+
+def actor_words(entry: LogEntry, own: bool, names: dict[str, Text]) -> Text:
+    """Who acted, by role; a person's name is nobody's business but their employer's."""
+    if own:
+        return _("you")
+    kind, _colon, who = entry.actor.partition(":")
+    if kind == "operator":
+        return names.get(who, _("an operator"))
+    if kind == "client":
+        return names.get(who, _("a study system"))
+    return _("the system") if kind == "system" else _("somebody not signed in")
+
+
+def actor_names(entries: list[LogEntry]) -> dict[str, Text]:
+    """Role labels of the operators and names of the clients in these entries, in two queries."""
+    ids = {"operator": set[str](), "client": set[str]()}
+    for entry in entries:
+        kind, _colon, who = entry.actor.partition(":")
+        if kind in ids:
+            ids[kind].add(who)
+    names: dict[str, Text] = {}
+    for user in User.objects.filter(pk__in=ids["operator"]):
+        names[str(user.pk)] = f"{user.get_role_display()} {str(user.pk)[-4:]}"
+    for client in ApiClient.objects.filter(pk__in=ids["client"]):
+        names[str(client.pk)] = client.name
+    return names
+
+
+def access_history(subject: DataSubject, limit: int = 200) -> list[Access]:
+    """The newest entries about this person, newest first."""
+    tags = tags_of(subject)
+    entries = list(LogEntry.objects.about_subject(list(tags)).newest_first()[:limit])
+    names = actor_names(entries)
+    found = []
+    for entry in entries:
+        tag = bytes(entry.subject_tag)
+        own = entry.actor == f"subject:{tag.hex()}"
+        purpose = tags.get(tag)
+        found.append(
+            Access(
+                entry_id=entry.entry_id,
+                at=entry.time,
+                what=ACTIONS.get(entry.action, entry.action),
+                who=actor_words(entry, own, names),
+                why=REASONS.get(entry.reason or "", ""),
+                purpose=purpose.name if purpose else "",
+                refused=entry.outcome != Outcome.OK,
+                is_look=entry.action in LOOKS and not own,
+            )
+        )
+    return found
+
+
+def find_own_entry(subject: DataSubject, entry_id: UUID) -> LogEntry | None:
+    """An entry, if it is about this person."""
+    return LogEntry.objects.about_subject(list(tags_of(subject))).filter(entry_id=entry_id).first()

@@ -1,0 +1,147 @@
+"""Messages to data subjects: sealed in the outbox until they leave by SMTP.
+
+Without a mail server (the embedded default) they wait there, and an administrator can open one and
+hand it over; opening is a logged read like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import smtplib
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts.actors import SYSTEM_WORKER, Actor
+from audit_log.actions import Action, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append, append_durable
+from consent.enforcement import AccountPermit, AccountUse, require_account_use
+from consent.errors import UnknownSubject
+from consent.models import Contact, DataSubject, OutboxMessage, Purpose
+from consent.subjects import contact_unit
+from vault.keyring import create_data_key, destroy_data_keys
+from vault.store import seal, unseal
+from vault.units import Row, Unit
+
+ATTEMPTS = 8
+
+
+def message_unit(subject_id: UUID) -> Unit:
+    """The erasure unit of one message."""
+    return Unit(subject_id=subject_id, purpose_id=None, category="message")
+
+
+def permit_message(subject_id: UUID, action: Action, message_id: UUID) -> AccountPermit:
+    """A permit to seal or open one message to one person."""
+    return require_account_use(
+        subject_id=subject_id,
+        purpose_id=None,
+        use=AccountUse.NOTIFY,
+        action=action,
+        object_kind="message",
+        object_id=message_id,
+    )
+
+
+def queue_message(
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose | None,
+    *,
+    kind: str,
+    heading: str,
+    text: str,
+) -> OutboxMessage:
+    """Seal a message and put it into the outbox; raises UnknownSubject without an address."""
+    if not Contact.objects.filter(subject=subject).exists():
+        raise UnknownSubject("This person has no e-mail address: show the invitation as a link.")
+    message_id = uuid7()
+    unit = message_unit(subject.id)
+    permit = permit_message(subject.id, Action.MESSAGE_QUEUE, message_id)
+    key_id = create_data_key(unit)
+    body = json.dumps({"heading": heading, "text": text}).encode()
+    sealed = seal(
+        permit, key_id, unit, Row(table="message", column="sealed", row_id=message_id), body
+    )
+    with transaction.atomic():
+        message = OutboxMessage.objects.create(
+            id=message_id,
+            subject=subject,
+            purpose=purpose,
+            kind=kind,
+            data_key_id=key_id,
+            sealed=sealed,
+            created_at=timezone.now(),
+        )
+        append(message_entry(permit, actor))
+    return message
+
+
+def message_entry(
+    permit: AccountPermit, actor: Actor, reason: ReasonCode = ReasonCode.NOTIFY
+) -> Draft:
+    """The log entry of something done with a message."""
+    return Draft(
+        action=permit.action,
+        actor=actor.log_name(),
+        reason=reason,
+        subject_tag=permit.subject_tag,
+        object_tag=permit.object_tag,
+        permit_id=permit.permit_id,
+    )
+
+
+def open_message(actor: Actor, message: OutboxMessage, action: Action) -> tuple[str, str, str]:
+    """Open a message for sending or handing over: (address, heading, text), each read logged first."""
+    permit = permit_message(message.subject_id, action, message.id)
+    receipt = append_durable(message_entry(permit, actor))
+    row = Row(table="message", column="sealed", row_id=message.id)
+    unit = message_unit(message.subject_id)
+    plain = unseal(permit, receipt, message.data_key_id, unit, row, bytes(message.sealed))
+    parts = json.loads(plain.reveal())
+    return read_address(actor, message.subject_id, action), parts["heading"], parts["text"]
+
+
+def read_address(actor: Actor, subject_id: UUID, action: Action) -> str:
+    """The person's e-mail address, logged as its own read of identity."""
+    contact = Contact.objects.get(subject_id=subject_id)
+    permit = require_account_use(
+        subject_id=subject_id,
+        purpose_id=None,
+        use=AccountUse.NOTIFY,
+        action=action,
+        object_kind="contact",
+        object_id=contact.id,
+    )
+    receipt = append_durable(message_entry(permit, actor))
+    row = Row(table="contact", column="sealed", row_id=contact.id)
+    unit = contact_unit(subject_id)
+    plain = unseal(permit, receipt, contact.data_key_id, unit, row, bytes(contact.sealed))
+    return str(json.loads(plain.reveal())["email"])
+
+
+def deliver_waiting() -> int:
+    """Send what waits, if a mail server is configured; returns how many left. Keeper only."""
+    if not settings.EMAIL_URL:
+        return 0
+    sent = 0
+    waiting = OutboxMessage.objects.filter(sent_at=None, attempts__lt=ATTEMPTS)
+    for message in waiting.order_by("created_at")[:50]:
+        OutboxMessage.objects.filter(pk=message.pk).update(attempts=F("attempts") + 1)
+        address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+        mail = EmailMessage(subject=heading, body=text, to=[address])
+        try:
+            mail.send()
+        except (OSError, smtplib.SMTPException) as error:
+            OutboxMessage.objects.filter(pk=message.pk).update(last_error=type(error).__name__)
+            continue
+        OutboxMessage.objects.filter(pk=message.pk).update(sent_at=timezone.now(), last_error="")
+        destroy_data_keys([message.data_key_id])
+        sent += 1
+    return sent

@@ -1,0 +1,336 @@
+"""Tables of purposes, notices, data subjects and their consent.
+
+``ConsentEvent`` only grows (the database refuses anything else); ``ConsentState`` is the one mutable
+row per subject and purpose that flows lock. Whatever names a person is sealed: contact data and
+references appear here as ciphertext plus a keyed index.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+
+class DataCategory(models.TextChoices):
+    """What may be collected or measured; each is consented to on its own."""
+
+    MEDIA = "media", _("Photographs of my face")
+    EXPRESSION = "expression", _("Apparent expression")
+    BLENDSHAPES = "blendshapes", _("Facial movements (blendshapes)")
+
+
+class Sector(models.TextChoices):
+    """Where a purpose belongs; a closed list, so that the screening can be complete."""
+
+    RESEARCH = "research", _("Scientific research")
+    USABILITY = "usability", _("Usability and product tests with volunteers")
+    HEALTH = "health", _("Health care and therapy support")
+    ARTS = "arts", _("Arts and exhibitions with volunteers")
+    WORKPLACE = "workplace", _("Workplace")
+    RECRUITMENT = "recruitment", _("Recruitment")
+    EDUCATION = "education", _("Education")
+    LAW_ENFORCEMENT = "law-enforcement", _("Law enforcement")
+    BORDER = "border", _("Border control and migration")
+    PUBLIC_SPACE = "public-space", _("Watching publicly accessible places")
+
+
+class Use(models.TextChoices):
+    """What the results are for; a closed list too."""
+
+    STATISTICS = "statistics", _("Statistics about a group")
+    INDIVIDUAL_FEEDBACK = "individual-feedback", _("Feedback to the person")
+    METHOD_VALIDATION = "method-validation", _("Validation of a method")
+    PROTECTED_TRAIT = "protected-trait", _("Inference of a protected trait")
+    AUTOMATED_DECISION = "automated-decision", _("Automated decisions about a person")
+    LIE_DETECTION = "lie-detection", _("Detection of lies or intent")
+    IDENTIFICATION = "identification", _("Recognition of who a person is")
+
+
+class PurposeState(models.TextChoices):
+    """The life of a purpose."""
+
+    DRAFT = "draft", _("Draft")
+    IN_REVIEW = "in-review", _("In review")
+    OPEN = "open", _("Open")
+    CLOSED = "closed", _("Closed")
+
+
+class Purpose(models.Model):
+    """A study: why faces are recorded, what is measured, and how long anything is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=120)
+    description = models.TextField(_("what it is for"))
+    controller = models.CharField(_("controller"), max_length=200)
+    contact = models.CharField(_("contact"), max_length=200)
+    sector = models.CharField(_("sector"), max_length=20, choices=Sector)
+    uses = models.JSONField(_("uses of the results"), default=list)
+    categories = models.JSONField(_("data categories"), default=list)
+    keep_media = models.BooleanField(_("keep the photographs after analysis"), default=False)
+    media_retention_days = models.PositiveIntegerField(_("keep photographs for (days)"), null=True)
+    result_retention_days = models.PositiveIntegerField(_("keep results for (days)"), null=True)
+    consent_validity_days = models.PositiveIntegerField(_("consent lasts (days)"), default=365)
+    minimum_age = models.PositiveSmallIntegerField(_("minimum age"), default=18)
+    state = models.CharField(max_length=10, choices=PurposeState, default=PurposeState.DRAFT)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    opened_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    opened_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="PurposeMember", related_name="purposes"
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PurposeMember(models.Model):
+    """A researcher's assignment to a purpose."""
+
+    purpose = models.ForeignKey(Purpose, models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "user"], name="one_assignment_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.purpose_id}"
+
+
+class Notice(models.Model):
+    """One version of a privacy notice in one language; never changed once published."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="notices")
+    version = models.PositiveIntegerField()
+    language = models.CharField(max_length=10, choices=settings.LANGUAGES)
+    title = models.CharField(max_length=200)
+    summary = models.TextField(_("in plain words"))
+    text = models.TextField(_("the full text"))
+    sha256 = models.CharField(max_length=64)
+    published_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purpose", "version", "language"], name="one_notice_per_version_language"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (v{self.version}, {self.language})"
+
+
+class DataSubject(models.Model):
+    """A person whose face may be recorded. The row itself says nothing about who they are."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="data_subject"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Contact(models.Model):
+    """A subject's e-mail address and name, sealed under their account key; found by keyed index."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.OneToOneField(DataSubject, models.PROTECT, related_name="contact")
+    data_key_id = models.UUIDField()
+    sealed = models.BinaryField()
+    email_index = models.BinaryField(max_length=32, unique=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SubjectReference(models.Model):
+    """What a study calls a subject (a participant number): sealed, found by an index per purpose.
+
+    The index outlives the sealed value, so that a study that asks for a withdrawn person gets a
+    refusal instead of a stranger.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="references")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="+")
+    data_key_id = models.UUIDField()
+    sealed = models.BinaryField()
+    index = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "index"], name="one_subject_per_reference"),
+            models.UniqueConstraint(fields=["purpose", "subject"], name="one_reference_each"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Invitation(models.Model):
+    """A one-time link by which a subject comes in; only the hash of its token is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="invitations")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="invitations")
+    token_sha256 = models.BinaryField(max_length=32, unique=True)
+    shown_to_operator = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    redeemed_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class ConsentStatus(models.TextChoices):
+    """Where the consent of one subject to one purpose stands."""
+
+    REQUESTED = "requested", _("Asked")
+    GIVEN = "given", _("Given")
+    REFUSED = "refused", _("Refused")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    EXPIRED = "expired", _("Expired")
+
+
+class EventKind(models.TextChoices):
+    """What can happen to a consent."""
+
+    REQUESTED = "requested", _("asked for")
+    NOTICE_SHOWN = "notice-shown", _("notice shown")
+    GIVEN = "given", _("given")
+    REFUSED = "refused", _("refused")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+    EXPIRED = "expired", _("expired")
+
+
+class ConsentEvent(models.Model):
+    """One event in the history of a consent. Rows are only ever added."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="consent_events")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="consent_events")
+    sequence = models.PositiveIntegerField()
+    kind = models.CharField(max_length=12, choices=EventKind)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=64)
+    method = models.CharField(max_length=40)
+    categories = models.JSONField(default=list)
+    notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
+    notice_sha256 = models.CharField(max_length=64, blank=True)
+    valid_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["sequence"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "purpose", "sequence"], name="one_event_per_sequence"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class ConsentState(models.Model):
+    """What is so now for one subject and one purpose; rebuildable from the events."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="consent_states")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="consent_states")
+    status = models.CharField(max_length=10, choices=ConsentStatus)
+    version = models.PositiveIntegerField(default=0)
+    sequence = models.PositiveIntegerField(default=0)
+    categories = models.JSONField(default=list)
+    notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
+    event = models.ForeignKey(ConsentEvent, models.PROTECT, null=True, related_name="+")
+    valid_until = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "purpose"], name="one_state_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} v{self.version}"
+
+
+class ErasureCause(models.TextChoices):
+    """Why something is erased."""
+
+    WITHDRAWAL = "withdrawal", _("Consent withdrawn")
+    RETENTION = "retention", _("Retention period over")
+    NOT_KEPT = "media-not-kept", _("Photographs are not kept after analysis")
+
+
+class ErasureRequest(models.Model):
+    """An erasure on its way: keys first, then blobs and rows, then the epoch that wrapped the keys."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="erasures")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="erasures")
+    cause = models.CharField(max_length=14, choices=ErasureCause)
+    recording_id = models.UUIDField(null=True)
+    category = models.CharField(max_length=20, blank=True)
+    requested_at = models.DateTimeField()
+    keys_destroyed_at = models.DateTimeField(null=True)
+    key_ids = models.JSONField(default=list)
+    rows_removed_at = models.DateTimeField(null=True)
+    final_at = models.DateTimeField(null=True)
+    entry_ids = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["requested_at"],
+                condition=models.Q(final_at__isnull=True),
+                name="erasures_under_way",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cause} at {self.requested_at:%Y-%m-%d %H:%M}"
+
+
+class OutboxMessage(models.Model):
+    """A message to a data subject, sealed: the address and the one-time link are nobody else's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="messages")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, null=True, related_name="+")
+    kind = models.CharField(max_length=20)
+    data_key_id = models.UUIDField()
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=60, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class SignInCode(models.Model):
+    """A six-digit code sent to a subject's address: kept as a keyed hash, ten minutes, five tries."""
+
+    subject = models.OneToOneField(DataSubject, models.CASCADE, related_name="sign_in_code")
+    code_hash = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.subject_id)

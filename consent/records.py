@@ -1,0 +1,230 @@
+"""The only writer of consent history: events that grow, and the state row that flows lock.
+
+Source of the event vocabulary: ISO/IEC TS 27560 through the W3C Data Privacy Vocabulary guide.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.actors import Actor
+from audit_log.actions import Action
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.errors import InvalidChoice, InvalidNotice, InvalidPurpose, NotTheSubject
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    ConsentStatus,
+    DataCategory,
+    DataSubject,
+    EventKind,
+    Notice,
+    Purpose,
+    PurposeState,
+)
+from vault.tags import Tagger, tagger
+
+
+def subject_log_name(tags: Tagger) -> str:
+    """How the log names a data subject who acts: by their tag, never by an account id."""
+    return f"subject:{tags.subject().hex()}"
+
+
+def require_subject(actor: Actor, subject: DataSubject) -> None:
+    """Raise NotTheSubject unless the actor is this very person."""
+    if actor.kind != "subject" or actor.id is None or actor.id != subject.user_id:
+        raise NotTheSubject("Consent is the data subject's own act; nobody can give it for them.")
+
+
+def lock_state(subject_id: UUID, purpose_id: UUID) -> ConsentState:
+    """Lock the state row; inside a transaction only. The caller's questions come after the lock.
+
+    On SQLite the IMMEDIATE transaction is the lock and ``FOR UPDATE`` is not spoken.
+    """
+    return (
+        ConsentState.objects.select_for_update(of=("self",))
+        .select_related("purpose")
+        .get(subject_id=subject_id, purpose_id=purpose_id)
+    )
+
+
+def ensure_state(subject: DataSubject, purpose: Purpose) -> None:
+    """Make the state row when a purpose first asks this person; a second call changes nothing."""
+    ConsentState.objects.get_or_create(
+        subject=subject,
+        purpose=purpose,
+        defaults={"status": ConsentStatus.REQUESTED, "changed_at": timezone.now()},
+    )
+
+
+def write_event(
+    state: ConsentState,
+    kind: EventKind,
+    *,
+    by: str,
+    method: str,
+    categories: list[str] | None = None,
+    notice: Notice | None = None,
+    valid_until: datetime | None = None,
+    at: datetime | None = None,
+) -> ConsentEvent:
+    """Add one event after the locked state's last and move the sequence on."""
+    state.sequence += 1
+    event = ConsentEvent.objects.create(
+        subject_id=state.subject_id,
+        purpose_id=state.purpose_id,
+        sequence=state.sequence,
+        kind=kind,
+        at=at or timezone.now(),
+        by=by,
+        method=method,
+        categories=categories or [],
+        notice=notice,
+        notice_sha256=notice.sha256 if notice else "",
+        valid_until=valid_until,
+    )
+    state.save(update_fields=["sequence"])
+    return event
+
+
+def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) -> None:
+    """Let the state follow an event; every permit issued under the old version dies with this."""
+    state.status = status
+    state.version += 1
+    state.event = event
+    state.categories = event.categories
+    state.notice = event.notice
+    state.valid_until = event.valid_until
+    state.changed_at = event.at
+    state.save()
+
+
+def record_request(actor: Actor, subject: DataSubject, purpose: Purpose, method: str) -> None:
+    """Write down that this person was asked; a given consent stays as it is."""
+    tags = tagger(subject.id, purpose.id)
+    with transaction.atomic():
+        ensure_state(subject, purpose)
+        state = lock_state(subject.id, purpose.id)
+        event = write_event(state, EventKind.REQUESTED, by=actor.log_name(), method=method)
+        append(
+            Draft(
+                action=Action.CONSENT_REQUEST,
+                actor=actor.log_name(),
+                purpose_id=purpose.id,
+                subject_tag=tags.subject(),
+                consent_tag=tags.consent_record(event.id),
+            )
+        )
+
+
+def record_notice_shown(actor: Actor, subject: DataSubject, notice: Notice) -> None:
+    """Write down that this version of the notice was on this person's screen."""
+    require_subject(actor, subject)
+    tags = tagger(subject.id, notice.purpose_id)
+    with transaction.atomic():
+        state = lock_state(subject.id, notice.purpose_id)
+        event = write_event(
+            state, EventKind.NOTICE_SHOWN, by="subject", method="web", notice=notice
+        )
+        append(
+            Draft(
+                action=Action.NOTICE_SHOW,
+                actor=subject_log_name(tags),
+                purpose_id=notice.purpose_id,
+                subject_tag=tags.subject(),
+                consent_tag=tags.consent_record(event.id),
+                policy_version=str(notice.id),
+            )
+        )
+
+
+def notice_in_force(purpose: Purpose, language: str) -> Notice:
+    """The newest published notice, in the language asked for or else in English or any."""
+    newest = purpose.notices.order_by("-version").first()
+    if newest is None:
+        raise InvalidNotice("This purpose has no published privacy notice.")
+    of_version = {n.language: n for n in purpose.notices.filter(version=newest.version)}
+    return of_version.get(language) or of_version.get("en") or newest
+
+
+def check_choices(purpose: Purpose, categories: list[str]) -> list[str]:
+    """The chosen categories in the purpose's order; raises InvalidChoice on anything else."""
+    unknown = sorted(set(categories) - set(purpose.categories))
+    if unknown:
+        raise InvalidChoice(f"These data categories are not part of this purpose: {unknown}.")
+    if DataCategory.MEDIA not in categories:
+        raise InvalidChoice(
+            "Without photographs of your face this study can do nothing: "
+            "choose them, or say no to the study."
+        )
+    return [category for category in purpose.categories if category in categories]
+
+
+def give_consent(
+    actor: Actor, subject: DataSubject, notice: Notice, categories: list[str]
+) -> ConsentEvent:
+    """The data subject consents to the ticked categories under the notice they were shown.
+
+    Raises NotTheSubject, InvalidPurpose, InvalidNotice or InvalidChoice; then nothing has changed.
+    """
+    require_subject(actor, subject)
+    purpose = notice.purpose
+    chosen = check_choices(purpose, categories)
+    tags = tagger(subject.id, purpose.id)
+    with transaction.atomic():
+        state = lock_state(subject.id, purpose.id)
+        if state.purpose.state != PurposeState.OPEN:
+            raise InvalidPurpose("This purpose is not open; nobody can consent to it now.")
+        shown = ConsentEvent.objects.filter(
+            subject=subject, purpose=purpose, kind=EventKind.NOTICE_SHOWN, notice=notice
+        )
+        newest = purpose.notices.order_by("-version").values_list("version", flat=True).first()
+        if notice.version != newest or not shown.exists():
+            raise InvalidNotice("The privacy notice has changed: please read the current one.")
+        now = timezone.now()
+        event = write_event(
+            state,
+            EventKind.GIVEN,
+            by="subject",
+            method="web",
+            categories=chosen,
+            notice=notice,
+            valid_until=now + timedelta(days=state.purpose.consent_validity_days),
+            at=now,
+        )
+        move_state(state, ConsentStatus.GIVEN, event)
+        append_consent_entry(Action.CONSENT_GIVE, tags, event)
+    return event
+
+
+def refuse_consent(actor: Actor, subject: DataSubject, notice: Notice) -> ConsentEvent:
+    """The data subject says no. Nothing was collected, so nothing is erased."""
+    require_subject(actor, subject)
+    tags = tagger(subject.id, notice.purpose_id)
+    with transaction.atomic():
+        state = lock_state(subject.id, notice.purpose_id)
+        if state.status == ConsentStatus.GIVEN:
+            raise InvalidChoice("You have consented to this study: withdraw instead of refusing.")
+        event = write_event(state, EventKind.REFUSED, by="subject", method="web", notice=notice)
+        move_state(state, ConsentStatus.REFUSED, event)
+        append_consent_entry(Action.CONSENT_REFUSE, tags, event)
+    return event
+
+
+def append_consent_entry(action: Action, tags: Tagger, event: ConsentEvent) -> UUID:
+    """The log entry of a subject's own act, in the flow's transaction; returns the entry id."""
+    return append(
+        Draft(
+            action=action,
+            actor=subject_log_name(tags),
+            purpose_id=event.purpose_id,
+            subject_tag=tags.subject(),
+            consent_tag=tags.consent_record(event.id),
+            policy_version=str(event.notice_id or ""),
+        )
+    ).entry_id

@@ -1,0 +1,111 @@
+"""Signing in as a data subject by a code sent to one's own address.
+
+The answer is the same whether the address is known or not. Codes are kept as keyed hashes, live ten
+minutes and allow five tries.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.actors import ANONYMOUS
+from accounts.models import User
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append, append_durable
+from consent.errors import SignInFailed
+from consent.messages import queue_message
+from consent.models import DataSubject, SignInCode
+from consent.records import subject_log_name
+from consent.subjects import find_by_email
+from vault.tags import tagger
+
+LIFE = timedelta(minutes=10)
+PAUSE = timedelta(seconds=60)
+TRIES = 5
+WRONG = "This code is not valid."
+
+
+def code_hash(subject: DataSubject, code: str) -> bytes:
+    """Keyed, because six digits are soon guessed from a bare hash."""
+    message = f"sign-in|{subject.id}|{code}".encode()
+    return hmac.new(settings.SECRET_KEY.encode(), message, sha256).digest()
+
+
+def send_code(email: str) -> DataSubject | None:
+    """Send a code to this address if it is a data subject's; at most one a minute."""
+    subject = find_by_email(email)
+    if subject is None or subject.user is None:
+        return None
+    now = timezone.now()
+    pending = SignInCode.objects.filter(subject=subject).first()
+    if pending is not None and pending.expires_at - LIFE + PAUSE > now:
+        return subject
+    code = f"{secrets.randbelow(10**6):06d}"
+    SignInCode.objects.update_or_create(
+        subject=subject,
+        defaults={"code_hash": code_hash(subject, code), "expires_at": now + LIFE, "tries": 0},
+    )
+    queue_message(
+        ANONYMOUS,
+        subject,
+        None,
+        kind="sign-in-code",
+        heading="Your sign-in code",
+        text=f"Your code is {code}. It works for ten minutes. If you did not ask, ignore this.",
+    )
+    return subject
+
+
+def check_code(subject_id: UUID | None, code: str) -> User:
+    """The account behind the right code, which is then used up; SignInFailed otherwise."""
+    subject = DataSubject.objects.select_related("user").filter(pk=subject_id).first()
+    if subject is None or subject.user is None:
+        raise SignInFailed(WRONG)
+    tags = tagger(subject.id, None)
+    with transaction.atomic():
+        pending = (
+            SignInCode.objects.select_for_update()
+            .filter(subject=subject, expires_at__gt=timezone.now(), tries__lt=TRIES)
+            .first()
+        )
+        right = pending is not None and hmac.compare_digest(
+            bytes(pending.code_hash), code_hash(subject, code.strip())
+        )
+        if right:
+            SignInCode.objects.filter(subject=subject).delete()
+        else:
+            SignInCode.objects.filter(subject=subject).update(tries=F("tries") + 1)
+    append_durable(
+        Draft(
+            action=Action.LOGIN_SUCCEED if right else Action.LOGIN_FAIL,
+            actor=subject_log_name(tags) if right else ANONYMOUS.log_name(),
+            outcome=Outcome.OK if right else Outcome.REFUSED,
+            reason=ReasonCode.SIGN_IN if right else ReasonCode.BAD_CREDENTIALS,
+            subject_tag=tags.subject(),
+        )
+    )
+    if not right:
+        raise SignInFailed(WRONG)
+    return subject.user
+
+
+def record_subject_sign_in(user: User, action: Action) -> None:
+    """Write down that a data subject signed in or out, or changed a passkey, in the open transaction.
+
+    ``accounts`` calls this by its name in the settings, because only this room can make the tag.
+    """
+    subject = DataSubject.objects.filter(user=user).first()
+    if subject is None:
+        return
+    tags = tagger(subject.id, None)
+    append(Draft(action=action, actor=subject_log_name(tags), subject_tag=tags.subject()))

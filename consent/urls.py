@@ -1,0 +1,23 @@
+"""Addresses of the data subject's pages about consent. None of them names anybody."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from consent import views
+
+urlpatterns = [
+    path("", views.subject_home, name="subject_home"),
+    path("invitation/<str:token>/", views.invitation, name="invitation"),
+    path("sign-in/", views.sign_in, name="subject_sign_in"),
+    path("sign-in/code/", views.sign_in_code, name="subject_sign_in_code"),
+    path("sign-out/", views.sign_out, name="subject_sign_out"),
+    path("studies/<uuid:purpose_id>/notice/", views.notice, name="consent_notice"),
+    path("studies/<uuid:purpose_id>/done/", views.done, name="consent_done"),
+    path("studies/<uuid:purpose_id>/withdraw/", views.withdraw_page, name="consent_withdraw"),
+    path("consents/<uuid:event_id>/receipt/", views.consent_receipt_file, name="consent_receipt"),
+    path("erasures/<uuid:erasure_id>/", views.erasure, name="erasure"),
+    path("erasures/<uuid:erasure_id>/receipt/", views.erasure_receipt_file, name="erasure_receipt"),
+    path("access/", views.access, name="access_history"),
+    path("access/<uuid:entry_id>/proof/", views.access_proof, name="access_proof"),
+]

@@ -1,0 +1,299 @@
+"""The data subject's pages: invitation, notice, choices, home, withdrawal, who looked."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from audit_log.receipts import receipt_document
+from audit_log.signing import verifier_key
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.actors import actor_of
+from accounts.attempts import begin_attempt
+from accounts.models import User
+from accounts.permissions import require_permission
+from accounts.sign_ins import sign_in_subject
+from consent.errors import ConsentError, InvitationInvalid, SignInFailed
+from consent.history import access_history, find_own_entry
+from consent.invitations import find_invitation, redeem
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    ConsentStatus,
+    DataCategory,
+    DataSubject,
+    ErasureCause,
+    ErasureRequest,
+    EventKind,
+    Purpose,
+)
+from consent.receipts import consent_receipt, erasure_receipt
+from consent.records import give_consent, notice_in_force, record_notice_shown, refuse_consent
+from consent.sign_in import check_code, send_code
+from consent.withdrawals import withdraw
+
+SIGN_IN, UNKNOWN = "sign_in", "unknown"
+
+
+def own_subject(request: HttpRequest) -> DataSubject:
+    """The data subject who is signed in; 404 for anybody else."""
+    subject = DataSubject.objects.filter(user_id=request.user.pk).first()
+    if subject is None:
+        raise Http404
+    return subject
+
+
+def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
+    """The signed-in person's state in a purpose that has asked them; 404 otherwise."""
+    state = (
+        ConsentState.objects.select_related("purpose", "notice", "event")
+        .filter(subject=own_subject(request), purpose_id=purpose_id)
+        .first()
+    )
+    if state is None:
+        raise Http404
+    return state
+
+
+def category_choices(purpose: Purpose) -> list[dict[str, Any]]:
+    """The choices on the notice page, in the purpose's order; none is ticked."""
+    labels = dict(DataCategory.choices)
+    helps = {
+        DataCategory.MEDIA: _("Needed to take part. Sealed on arrival, never shown to others."),
+        DataCategory.EXPRESSION: _("What the face shows, in seven classes. Not what you feel."),
+        DataCategory.BLENDSHAPES: _("How far muscles move, for instance the corners of the mouth."),
+    }
+    return [
+        {
+            "value": category,
+            "label": labels[category],
+            "help": helps[DataCategory(category)],
+            "required": category == DataCategory.MEDIA,
+        }
+        for category in purpose.categories
+    ]
+
+
+@require_http_methods(["GET", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Opening a link shows what it is; only the button uses it up (mail scanners open links too)."""
+    if isinstance(request.user, User) and request.user.is_operator:
+        logout_first = {"status": 403, "code": "sign-out-first"}
+        message = _("You are signed in as staff. An invitation is for the person it was made for.")
+        return render(request, "error.html", logout_first | {"message": message}, status=403)
+    try:
+        if request.method == "GET":
+            found = find_invitation(token)
+            return render(request, "consent/invitation.html", {"purpose": found.purpose})
+        user, found = redeem(token)
+    except InvitationInvalid as error:
+        return render(request, "consent/invitation.html", {"error": str(error)}, status=410)
+    logout(request)
+    sign_in_subject(request, user)
+    return redirect("consent_notice", found.purpose_id)
+
+
+@require_permission("consent.give_consent")
+@require_http_methods(["GET", "POST"])
+def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """The notice in layers and the separate, unticked choices."""
+    state = own_state(request, purpose_id)
+    actor, subject = actor_of(request), own_subject(request)
+    shown = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
+    error, chosen = "", list[str]()
+    if request.method == "POST":
+        try:
+            if request.POST.get("answer") == "no":
+                refuse_consent(actor, subject, shown)
+                messages.info(request, _("You said no. Nothing is recorded about you."))
+                return redirect("subject_home")
+            chosen = request.POST.getlist("categories")
+            if request.POST.get("notice") != str(shown.id):
+                error = _("The notice has changed since you opened it. Please read it again.")
+            else:
+                give_consent(actor, subject, shown, chosen)
+                return redirect("consent_done", purpose_id)
+        except ConsentError as refused:
+            error = str(refused)
+    else:
+        record_notice_shown(actor, subject, shown)
+    context = {
+        "purpose": state.purpose,
+        "notice": shown,
+        "state": state,
+        "choices": category_choices(state.purpose),
+        "chosen": chosen,
+        "error": error,
+    }
+    return render(request, "consent/notice.html", context, status=422 if error else 200)
+
+
+@require_permission("consent.view_own_consents")
+@require_GET
+def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """Consent is given: what happens now, and the receipt."""
+    state = own_state(request, purpose_id)
+    if state.status != ConsentStatus.GIVEN:
+        return redirect("subject_home")
+    return render(request, "consent/consent_done.html", {"state": state, "purpose": state.purpose})
+
+
+@require_permission("consent.view_own_consents")
+@require_GET
+def subject_home(request: HttpRequest) -> HttpResponse:
+    """What runs about me, in one glance."""
+    subject = own_subject(request)
+    states = (
+        ConsentState.objects.filter(subject=subject)
+        .select_related("purpose", "notice", "event")
+        .order_by("-changed_at")
+    )
+    erasures = ErasureRequest.objects.filter(
+        subject=subject, cause=ErasureCause.WITHDRAWAL
+    ).select_related("purpose")
+    labels = dict(DataCategory.choices)
+    items = [
+        {
+            "state": state,
+            "purpose": state.purpose,
+            "categories": [labels[category] for category in state.categories],
+            "recordings": state.purpose.recordings.filter(subject=subject, erased_at=None).count(),
+            "erasure": next((e for e in erasures if e.purpose_id == state.purpose_id), None),
+        }
+        for state in states
+    ]
+    looks = [access for access in access_history(subject) if access.is_look]
+    context = {"consents": items, "looks": looks[:5], "look_count": len(looks)}
+    return render(request, "consent/subject_home.html", context)
+
+
+@require_permission("consent.withdraw_consent")
+@require_http_methods(["GET", "POST"])
+def withdraw_page(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """What will happen, in plain words, and one button."""
+    state = own_state(request, purpose_id)
+    if request.method == "POST":
+        request_made = withdraw(actor_of(request), own_subject(request), state.purpose)
+        return redirect("erasure", request_made.id)
+    recordings = state.purpose.recordings.filter(subject=state.subject, erased_at=None).count()
+    context = {"purpose": state.purpose, "state": state, "recordings": recordings}
+    return render(request, "consent/withdraw.html", context)
+
+
+def own_erasure(request: HttpRequest, erasure_id: UUID) -> ErasureRequest:
+    """One of the signed-in person's erasures; 404 otherwise."""
+    found = (
+        ErasureRequest.objects.select_related("purpose")
+        .filter(pk=erasure_id, subject=own_subject(request))
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+@require_permission("consent.view_own_consents")
+@require_GET
+def erasure(request: HttpRequest, erasure_id: UUID) -> HttpResponse:
+    """How far an erasure is."""
+    found = own_erasure(request, erasure_id)
+    return render(request, "consent/erasure.html", {"erasure": found, "purpose": found.purpose})
+
+
+def download(document: dict[str, Any], name: str) -> JsonResponse:
+    """A JSON document to keep."""
+    response = JsonResponse(document, json_dumps_params={"indent": 2})
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@require_permission("consent.view_own_consents")
+@require_GET
+def erasure_receipt_file(request: HttpRequest, erasure_id: UUID) -> HttpResponse:
+    """The erasure receipt with its proofs."""
+    return download(erasure_receipt(own_erasure(request, erasure_id)), "erasure-receipt.json")
+
+
+@require_permission("consent.view_own_consents")
+@require_GET
+def consent_receipt_file(request: HttpRequest, event_id: UUID) -> HttpResponse:
+    """The receipt of one consent event."""
+    kinds = [EventKind.GIVEN, EventKind.REFUSED, EventKind.WITHDRAWN, EventKind.EXPIRED]
+    event = (
+        ConsentEvent.objects.select_related("purpose", "notice")
+        .filter(pk=event_id, subject=own_subject(request), kind__in=kinds)
+        .first()
+    )
+    if event is None:
+        raise Http404
+    return download(consent_receipt(event), "consent-receipt.json")
+
+
+@require_permission("audit_log.view_own_entries")
+@require_GET
+def access(request: HttpRequest) -> HttpResponse:
+    """Who looked, and why: every entry about me."""
+    entries = access_history(own_subject(request))
+    context = {"entries": entries, "verifier_key": verifier_key()}
+    return render(request, "consent/access_history.html", context)
+
+
+@require_permission("audit_log.view_own_entries")
+@require_GET
+def access_proof(request: HttpRequest, entry_id: UUID) -> HttpResponse:
+    """One entry with its inclusion proof, to be checked with the one-file verifier."""
+    found = find_own_entry(own_subject(request), entry_id)
+    if found is None:
+        raise Http404
+    return download(receipt_document([found.entry_id]), f"access-{found.index}.json")
+
+
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Ask for the address and send a code; the answer is the same whether it is known or not."""
+    if request.method == "POST":
+        email = request.POST.get("email", "")
+        attempt = begin_attempt(account=email, address=request.META.get("REMOTE_ADDR", ""))
+        subject = send_code(email)
+        attempt.succeed()
+        # The session is a row in the database: it may name an opaque id, never an address.
+        request.session[SIGN_IN] = str(subject.id) if subject else UNKNOWN
+        return redirect("subject_sign_in_code")
+    return render(request, "consent/sign_in.html")
+
+
+@require_http_methods(["GET", "POST"])
+def sign_in_code(request: HttpRequest) -> HttpResponse:
+    """Take the code."""
+    who = request.session.get(SIGN_IN, "")
+    if not who:
+        return redirect("subject_sign_in")
+    error = ""
+    if request.method == "POST":
+        attempt = begin_attempt(account=who, address=request.META.get("REMOTE_ADDR", ""))
+        try:
+            user = check_code(None if who == UNKNOWN else UUID(who), request.POST.get("code", ""))
+        except SignInFailed as failed:
+            error = str(failed)
+        else:
+            attempt.succeed()
+            del request.session[SIGN_IN]
+            sign_in_subject(request, user)
+            return redirect("subject_home")
+    status = 422 if error else 200
+    return render(request, "consent/sign_in_code.html", {"error": error}, status=status)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    return redirect("front")

@@ -1,0 +1,199 @@
+"""The API of recordings, analyses and results."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from accounts.actors import Actor, actor_of
+from accounts.models import Scope
+from accounts.scopes import require_scope
+from consent.api import PROBLEMS, Problem
+from consent.subjects import find_reference
+from emotion.errors import NotFound, UploadInvalid
+from emotion.intake import receive_upload
+from emotion.models import Analysis, Recording
+from emotion.results import STATED_REASONS, find_analysis, find_recording, read_result
+from emotion.uploads import Receiving
+
+
+class UploadInput(serializers.Serializer[Any]):
+    """A photograph of one person. Send ``subject`` and ``purpose`` before ``file``."""
+
+    subject = serializers.CharField(max_length=120, help_text="Your own reference for this person.")
+    purpose = serializers.UUIDField()
+    file = serializers.FileField(help_text="JPEG, PNG or WebP.")
+
+
+class AnalysisOutput(serializers.Serializer[Any]):
+    """One run on a recording."""
+
+    id = serializers.UUIDField()
+    url = serializers.URLField()
+    state = serializers.ChoiceField(
+        choices=["queued", "running", "done", "refused", "failed", "erased"]
+    )
+    reason = serializers.CharField(help_text="Why it was refused or failed; else empty.")
+    queued_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    categories = serializers.ListField(child=serializers.CharField())
+
+
+class RecordingOutput(serializers.Serializer[Any]):
+    """A recording's state; nothing of what it shows."""
+
+    id = serializers.UUIDField()
+    url = serializers.URLField()
+    media_state = serializers.ChoiceField(choices=["stored", "erased"])
+    created_at = serializers.DateTimeField()
+    retain_until = serializers.DateTimeField()
+    erased_at = serializers.DateTimeField(allow_null=True)
+    analyses = AnalysisOutput(many=True)
+
+
+class ResultOutput(serializers.Serializer[Any]):
+    """What the face showed, by data category; every part has a schema of its own with a version."""
+
+    analysis = serializers.UUIDField()
+    log_entry = serializers.UUIDField(help_text="The access-log entry of this very read.")
+    parts = serializers.DictField(child=serializers.JSONField())
+
+
+def analysis_json(request: Request, analysis: Analysis) -> dict[str, Any]:
+    """An analysis as the API shows it."""
+    return {
+        "id": analysis.id,
+        "url": reverse("api_analysis", [analysis.id], request=request),
+        "state": analysis.state,
+        "reason": analysis.reason,
+        "queued_at": analysis.queued_at,
+        "finished_at": analysis.finished_at,
+        "categories": analysis.categories,
+    }
+
+
+def recording_json(request: Request, recording: Recording) -> dict[str, Any]:
+    """A recording as the API shows it."""
+    analyses = recording.analyses.order_by("queued_at")
+    return {
+        "id": recording.id,
+        "url": reverse("api_recording", [recording.id], request=request),
+        "media_state": recording.media_state,
+        "created_at": recording.created_at,
+        "retain_until": recording.retain_until,
+        "erased_at": recording.erased_at,
+        "analyses": [analysis_json(request, analysis) for analysis in analyses],
+    }
+
+
+def begin_upload(actor: Actor, key: str, fields: dict[str, str]) -> Receiving:
+    """Find whom the upload is about and ask the gate, before the first byte of the file is taken."""
+    missing = sorted({"subject", "purpose"} - set(fields))
+    if missing:
+        raise UploadInvalid(f"Send {' and '.join(missing)} before 'file'.")
+    try:
+        purpose_id = UUID(fields["purpose"])
+    except ValueError:
+        raise UploadInvalid(f"purpose must be a UUID; got {fields['purpose']!r}.") from None
+    if purpose_id != actor.purpose_id:
+        raise NotFound("There is no such purpose.")
+    reference = find_reference(purpose_id, fields["subject"])
+    return Receiving(actor, reference.subject, purpose_id, key)
+
+
+class Recordings(APIView):
+    """Upload a recording."""
+
+    parser_classes = ()  # the body is read as a stream by emotion.intake, never spooled
+
+    @extend_schema(
+        operation_id="recordings_create",
+        request={"multipart/form-data": UploadInput},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                required=True,
+                description="Any string of at most 128 characters. The same key with the same body "
+                "finds the same recording; with another body it is refused.",
+            )
+        ],
+        responses={
+            202: RecordingOutput,
+            **dict.fromkeys((400, 409, 413, 415, 422), Problem),
+            **PROBLEMS,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Take a photograph in, sealed from the first byte; 202, and the analysis follows."""
+        actor = actor_of(request)
+        require_scope(actor, Scope.RECORDINGS_UPLOAD)
+        key = request.headers.get("Idempotency-Key", "")
+        if not 1 <= len(key) <= 128:
+            raise UploadInvalid("Send an Idempotency-Key header of 1 to 128 characters.")
+        analysis = receive_upload(request._request, partial(begin_upload, actor, key))
+        body = recording_json(request, analysis.recording)
+        return Response(
+            body, status=status.HTTP_202_ACCEPTED, headers={"Location": str(body["url"])}
+        )
+
+
+class RecordingDetail(APIView):
+    """One recording."""
+
+    @extend_schema(operation_id="recordings_retrieve", responses={200: RecordingOutput, **PROBLEMS})
+    def get(self, request: Request, recording_id: UUID) -> Response:
+        """Its state and its analyses; polling makes no entry."""
+        actor = actor_of(request)
+        require_scope(actor, Scope.RECORDINGS_READ)
+        return Response(recording_json(request, find_recording(actor, recording_id)))
+
+
+class AnalysisDetail(APIView):
+    """One analysis."""
+
+    @extend_schema(operation_id="analyses_retrieve", responses={200: AnalysisOutput, **PROBLEMS})
+    def get(self, request: Request, analysis_id: UUID) -> Response:
+        """Its state; polling makes no entry."""
+        actor = actor_of(request)
+        require_scope(actor, Scope.RECORDINGS_READ)
+        return Response(analysis_json(request, find_analysis(actor, analysis_id)))
+
+
+class ResultDetail(APIView):
+    """What an analysis measured."""
+
+    @extend_schema(
+        operation_id="analyses_result",
+        parameters=[
+            OpenApiParameter(
+                "Access-Reason",
+                str,
+                OpenApiParameter.HEADER,
+                required=True,
+                enum=[reason.value for reason in STATED_REASONS],
+                description="Why you read it. The data subject sees it in the access log.",
+            )
+        ],
+        responses={
+            200: ResultOutput,
+            **dict.fromkeys((400, 409, 410, 503), Problem),
+            **PROBLEMS,
+        },
+    )
+    def get(self, request: Request, analysis_id: UUID) -> Response:
+        """Open the result: gate, then an entry in the access log, then the answer."""
+        actor = actor_of(request)
+        require_scope(actor, Scope.RESULTS_READ)
+        opened = read_result(actor, analysis_id, request.headers.get("Access-Reason", ""))
+        body = {"analysis": analysis_id, "log_entry": opened.entry_id, "parts": opened.parts}
+        return Response(body, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,55 @@
+"""Draining erasures: blobs and rows follow the destroyed keys. Every step may be killed and repeated."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from consent.erasure import destroy_keys, rows_removed
+from consent.models import DataCategory, ErasureRequest
+from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
+from emotion.sealed_media import blob_path
+
+
+def drain_one(request: ErasureRequest) -> None:
+    """Bring one erasure as far as it goes now: keys, blobs, rows, entry."""
+    destroy_keys(request)
+    if request.rows_removed_at is not None:
+        return
+    recordings = Recording.objects.filter(
+        subject_id=request.subject_id, purpose_id=request.purpose_id
+    )
+    if request.recording_id is not None:
+        recordings = recordings.filter(pk=request.recording_id)
+    for recording in recordings:
+        if request.category in {"", DataCategory.MEDIA}:
+            blob_path(recording.id).unlink(missing_ok=True)
+        remove_rows(recording, request.category)
+    rows_removed(request)
+
+
+def remove_rows(recording: Recording, category: str) -> None:
+    """Remove the sealed rows of a recording, or of one category of it; the bare row stays as erased."""
+    with transaction.atomic():
+        results = Result.objects.filter(analysis__recording=recording)
+        if category:
+            results = results.filter(category=category)
+        results.delete()
+        if category in {"", DataCategory.MEDIA}:
+            Recording.objects.filter(pk=recording.pk).update(media_state=MediaState.ERASED)
+        if not category:
+            Upload.objects.filter(recording_id=recording.id).update(fingerprint=None)
+            Analysis.objects.filter(recording=recording).update(
+                state=AnalysisState.ERASED, lease_until=None, finished_at=timezone.now()
+            )
+            Recording.objects.filter(pk=recording.pk, erased_at=None).update(
+                erased_at=timezone.now()
+            )
+
+
+def drain() -> int:
+    """Take up every erasure that is not done; returns how many. Keeper only."""
+    waiting = list(ErasureRequest.objects.filter(rows_removed_at=None).order_by("requested_at"))
+    for request in waiting:
+        drain_one(request)
+    return len(waiting)

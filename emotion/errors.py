@@ -1,0 +1,63 @@
+"""What can be wrong with recordings, analyses and results; config.errors gives each a status."""
+
+from __future__ import annotations
+
+
+class EmotionError(Exception):
+    """Base of everything that this room refuses or cannot do."""
+
+    code = "emotion-error"
+
+
+class NotFound(EmotionError):
+    """It does not exist, or it is not yours; nobody can tell which."""
+
+    code = "not-found"
+
+
+class Gone(EmotionError):
+    """It existed and was erased."""
+
+    code = "erased"
+
+
+class NotReady(EmotionError):
+    """The analysis has not finished yet."""
+
+    code = "not-ready"
+
+
+class NoResult(EmotionError):
+    """The analysis ended without a result: it was refused or failed."""
+
+    code = "no-result"
+
+
+class ReasonRequired(EmotionError):
+    """Reading another person's result needs a stated reason of the closed list."""
+
+    code = "reason-required"
+
+
+class UploadInvalid(EmotionError):
+    """The request is not the upload that this place takes."""
+
+    code = "upload-invalid"
+
+
+class UploadTooLarge(EmotionError):
+    """More bytes than a photograph may have."""
+
+    code = "media-too-large"
+
+
+class IdempotencyConflict(EmotionError):
+    """The same idempotency key came with another body."""
+
+    code = "idempotency-mismatch"
+
+
+class IdempotencyInProgress(EmotionError):
+    """The same idempotency key is being received right now."""
+
+    code = "idempotency-in-progress"

@@ -1,0 +1,135 @@
+"""Reading an upload as a stream, so that media never lie on disk in plain.
+
+Django's own upload handlers spool large files to a temporary folder. Here the body is parsed as it
+arrives and handed on in chunks; ``subject`` and ``purpose`` must come before ``file``, because the gate
+is asked before the first byte of a face is taken. ``RefuseFiles`` stands in for Django's handlers
+everywhere else: a file that arrives at any other page is refused unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest
+from multipart import MultipartError, PushMultipartParser, parse_options_header
+
+from emotion.errors import UploadInvalid
+from emotion.models import Analysis
+from emotion.uploads import Receiving
+
+CHUNK = 64 * 1024
+FIELD_MAX = 1024
+DRAIN_MAX = 32 * 1024 * 1024
+
+
+class RefuseFiles(FileUploadHandler):
+    """Refuse any file sent to a page that takes none, before its first byte is kept."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """A file part begins: stop here with 400."""
+        raise BadRequest("This page takes no files.")
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
+        """Never reached: ``new_file`` refuses."""
+        raise BadRequest("This page takes no files.")
+
+    def file_complete(self, file_size: int) -> None:
+        """Never reached: ``new_file`` refuses."""
+        raise BadRequest("This page takes no files.")
+
+
+Begin = Callable[[dict[str, str]], Receiving]
+"""Given the fields that came before the file, ask the gate and open the sealed blob."""
+
+
+class Intake:
+    """One multipart body on its way in: fields, then exactly one file."""
+
+    def __init__(self, begin: Begin) -> None:
+        self.begin = begin
+        self.fields: dict[str, str] = {}
+        self.receiving: Receiving | None = None
+        self.name = ""
+        self.value = b""
+        self.in_file = False
+
+    def start_part(self, name: str, filename: str | None) -> None:
+        """A part begins: a field, or the file."""
+        self.name, self.value = name, b""
+        self.in_file = name == "file"
+        if self.receiving is not None:
+            raise UploadInvalid(
+                f"All fields must come before 'file', and one file is taken; {name!r} came after it."
+            )
+        if filename is not None and not self.in_file:
+            raise UploadInvalid(f"The file must be sent in the part 'file'; got {name!r}.")
+        if self.in_file:
+            self.receiving = self.begin(self.fields)
+
+    def data(self, chunk: bytes) -> None:
+        """Bytes of the current part."""
+        if self.in_file and self.receiving is not None:
+            self.receiving.write(chunk)
+            return
+        self.value += chunk
+        if len(self.value) > FIELD_MAX:
+            raise UploadInvalid(f"The field {self.name!r} is longer than {FIELD_MAX} bytes.")
+
+    def end_part(self) -> None:
+        """A part is complete."""
+        if not self.in_file:
+            try:
+                self.fields[self.name] = self.value.decode()
+            except UnicodeDecodeError:
+                raise UploadInvalid(f"The field {self.name!r} is not UTF-8.") from None
+        self.in_file = False
+
+    def feed(self, parser: PushMultipartParser, chunk: bytes) -> None:
+        """Parse the next bytes of the body."""
+        for event in parser.parse(chunk):
+            if event is None:
+                self.end_part()
+            elif isinstance(event, bytes | bytearray):
+                self.data(bytes(event))
+            else:
+                self.start_part(event.name or "", event.filename)
+
+
+def boundary_of(request: HttpRequest) -> str:
+    """The boundary of a multipart request; raises UploadInvalid for anything else."""
+    kind, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if kind != "multipart/form-data" or not options.get("boundary"):
+        raise UploadInvalid(f"Send multipart/form-data with a boundary; got {kind or 'nothing'!r}.")
+    return str(options["boundary"])
+
+
+def receive_upload(request: HttpRequest, begin: Begin) -> Analysis:
+    """Read one upload to its end.
+
+    Raises UploadInvalid for a body of the wrong shape, and whatever ``begin`` and the flow raise; then
+    nothing is left behind, and what remains of the body has been read away so that the answer arrives.
+    """
+    intake = Intake(begin)
+    try:
+        with PushMultipartParser(boundary_of(request), max_segment_count=12) as parser:
+            while chunk := request.read(CHUNK):
+                intake.feed(parser, chunk)
+        if intake.receiving is None:
+            raise UploadInvalid("The part 'file' is missing.")
+        return intake.receiving.finish()
+    except MultipartError as error:
+        raise UploadInvalid(f"This is not a well-formed multipart body: {error}.") from None
+    finally:
+        if intake.receiving is not None:
+            intake.receiving.close()
+        drain(request)
+
+
+def drain(request: HttpRequest) -> None:
+    """Read away what is left of a refused body, up to a limit; else the client sees a reset."""
+    left = DRAIN_MAX
+    while left > 0 and (chunk := request.read(CHUNK)):
+        left -= len(chunk)

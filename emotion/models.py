@@ -1,0 +1,194 @@
+"""Tables of uploads, recordings, analyses and results.
+
+Rows carry opaque ids, states and dates; whatever shows a face or what it expressed is in sealed blobs
+and sealed columns, each under a data key of its own erasure unit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+from accounts.actors import Actor
+from accounts.models import Role
+from consent.models import DataSubject, Purpose
+
+
+class UploadState(models.TextChoices):
+    """An upload on its way in."""
+
+    RECEIVING = "receiving", _("Receiving")
+    STORED = "stored", _("Stored")
+    ABANDONED = "abandoned", _("Abandoned")
+
+
+class Upload(models.Model):
+    """Reserves an idempotency key, and finds orphans: what was begun and never became a recording."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    actor = models.CharField(max_length=64)
+    idempotency_key = models.CharField(max_length=128)
+    state = models.CharField(max_length=10, choices=UploadState, default=UploadState.RECEIVING)
+    recording_id = models.UUIDField(default=uuid7, unique=True)
+    media_key_id = models.UUIDField(null=True)
+    fingerprint = models.BinaryField(max_length=32, null=True)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["actor", "idempotency_key"], name="one_upload_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.id}"
+
+
+class MediaState(models.TextChoices):
+    """Whether the recorded media still exist."""
+
+    STORED = "stored", _("Stored, sealed")
+    ERASED = "erased", _("Erased")
+
+
+class RecordingQuerySet(models.QuerySet["Recording"]):
+    """Look-ups that authorise: what is not the actor's is not there."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """The recordings whose existence and state this actor may know of."""
+        if actor.kind == "subject":
+            return self.filter(subject__user_id=actor.id)
+        if actor.kind == "client":
+            return self.filter(purpose_id=actor.purpose_id)
+        if actor.role == Role.RESEARCHER:
+            return self.filter(purpose__members=actor.id)
+        if actor.role in {Role.ADMINISTRATOR, Role.DPO}:
+            return self
+        return self.none()
+
+
+class Recording(models.Model):
+    """What one person's face was recorded with for one purpose: here, one photograph."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="recordings")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="recordings")
+    uploaded_by = models.CharField(max_length=64)
+    media_type = models.CharField(max_length=20)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size = models.PositiveBigIntegerField()
+    media_state = models.CharField(max_length=8, choices=MediaState, default=MediaState.STORED)
+    media_key_id = models.UUIDField()
+    keep_media = models.BooleanField()
+    media_retain_until = models.DateTimeField()
+    retain_until = models.DateTimeField()
+    created_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True)
+
+    objects = RecordingQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["retain_until"],
+                condition=models.Q(erased_at__isnull=True),
+                name="recordings_due",
+            ),
+            models.Index(
+                fields=["media_retain_until"],
+                condition=models.Q(media_state="stored"),
+                name="recordings_media_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class AnalysisState(models.TextChoices):
+    """One run on a recording."""
+
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Being analysed")
+    DONE = "done", _("Done")
+    REFUSED = "refused", _("Refused")
+    FAILED = "failed", _("Failed")
+    ERASED = "erased", _("Erased")
+
+
+class AnalysisQuerySet(models.QuerySet["Analysis"]):
+    """Look-ups that authorise, through the recording."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """The analyses of the recordings that this actor may know of."""
+        return self.filter(recording__in=Recording.objects.visible_to(actor))
+
+
+class Analysis(models.Model):
+    """One run on a recording. The row is the truth; a queued message only points at it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    recording = models.ForeignKey(Recording, models.PROTECT, related_name="analyses")
+    state = models.CharField(max_length=8, choices=AnalysisState, default=AnalysisState.QUEUED)
+    reason = models.CharField(max_length=40, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField()
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    categories = models.JSONField(default=list)
+
+    objects = AnalysisQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["state", "not_before"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="analyses_under_way",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.id}"
+
+
+class Result(models.Model):
+    """One data category of an analysis, sealed under a key of its own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    analysis = models.ForeignKey(Analysis, models.PROTECT, related_name="results")
+    category = models.CharField(max_length=20)
+    data_key_id = models.UUIDField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["analysis", "category"], name="one_result_per_category")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} of {self.analysis_id}"
+
+
+def recording_retained_until(recording_id: UUID, *, media: bool) -> datetime | None:
+    """Read afresh until when a recording (or only its media) may be kept; None when it is gone."""
+    found = (
+        Recording.objects.using("default")
+        .filter(pk=recording_id, erased_at=None)
+        .values("retain_until", "media_retain_until", "media_state")
+        .first()
+    )
+    if found is None:
+        return None
+    if not media:
+        return found["retain_until"]
+    if found["media_state"] != MediaState.STORED:
+        return None
+    return min(found["media_retain_until"], found["retain_until"])

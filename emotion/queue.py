@@ -1,0 +1,23 @@
+"""Pointing the workers at a row. Losing a message loses nothing: the keeper finds stale rows again."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+
+def enqueue_analysis(analysis_id: UUID) -> bool:
+    """Send the id of a queued row; a broker that is down is harmless and only noted."""
+    try:
+        current_app.send_task("emotion.analyse", [str(analysis_id)])
+    except (OperationalError, OSError) as error:
+        log.warning(
+            "the broker took no message (%s); the keeper will send it", type(error).__name__
+        )
+        return False
+    return True

@@ -1,0 +1,200 @@
+"""The walk out: look-up limited to what is yours, gate, entry committed, gate again, key, plain.
+
+Results, media and identity are three classes of reading; each read is one entry per data subject. A
+subject's own reads need no reason, everybody else's do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from accounts.actors import Actor
+from accounts.models import Role, Scope
+from accounts.permissions import ROLE_PERMISSIONS
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import DurableReceipt, append_durable
+from consent.enforcement import ConsentPermit, Operation, require_consent
+from consent.errors import ConsentRefused
+from consent.records import subject_log_name
+from emotion.errors import Gone, NoResult, NotFound, NotReady, ReasonRequired
+from emotion.models import Analysis, AnalysisState, MediaState, Recording, recording_retained_until
+from emotion.sealed_media import blob_path, media_row, media_unit
+from vault.parts import Sealed, unseal_parts
+from vault.store import open_blob
+from vault.tags import tagger
+from vault.units import Row, Unit
+
+STATED_REASONS = (
+    ReasonCode.STUDY_ANALYSIS,
+    ReasonCode.QUALITY_CHECK,
+    ReasonCode.SUBJECT_REQUEST,
+    ReasonCode.INCIDENT_INVESTIGATION,
+)
+
+
+@dataclass(frozen=True)
+class OpenResult:
+    """A result in plain, for one answer; ``entry_id`` is the log entry that allowed it."""
+
+    analysis: Analysis
+    parts: dict[str, dict[str, Any]]
+    entry_id: UUID
+
+    def __repr__(self) -> str:
+        return f"OpenResult({self.analysis.id}, sealed)"
+
+
+def may_read_result(actor: Actor) -> bool:
+    """Whether this kind of actor reads results at all; which ones, the look-up decides."""
+    if actor.kind == "subject":
+        return "emotion.read_own_result" in ROLE_PERMISSIONS[Role.SUBJECT]
+    if actor.kind == "client":
+        return Scope.RESULTS_READ in actor.scopes
+    return actor.role is not None and "emotion.read_result" in ROLE_PERMISSIONS[actor.role]
+
+
+def may_read_media(actor: Actor) -> bool:
+    """Whether this kind of actor looks at photographs at all; no API client does."""
+    if actor.kind == "subject":
+        return "emotion.view_own_recordings" in ROLE_PERMISSIONS[Role.SUBJECT]
+    return actor.role is not None and "emotion.read_media" in ROLE_PERMISSIONS[actor.role]
+
+
+def parse_reason(actor: Actor, stated: str) -> ReasonCode:
+    """The stated reason as a code of the closed list; the subject's own access needs none."""
+    if actor.kind == "subject":
+        return ReasonCode.OWN_ACCESS
+    for reason in STATED_REASONS:
+        if stated == reason.value:
+            return reason
+    known = ", ".join(reason.value for reason in STATED_REASONS)
+    raise ReasonRequired(f"State why you read this result: one of {known}; got {stated!r}.")
+
+
+def find_analysis(actor: Actor, analysis_id: UUID) -> Analysis:
+    """The analysis, if this actor may know of it; NotFound otherwise. A state makes no entry."""
+    found = (
+        Analysis.objects.visible_to(actor)
+        .select_related("recording__purpose")
+        .filter(pk=analysis_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no such analysis.")
+    return found
+
+
+def find_recording(actor: Actor, recording_id: UUID) -> Recording:
+    """The recording, if this actor may know of it; NotFound otherwise."""
+    found = (
+        Recording.objects.visible_to(actor)
+        .select_related("purpose")
+        .filter(pk=recording_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no such recording.")
+    return found
+
+
+def read_permit(
+    actor: Actor, recording: Recording, operation: Operation, action: Action, reason: ReasonCode
+) -> tuple[ConsentPermit, DurableReceipt]:
+    """Ask the gate, then write the entry: (permit, receipt). A refusal is an entry too."""
+    tags = tagger(recording.subject_id, recording.purpose_id)
+    draft = {
+        "action": action,
+        "actor": subject_log_name(tags) if actor.kind == "subject" else actor.log_name(),
+        "purpose_id": recording.purpose_id,
+        "subject_tag": tags.subject(),
+        "object_tag": tags.object("recording", recording.id),
+    }
+    reads_media = operation is Operation.READ_MEDIA
+    try:
+        permit = require_consent(
+            subject_id=recording.subject_id,
+            purpose_id=recording.purpose_id,
+            operation=operation,
+            action=action,
+            object_kind="recording",
+            object_id=recording.id,
+            retained=partial(recording_retained_until, recording.id, media=reads_media),
+        )
+    except ConsentRefused as refusal:
+        append_durable(Draft(**draft, outcome=Outcome.REFUSED, reason=refusal.reason))
+        raise
+    receipt = append_durable(
+        Draft(
+            **draft,
+            reason=reason,
+            consent_tag=permit.consent_tag,
+            policy_version=permit.policy_version,
+            permit_id=permit.permit_id,
+        )
+    )
+    return permit, receipt
+
+
+def read_result(actor: Actor, analysis_id: UUID, stated: str = "") -> OpenResult:
+    """Open one result.
+
+    Raises NotFound, ReasonRequired, Gone, NotReady, NoResult or ConsentRefused; LogUnavailable when
+    the entry cannot be written, and then nothing was opened.
+    """
+    analysis = find_analysis(actor, analysis_id)
+    recording = analysis.recording
+    if not may_read_result(actor):
+        raise NotFound("There is no such analysis.")
+    reason = parse_reason(actor, stated)
+    if analysis.state == AnalysisState.ERASED:
+        raise Gone("This result was erased.")
+    permit, receipt = read_permit(
+        actor, recording, Operation.READ_RESULT, Action.RESULT_READ, reason
+    )
+    if analysis.state in {AnalysisState.QUEUED, AnalysisState.RUNNING}:
+        raise NotReady("The analysis has not finished yet.")
+    rows = list(analysis.results.order_by("category"))
+    if not rows:
+        raise NoResult(f"The analysis ended without a result: {analysis.reason or analysis.state}.")
+    opened = unseal_parts(permit, receipt, [sealed_part(recording, row) for row in rows])
+    parts = {
+        row.category: json.loads(plain.reveal()) for row, plain in zip(rows, opened, strict=True)
+    }
+    return OpenResult(analysis, parts, receipt.entry_id)
+
+
+def sealed_part(recording: Recording, row: Any) -> Sealed:
+    """One sealed category with what it is bound to."""
+    unit = Unit(
+        subject_id=recording.subject_id,
+        purpose_id=recording.purpose_id,
+        category=row.category,
+        recording_id=recording.id,
+    )
+    place = Row(table="result", column="sealed", row_id=row.id)
+    return Sealed(data_key_id=row.data_key_id, unit=unit, row=place, sealed=bytes(row.sealed))
+
+
+@contextmanager
+def read_media(
+    actor: Actor, recording_id: UUID, stated: str = ""
+) -> Iterator[tuple[Any, Recording]]:
+    """Open a recording's media as a stream, with the recording: the strictest of the three reads."""
+    recording = find_recording(actor, recording_id)
+    if not may_read_media(actor):
+        raise NotFound("There is no such recording.")
+    reason = parse_reason(actor, stated)
+    if recording.media_state != MediaState.STORED:
+        raise Gone("The photograph was erased.")
+    permit, receipt = read_permit(actor, recording, Operation.READ_MEDIA, Action.MEDIA_READ, reason)
+    unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
+    path, row = blob_path(recording.id), media_row(recording.id)
+    with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
+        yield blob, recording

@@ -1,0 +1,105 @@
+"""Finding what was forgotten: rows that wait without a message, leases that ran out, dates that passed.
+
+The database row is the truth and the broker a hint, so a sweep needs nothing from the broker.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.actors import SYSTEM_KEEPER
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.models import DataCategory, ErasureRequest
+from consent.retention import expire_recording
+from emotion.analyses import ATTEMPTS
+from emotion.models import Analysis, AnalysisState, MediaState, Recording
+from emotion.queue import enqueue_analysis
+from vault.tags import tagger
+
+STALE = timedelta(seconds=15)
+NO_CLAIM = timedelta(seconds=30)
+
+
+def requeue_stale() -> int:
+    """Point the workers again at rows that wait longer than they should, or whose lease ran out."""
+    now = timezone.now()
+    waiting = Analysis.objects.filter(
+        state=AnalysisState.QUEUED, queued_at__lt=now - STALE, not_before__lte=now
+    )
+    lost = Analysis.objects.filter(state=AnalysisState.RUNNING, lease_until__lt=now)
+    sent = 0
+    for analysis in [*waiting.order_by("queued_at")[:200], *lost[:200]]:
+        if analysis.attempt >= ATTEMPTS:
+            fail(analysis)
+        else:
+            sent += enqueue_analysis(analysis.id)
+    return sent
+
+
+def fail(analysis: Analysis) -> None:
+    """End a row whose attempts are used up, with its entry."""
+    recording = analysis.recording
+    tags = tagger(recording.subject_id, recording.purpose_id)
+    with transaction.atomic():
+        ended = Analysis.objects.filter(
+            pk=analysis.pk, state=analysis.state, attempt=analysis.attempt
+        ).update(
+            state=AnalysisState.FAILED,
+            reason=ReasonCode.ATTEMPTS_EXHAUSTED,
+            finished_at=timezone.now(),
+            lease_until=None,
+        )
+        if ended:
+            append(
+                Draft(
+                    action=Action.ANALYSIS_FAIL,
+                    actor=SYSTEM_KEEPER.log_name(),
+                    outcome=Outcome.FAILED,
+                    reason=ReasonCode.ATTEMPTS_EXHAUSTED,
+                    purpose_id=recording.purpose_id,
+                    subject_tag=tags.subject(),
+                    object_tag=tags.object("recording", recording.id),
+                )
+            )
+
+
+def expire_recordings() -> int:
+    """File the erasure of every recording, or of its media alone, whose date has passed."""
+    now = timezone.now()
+    filed = ErasureRequest.objects.filter(recording_id=OuterRef("pk"))
+    whole = Recording.objects.filter(erased_at=None, retain_until__lte=now).exclude(
+        Exists(filed.filter(category=""))
+    )
+    media = Recording.objects.filter(
+        media_state=MediaState.STORED, media_retain_until__lte=now, retain_until__gt=now
+    ).exclude(Exists(filed.filter(category=DataCategory.MEDIA)))
+    due = [(recording, "") for recording in whole[:200]]
+    due += [(recording, str(DataCategory.MEDIA)) for recording in media[:200]]
+    for recording, category in due:
+        expire_recording(recording.subject_id, recording.purpose_id, recording.id, category)
+    return len(due)
+
+
+def workers_stuck() -> bool:
+    """Whether rows wait, none is being worked on, and none was claimed for half a minute."""
+    now = timezone.now()
+    waits = Analysis.objects.filter(
+        state=AnalysisState.QUEUED, queued_at__lt=now - NO_CLAIM, not_before__lt=now - NO_CLAIM
+    )
+    runs = Analysis.objects.filter(state=AnalysisState.RUNNING, lease_until__gt=now)
+    recent = Analysis.objects.filter(started_at__gt=now - NO_CLAIM)
+    return waits.exists() and not runs.exists() and not recent.exists()
+
+
+def ask_for_worker_restart() -> None:
+    """Leave the mark that the supervisor looks for; it restarts the worker and removes the mark."""
+    run = settings.VAR_DIR / "run"
+    run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (run / "restart-worker").touch()

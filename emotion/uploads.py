@@ -1,0 +1,281 @@
+"""The walk in: a photograph streams from the request straight into a sealed blob.
+
+Order matters: the idempotency key is reserved, then the gate is asked, then bytes flow; the gate is
+asked again in the transaction that makes the recording, after the wait that receiving was.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from contextlib import suppress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts.actors import Actor
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append, append_durable
+from consent.enforcement import ConsentPermit, Operation, require_consent
+from consent.errors import ConsentRefused
+from consent.models import DataSubject, Purpose
+from consent.records import lock_state, subject_log_name
+from emotion.errors import (
+    IdempotencyConflict,
+    IdempotencyInProgress,
+    UploadInvalid,
+    UploadTooLarge,
+)
+from emotion.inference.media import PhotoProbe
+from emotion.models import Analysis, Recording, Upload, UploadState
+from emotion.queue import enqueue_analysis
+from emotion.sealed_media import blob_path, media_row, media_unit
+from vault.keyring import create_data_key, destroy_data_keys
+from vault.store import seal_blob
+from vault.tags import Tagger, tagger
+
+log = logging.getLogger(__name__)
+
+RECEIVING_AT_MOST = timedelta(minutes=15)
+
+
+def log_name(actor: Actor, tags: Tagger) -> str:
+    """The actor's name in the log; a subject's is their tag."""
+    return subject_log_name(tags) if actor.kind == "subject" else actor.log_name()
+
+
+def upload_owner(actor: Actor) -> str:
+    """Whose idempotency keys these are; a row of this table, never an entry of the log."""
+    return f"{actor.kind}:{actor.id}"
+
+
+def retention_dates(purpose: Purpose, now: datetime) -> tuple[datetime, datetime]:
+    """Until when media and results may be kept: (media, results)."""
+    if not purpose.media_retention_days or not purpose.result_retention_days:
+        raise ConsentRefused(ReasonCode.RETENTION_NOT_SET)
+    return (
+        now + timedelta(days=purpose.media_retention_days),
+        now + timedelta(days=purpose.result_retention_days),
+    )
+
+
+class Receiving:
+    """One upload being received: ``write`` chunks, ``finish``, and always ``close``."""
+
+    def __init__(
+        self, actor: Actor, subject: DataSubject, purpose_id: UUID, idempotency_key: str
+    ) -> None:
+        self.actor = actor
+        self.subject = subject
+        self.purpose_id = purpose_id
+        self.tags = tagger(subject.id, purpose_id)
+        self.fingerprint = self.tags.fingerprint()
+        self.size = 0
+        self.upload, self.replayed = reserve(actor, idempotency_key)
+        self.recording_id = self.upload.recording_id
+        self.finished = False
+        try:
+            self.permit = self.ask_gate()
+            if not self.replayed:
+                self.open_blob()
+        except BaseException:
+            self.release()
+            raise
+
+    def ask_gate(self) -> ConsentPermit:
+        """The first of the gate's two questions; a refusal is in the log before it is told."""
+        try:
+            return require_consent(
+                subject_id=self.subject.id,
+                purpose_id=self.purpose_id,
+                operation=Operation.UPLOAD,
+                action=Action.MEDIA_UPLOAD,
+                object_kind="recording",
+                object_id=self.recording_id,
+            )
+        except ConsentRefused as refusal:
+            self.log_refusal(refusal)
+            raise
+
+    def log_refusal(self, refusal: ConsentRefused) -> None:
+        """A refused upload is an entry of its own, durable before the answer."""
+        append_durable(
+            Draft(
+                action=Action.MEDIA_UPLOAD,
+                actor=log_name(self.actor, self.tags),
+                outcome=Outcome.REFUSED,
+                reason=refusal.reason,
+                purpose_id=self.purpose_id,
+                subject_tag=self.tags.subject(),
+                object_tag=self.tags.object("recording", self.recording_id),
+            )
+        )
+
+    def open_blob(self) -> None:
+        """Make the key (keystore first), note it on the row, open the sealed blob and the probe."""
+        unit = media_unit(self.recording_id, self.subject.id, self.purpose_id)
+        self.key_id = create_data_key(unit)
+        Upload.objects.filter(pk=self.upload.pk).update(media_key_id=self.key_id)
+        path = blob_path(self.recording_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.blob = seal_blob(self.permit, self.key_id, unit, media_row(self.recording_id), path)
+        self.probe = PhotoProbe.start(settings.PHOTO_MAX_BYTES)
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes: sealed, fingerprinted and shown to the probe, never kept in plain."""
+        self.size += len(chunk)
+        if self.size > settings.PHOTO_MAX_BYTES:
+            raise UploadTooLarge(
+                f"A photograph may have at most {settings.PHOTO_MAX_BYTES} bytes; more came."
+            )
+        self.fingerprint.update(chunk)
+        if not self.replayed:
+            self.blob.write(chunk)
+            self.probe.feed(chunk)
+
+    def finish(self) -> Analysis:
+        """Everything came: make recording and analysis, or find those of the first time."""
+        digest = self.fingerprint.digest()
+        if self.replayed:
+            return self.replay(digest)
+        facts = self.probe.finish()
+        self.blob.commit()
+        now = timezone.now()
+        try:
+            with transaction.atomic():
+                state = lock_state(self.subject.id, self.purpose_id)
+                self.permit.recheck()
+                media_until, results_until = retention_dates(state.purpose, now)
+                recording = Recording.objects.create(
+                    id=self.recording_id,
+                    subject=self.subject,
+                    purpose_id=self.purpose_id,
+                    uploaded_by="subject"
+                    if self.actor.kind == "subject"
+                    else upload_owner(self.actor),
+                    media_type=facts.media_type,
+                    width=facts.width,
+                    height=facts.height,
+                    size=self.size,
+                    media_key_id=self.key_id,
+                    keep_media=state.purpose.keep_media,
+                    media_retain_until=media_until,
+                    retain_until=results_until,
+                    created_at=now,
+                )
+                analysis = Analysis.objects.create(
+                    recording=recording, queued_at=now, not_before=now
+                )
+                stored = Upload.objects.filter(
+                    pk=self.upload.pk, state=UploadState.RECEIVING
+                ).update(state=UploadState.STORED, fingerprint=digest)
+                if not stored:
+                    raise UploadInvalid("The upload took too long and was given up; send it again.")
+                append(self.entry())
+                transaction.on_commit(lambda: enqueue_analysis(analysis.id))
+        except ConsentRefused as refusal:
+            self.log_refusal(refusal)
+            raise
+        self.finished = True
+        return analysis
+
+    def entry(self) -> Draft:
+        """The entry of an accepted upload."""
+        return Draft(
+            action=Action.MEDIA_UPLOAD,
+            actor=log_name(self.actor, self.tags),
+            purpose_id=self.purpose_id,
+            subject_tag=self.permit.subject_tag,
+            consent_tag=self.permit.consent_tag,
+            object_tag=self.permit.object_tag,
+            policy_version=self.permit.policy_version,
+            permit_id=self.permit.permit_id,
+        )
+
+    def replay(self, digest: bytes) -> Analysis:
+        """The same key again: the same body finds its row (the gate was asked), another is refused."""
+        self.finished = True
+        if not hmac.compare_digest(bytes(self.upload.fingerprint or b""), digest):
+            raise IdempotencyConflict(
+                "This Idempotency-Key was used with another body; use a new key for a new upload."
+            )
+        self.permit.recheck()
+        return Analysis.objects.select_related("recording").get(recording_id=self.recording_id)
+
+    def release(self) -> None:
+        """Undo what an upload that did not finish has left: blob, key and reservation."""
+        if self.finished or self.replayed:
+            return
+        for part in ("probe", "blob"):
+            if hasattr(self, part):
+                with suppress(OSError):
+                    getattr(self, part).close() if part == "probe" else self.blob.abort()
+        try:
+            forget_upload(self.upload)
+        except DatabaseError:
+            log.warning("an unfinished upload could not be cleared; the keeper will do it")
+
+    def close(self) -> None:
+        """Always called at the end: an upload that did not finish leaves nothing behind."""
+        if hasattr(self, "probe"):
+            self.probe.close()
+        self.release()
+
+
+def reserve(actor: Actor, key: str) -> tuple[Upload, bool]:
+    """Reserve an idempotency key: (row, whether the key's upload was already stored).
+
+    Raises IdempotencyInProgress while another request is receiving under the same key.
+    """
+    owner = upload_owner(actor)
+    try:
+        with transaction.atomic():
+            return Upload.objects.create(
+                actor=owner, idempotency_key=key, started_at=timezone.now()
+            ), False
+    except IntegrityError:
+        pass
+    known = Upload.objects.filter(actor=owner, idempotency_key=key).first()
+    if known is None or known.state == UploadState.RECEIVING:
+        raise IdempotencyInProgress("An upload with this Idempotency-Key is still under way.")
+    return known, True
+
+
+def forget_upload(upload: Upload) -> None:
+    """Clear what an unfinished upload left, so that the same idempotency key can be tried again.
+
+    The state is claimed first: an upload that becomes a recording at this very moment wins or loses
+    as a whole.
+    """
+    unfinished = [UploadState.RECEIVING, UploadState.ABANDONED]
+    if not Upload.objects.filter(pk=upload.pk, state__in=unfinished).update(
+        state=UploadState.ABANDONED
+    ):
+        return
+    blob_path(upload.recording_id).unlink(missing_ok=True)
+    key_id = Upload.objects.values_list("media_key_id", flat=True).get(pk=upload.pk)
+    if key_id:
+        destroy_data_keys([key_id])
+    Upload.objects.filter(pk=upload.pk).delete()
+
+
+def sweep_orphans() -> int:
+    """Clear uploads that were begun long ago and never finished. Keeper only."""
+    old = timezone.now() - RECEIVING_AT_MOST
+    orphans = list(
+        Upload.objects.filter(state=UploadState.RECEIVING, started_at__lt=old)
+        | Upload.objects.filter(state=UploadState.ABANDONED)
+    )
+    for upload in orphans:
+        forget_upload(upload)
+    return len(orphans)
+
+
+def new_idempotency_key() -> str:
+    """For uploads from a page, where a fresh one is drawn with each form."""
+    return uuid7().hex

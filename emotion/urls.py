@@ -1,0 +1,14 @@
+"""Addresses of the data subject's pages about their own recordings."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from emotion import views
+
+urlpatterns = [
+    path("studies/<uuid:purpose_id>/upload/", views.upload, name="upload"),
+    path("recordings/", views.recordings, name="own_recordings"),
+    path("recordings/<uuid:recording_id>/", views.recording, name="own_recording"),
+    path("analyses/<uuid:analysis_id>/result/", views.result, name="own_result"),
+]
