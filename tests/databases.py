@@ -70,6 +70,7 @@ class Templates:
     """The migrated pair that every test starts from."""
 
     def __init__(self) -> None:
+        self.keys_dir = settings.KEYS_DIR
         self.names = {alias: str(connections[alias].settings_dict["NAME"]) for alias in ALIASES}
         self.made: list[str] = []
         for name in self.names.values():
@@ -88,7 +89,9 @@ class Templates:
             connections[alias].close()
 
     def checkout(self, folder: Path) -> None:
-        """Point Django at a fresh copy."""
+        """Point Django at a fresh copy, with root keys of its own: a rotation destroys keys."""
+        settings.KEYS_DIR = folder / "keys"
+        shutil.copytree(self.keys_dir, settings.KEYS_DIR)
         for alias, template in self.names.items():
             if is_sqlite():
                 copy = folder / f"{alias}.sqlite3"
@@ -102,6 +105,7 @@ class Templates:
 
     def checkin(self) -> None:
         """Back to the templates, and the copies dropped."""
+        settings.KEYS_DIR = self.keys_dir
         for alias, template in self.names.items():
             point(alias, template)
         while self.made:

@@ -1,11 +1,11 @@
 """Sealed records: one key, nonce and commitment per message, all derived from a data key.
 
-Bytes: ``version(1) ‖ suite(1) ‖ key id(16) ‖ salt(24) ‖ commitment(32) ‖ AES-256-GCM``, described with
-a test vector in ``docs/formats.md``. Key, nonce and commitment come from HKDF-Expand-SHA512 (RFC 5869)
-over the data key with ``label ‖ version ‖ suite ‖ salt ‖ AAD`` as info, after the pattern of C2SP
-chunked-encryption. The data key is uniformly random, so there is no Extract step. The commitment makes
-sure that one sealed record opens under one key only, which AES-GCM alone does not promise
-(https://eprint.iacr.org/2020/1456), and is checked first, in constant time.
+Bytes: ``version(1) ‖ suite(1) ‖ key id(16) ‖ salt(24) ‖ commitment(32) ‖ AES-256-GCM``, described
+with a test vector in ``docs/formats.md``. Key, nonce and commitment come from HKDF-Expand-SHA512
+(RFC 5869) over the data key with ``label ‖ version ‖ suite ‖ salt ‖ AAD`` as info, after the
+pattern of C2SP chunked-encryption. The data key is uniformly random, so there is no Extract step.
+The commitment makes sure that one sealed record opens under one key only, which AES-GCM alone does
+not promise (https://eprint.iacr.org/2020/1456), and is checked first, in constant time.
 
 Pure: bytes in, bytes out.
 """

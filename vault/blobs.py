@@ -1,12 +1,14 @@
 """Sealed blobs: media files in the format of C2SP chunked-encryption.
 
-Source: https://c2sp.org/chunked-encryption, instantiated with HKDF-Expand-SHA512 and AES-256-GCM as
-``cryptography.cobblestone`` does. A file is ``salt(24) ‖ commitment(32)`` and then chunks of 16 KiB with a
-tag of 16 bytes each; the last chunk is shorter, which is how the end is known. The input key is derived
-from the data key under the blob label, and the context is the AAD of the row (``vault.aead.Binding``).
+Source: https://c2sp.org/chunked-encryption, instantiated with HKDF-Expand-SHA512 and AES-256-GCM
+as ``cryptography.cobblestone`` does. A file is ``salt(24) ‖ commitment(32)`` and then chunks of 16
+KiB with a tag of 16 bytes each; the last chunk is shorter, which is how the end is known. The
+input key is derived from the data key under the blob label, and the context is the AAD of the row
+(``vault.aead.Binding``).
 
-Writing goes through cobblestone. Reading does its own chunks, because a film needs seeking and cobblestone
-only reads from start to end. Memory is constant either way, and nothing plain ever reaches the disk.
+Writing goes through cobblestone. Reading does its own chunks, because a film needs seeking and
+cobblestone only reads from start to end. Memory is constant either way, and nothing plain ever
+reaches the disk.
 """
 
 from __future__ import annotations
@@ -112,8 +114,9 @@ class BlobWriter:
 class BlobReader(io.RawIOBase):
     """A seekable view of a sealed blob: opened, it has been verified to its end.
 
-    Each chunk is authenticated again when it is read, so a file changed after the verification gives
-    Tampered, never wrong bytes. One chunk is held in memory. ``size`` is the plaintext's length in bytes.
+    Each chunk is authenticated again when it is read, so a file changed after the verification
+    gives Tampered, never wrong bytes. One chunk is held in memory. ``size`` is the plaintext's
+    length in bytes.
     """
 
     def __init__(self, data_key: bytes, context: bytes, path: Path) -> None:
@@ -211,7 +214,7 @@ class BlobReader(io.RawIOBase):
 
 
 def plaintext_size(sealed_size: int) -> int:
-    """How many plaintext bytes a blob of this size holds; raises Tampered for an impossible size."""
+    """The plaintext bytes in a blob of this size; raises Tampered for an impossible size."""
     chunks, rest = divmod(sealed_size - PREFIX_BYTES, SEALED_CHUNK_BYTES)
     if sealed_size < PREFIX_BYTES or rest < TAG_BYTES:
         raise Tampered(f"a blob of {sealed_size} bytes is cut off: its last chunk is missing")

@@ -1,7 +1,7 @@
 """Operators' second factors at rest. Nothing about a data subject is ever sealed here.
 
-The key is the installation's own and the label is another than that of records, so this module can open
-no record, and no record key can open a credential.
+The key is the installation's own and the label is another than that of records, so this module can
+open no record, and no record key can open a credential.
 """
 
 from __future__ import annotations

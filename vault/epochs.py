@@ -1,21 +1,29 @@
 """Epochs: the life of key-encryption keys, from the first to the destruction of the last but one.
 
-A rotation opens a new epoch, wraps the surviving keys under it (never touching sealed data), proves that
-nothing is wrapped under the old one any more and destroys its key with the provider. That is the moment
-(T2) from which no copy of a destroyed data key, in whatever backup, can be unwrapped.
+A rotation opens a new epoch, wraps the surviving keys under it (never touching sealed data),
+proves that nothing is wrapped under the old one any more and destroys its key with the provider.
+That is the moment (T2) from which no copy of a destroyed data key, in whatever backup, can be
+unwrapped.
 
 Every step is committed by itself and read back from the epochs' rows, so a rotation that was killed
 anywhere is finished by the next call. Two at once do no harm: each step is a conditional change.
+
+The keystore and the log never commit together, so an entry is written after its step and the epoch's row
+keeps the entry's id. A kill between the two writes the entry once more; it never leaves one out.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from audit_log.actions import Action
+from audit_log.entries import Draft
+from audit_log.log import append_durable
 from vault import keys
 from vault.aead import encode_fields
 from vault.errors import KeystoreUnavailable, WrapsRemain, WrongRootKey
@@ -25,6 +33,7 @@ from vault.routing import KEYSTORE
 
 BATCH = 100
 PROOF = b"consentry epoch key".ljust(32, b"\x00")
+ACTOR = "system:keeper"
 
 
 def current() -> Epoch:
@@ -49,18 +58,41 @@ def is_due(age: timedelta) -> bool:
 def rotate(provider: Provider | None = None) -> Epoch:
     """Run a rotation to its end, or finish the one that was interrupted; the current epoch.
 
-    Raises WrongRootKey or RootKeyMissing when a survivor does not open, and then destroys nothing.
+    Raises WrongRootKey or RootKeyMissing when a survivor does not open, LogUnavailable when the log
+    cannot be written (nothing is destroyed before the opening is in the log), AppendInsideTransaction
+    inside a transaction of the main database.
     """
     source = provider or configured()
     with keys.keystore():
         if not Epoch.objects.filter(state__in=[EpochState.CLOSED, EpochState.DESTROYING]).exists():
             open_next(source)
+        record_entries()
         for old in Epoch.objects.filter(state=EpochState.CLOSED):
             rewrap_survivors(source, old, current())
             prove_empty(old)
         for old in Epoch.objects.filter(state=EpochState.DESTROYING):
             destroy(source, old)
+        record_entries()
     return current()
+
+
+def record_entries() -> None:
+    """Write the log entries that are still missing: of epochs opened and of epochs destroyed.
+
+    The first epoch is opened by ``setup.ensure_root``; its entry is written here too.
+    """
+    for epoch in Epoch.objects.filter(opened_entry=None).exclude(state=EpochState.OPENING):
+        receipt = append_durable(entry(Action.EPOCH_OPEN, epoch))
+        Epoch.objects.filter(id=epoch.id).update(opened_entry=receipt.entry_id)
+    for epoch in Epoch.objects.filter(destroyed_entry=None, state=EpochState.DESTROYED):
+        receipt = append_durable(entry(Action.EPOCH_DESTROY, epoch))
+        Epoch.objects.filter(id=epoch.id).update(destroyed_entry=receipt.entry_id)
+
+
+def entry(action: Action, epoch: Epoch) -> Draft:
+    """The entry about an epoch; its id is about no person, so the detail is not sealed."""
+    detail = json.dumps({"epoch": str(epoch.id)}, separators=(",", ":")).encode()
+    return Draft(action=action, actor=ACTOR, detail=detail)
 
 
 def open_next(source: Provider) -> None:
@@ -122,7 +154,8 @@ def rewrapped(source: Provider, row: WrappedKey, epoch_id: UUID) -> bytes:
 def prove_empty(old: Epoch) -> None:
     """Mark a closed epoch for destruction, once no key at all is wrapped under it.
 
-    Nobody can wrap under it any more: that takes a share lock on the current epoch. Raises WrapsRemain.
+    Nobody can wrap under it any more: that takes a share lock on the current epoch. Raises
+    WrapsRemain.
     """
     with transaction.atomic(using=KEYSTORE):
         held = Epoch.objects.select_for_update().get(id=old.id)

@@ -1,4 +1,4 @@
-"""What the vault refuses or cannot do. Each class has a stable code; nothing here is ever plaintext."""
+"""What the vault refuses or cannot do. Each class has a stable code; none holds plaintext."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keyed look-up: finds a sealed e-mail address or reference without storing it or a plain hash of it."""
+"""Keyed look-up: finds a sealed e-mail address or reference without a plain copy or hash of it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LABEL = b"consentry/index/v1\x00"
 def index(purpose_id: UUID | None, kind: str, value: str) -> bytes:
     """The 32 bytes under which ``value`` is filed: HMAC-SHA256 under the purpose's index key.
 
-    The same value gives other bytes in another purpose or as another kind. The value is taken as it
-    stands; whoever calls decides about case and spaces. Makes the purpose's index key when there never
-    was one.
+    The same value gives other bytes in another purpose or as another kind. The value is taken as
+    it stands; whoever calls decides about case and spaces. Makes the purpose's index key when
+    there never was one.
     """
     key = index_key(purpose_id)
     return hmac.digest(key, LABEL + encode_fields([kind.encode(), value.encode()]), "sha256")

@@ -50,8 +50,8 @@ def data_key_ids(
 ) -> list[UUID]:
     """The ids of a data subject's keys, oldest first.
 
-    ``purpose_id`` left out means every purpose; None means the account's own keys. The other filters
-    apply when they are given.
+    ``purpose_id`` left out means every purpose; None means the account's own keys. The other
+    filters apply when they are given.
     """
     rows = DataKey.objects.filter(subject_id=subject_id)
     if not isinstance(purpose_id, EllipsisType):
@@ -84,9 +84,9 @@ def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:
 def final_destruction(key_ids: Iterable[UUID]) -> datetime | None:
     """T2: since when no copy of these keys can be unwrapped; None while one still could be.
 
-    Every key must be a tombstone and the epoch it was last wrapped under must be destroyed, and that
-    written in the log. A key that the keystore does not know proves nothing, so it gives None. For no
-    keys at all there was nothing to destroy: now.
+    Every key must be a tombstone and the epoch it was last wrapped under must be destroyed, and
+    that written in the log. A key that the keystore does not know proves nothing, so it gives
+    None. For no keys at all there was nothing to destroy: now.
     """
     wanted = set(key_ids)
     if not wanted:

@@ -1,7 +1,7 @@
 """The vault's own hands on keys. Nothing outside this package may import this module.
 
-It makes keys, wraps them under the current epoch and unwraps them again. What others may do with keys
-is in ``keyring`` (names only) and ``store`` (against a permit and a receipt).
+It makes keys, wraps them under the current epoch and unwraps them again. What others may do with
+keys is in ``keyring`` (names only) and ``store`` (against a permit and a receipt).
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def share_lock(epoch_id: UUID) -> bool:
 def create(row: WrappedKey) -> bytes:
     """Make a new random key, wrap it under the current epoch, insert ``row``; the key itself.
 
-    The provider is asked before the lock is taken. Raises IntegrityError when the row exists already.
+    The provider is asked before the lock is taken. Raises IntegrityError when the row exists
+    already.
     """
     key = os.urandom(KEY_BYTES)
     with keystore():
@@ -116,7 +117,7 @@ def open_data_key(data_key_id: UUID, unit: Unit) -> bytes:
 
 
 def entomb(rows: QuerySet[AnyKey]) -> None:
-    """Destroy the wrapped bytes of these rows and leave tombstones; those already destroyed stay."""
+    """Destroy the wrapped bytes of these rows and leave tombstones; older tombstones stay."""
     with keystore():
         changed = rows.filter(destroyed_at=None).update(wrapped=None, destroyed_at=timezone.now())
         if changed:
@@ -124,7 +125,8 @@ def entomb(rows: QuerySet[AnyKey]) -> None:
 
 
 def scrub() -> None:
-    """Remove what SQLite's write-ahead log still holds of overwritten rows, once they are committed.
+    """Remove what SQLite's write-ahead log still holds of overwritten rows, once they are
+    committed.
 
     ``secure_delete`` clears the database file itself. PostgreSQL keeps old row versions and its log
     for a while: there only the end of the epoch makes them useless, as it does for every backup.

@@ -1,6 +1,7 @@
 """The keystore: wrapped keys and the epochs they are wrapped under. Nothing else lives here.
 
-A destroyed key leaves a tombstone: its row stays, without the wrapped bytes, and is never filled again.
+A destroyed key leaves a tombstone: its row stays, without the wrapped bytes, and is never filled
+again.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ class ServiceUse(models.TextChoices):
 
 
 class ServiceKey(WrappedKey):
-    """A key that belongs to no person: look-up indexes (one per purpose) and operators' credentials."""
+    """A key of no person: look-up indexes (one per purpose) and operators' credentials."""
 
     use = models.CharField(max_length=10, choices=ServiceUse)
     purpose_id = models.UUIDField(null=True)

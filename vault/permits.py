@@ -1,8 +1,8 @@
 """What the vault asks of whoever wants something sealed or opened: a live permit.
 
-The interface stands here, at the bottom, so that the vault needs to know no rule about consent. Only
-``consent.enforcement`` implements it, and import-linter holds that nothing else does. It stops
-mistakes, not hostile code inside the process.
+The interface stands here, at the bottom, so that the vault needs to know no rule about consent.
+Only ``consent.enforcement`` implements it, and import-linter holds that nothing else does. It
+stops mistakes, not hostile code inside the process.
 """
 
 from __future__ import annotations
@@ -41,4 +41,4 @@ class Permit(Protocol):
         """The one action that is permitted."""
 
     def recheck(self) -> None:
-        """Ask the gate again, by a fresh read; raises the gate's refusal when it no longer allows."""
+        """Ask the gate again, by a fresh read; raises the refusal when it no longer allows."""

@@ -14,8 +14,8 @@ def ensure_root() -> None:
     """Make the first epoch and the installation's own keys, or check those that are there.
 
     Safe to repeat and to run twice at once. Nothing is ever overwritten: raises RootKeyMissing,
-    WrongRootKey or InsecureKeyFile when the keystore has epochs whose keys are not with the provider
-    (restore them), KeyMissing when the keystore lost the credential key.
+    WrongRootKey or InsecureKeyFile when the keystore has epochs whose keys are not with the
+    provider (restore them), KeyMissing when the keystore lost the credential key.
     """
     source = configured()
     with keys.keystore():
@@ -29,7 +29,7 @@ def ensure_root() -> None:
 
 
 def any_keys() -> bool:
-    """Whether anything is wrapped at all: if not, the first start was cut short before this step."""
+    """Whether anything is wrapped: if not, the first start was cut short before this step."""
     return any(model._default_manager.exists() for model in KEY_MODELS)
 
 

@@ -1,8 +1,8 @@
 """Seal and open: the only ways in and out, each against a live permit.
 
-Opening needs a durable log receipt besides: the entry that tells of the access is committed before the
-first byte is. Both are demanded by the signatures. This stops mistakes, not hostile code inside the
-process.
+Opening needs a durable log receipt besides: the entry that tells of the access is committed before
+the first byte is. Both are demanded by the signatures. This stops mistakes, not hostile code
+inside the process.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Tags: how the log names a data subject, a consent record or an object without naming anybody.
 
-A tag is HMAC-SHA256 under the tag key of one (subject, purpose), with a label for each kind of thing:
-``HMAC(tag key, "consentry/tag/<kind>/v1" ‖ 0x00 ‖ length-prefixed fields)``. The tag key outlives the
-data keys, until the last erasure entry was written and offered to the subject. Then it is destroyed,
-and the tags link to no one: a keyed hash of an id cannot be tried out without the key.
+A tag is HMAC-SHA256 under the tag key of one (subject, purpose), with a label for each kind of
+thing: ``HMAC(tag key, "consentry/tag/<kind>/v1" ‖ 0x00 ‖ length-prefixed fields)``. The tag key
+outlives the data keys, until the last erasure entry was written and offered to the subject. Then
+it is destroyed, and the tags link to no one: a keyed hash of an id cannot be tried out without the
+key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Epoch keys as files of one folder: 32 random bytes each, mode 0600, in a folder of mode 0700.
 
-The folder lies outside ``var/`` and outside every backup of the databases. Whoever can read it and a
-copy of the keystore can open everything, so a mode or an owner that lets others in is refused.
+The folder lies outside ``var/`` and outside every backup of the databases. Whoever can read it and
+a copy of the keystore can open everything, so a mode or an owner that lets others in is refused.
 
 A wrapped key is ``0x01 ‖ nonce(12) ‖ AES-256-GCM(key)(32 + 16)``. Nonces are random; an epoch wraps
 far fewer than the 2³² keys that NIST SP 800-38D allows.
@@ -75,8 +75,8 @@ class FileProvider:
     def destroy(self, epoch_id: UUID) -> None:
         """Overwrite the key file, remove it, and wait until the folder says so on disk.
 
-        The overwriting is worth something on plain disks only; copy-on-write file systems and SSDs may
-        keep the old block until they reuse it.
+        The overwriting is worth something on plain disks only; copy-on-write file systems and SSDs
+        may keep the old block until they reuse it.
         """
         path = self.path(epoch_id)
         try:

@@ -1,0 +1,72 @@
+"""The keystore only grows: no key row is ever removed, and no tombstone is ever filled or moved again.
+
+It prevents accidents. Whoever may alter the tables can drop the triggers.
+"""
+
+from django.db import migrations
+
+KEY_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey")
+# Once destroyed, an epoch may still learn which log entry tells of it, and nothing else.
+EPOCH_RULE = (
+    "OLD.state = 'destroyed' AND (NEW.state <> 'destroyed' OR NEW.destroyed_at <> OLD.destroyed_at)"
+)
+
+
+def rules():
+    """Table, operation, condition (None: always), message."""
+    for table in KEY_TABLES:
+        yield table, "DELETE", None, "a key row is never deleted"
+        yield table, "UPDATE", "OLD.destroyed_at IS NOT NULL", "a destroyed key stays destroyed"
+    yield "vault_epoch", "DELETE", None, "an epoch is never deleted"
+    yield "vault_epoch", "UPDATE", EPOCH_RULE, "a destroyed epoch stays destroyed"
+
+
+def name(table, operation):
+    return f"{table}_{operation.lower()}_refused"
+
+
+def sqlite(table, operation, condition, message):
+    when = f"WHEN {condition}" if condition else ""
+    yield (
+        f"CREATE TRIGGER {name(table, operation)} BEFORE {operation} ON {table} FOR EACH ROW {when} "
+        f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+    )
+    if operation == "DELETE":
+        # INSERT OR REPLACE removes the old row without asking the trigger above.
+        yield (
+            f"CREATE TRIGGER {table}_replace_refused BEFORE INSERT ON {table} FOR EACH ROW "  # noqa: S608  names from this file
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) "
+            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        )
+
+
+def postgresql(table, operation, condition, message):
+    function = f"{name(table, operation)}_now"
+    when = f"WHEN ({condition})" if condition else ""
+    yield (
+        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
+    )
+    yield (
+        f"CREATE TRIGGER {name(table, operation)} BEFORE {operation} ON {table} FOR EACH ROW {when} "
+        f"EXECUTE FUNCTION {function}()"
+    )
+    if operation == "DELETE":
+        yield (
+            f"CREATE TRIGGER {table}_truncate_refused BEFORE TRUNCATE ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+        )
+
+
+def create(apps, schema_editor):
+    if schema_editor.connection.alias != "keystore":
+        return
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[schema_editor.connection.vendor]
+    for rule in rules():
+        for statement in dialect(*rule):
+            schema_editor.execute(statement)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("vault", "0001_initial")]
+    operations = [migrations.RunPython(create, migrations.RunPython.noop)]
