@@ -55,7 +55,7 @@ class RequestPasswordForm(ResetPasswordForm):  # type: ignore[misc]  # allauth s
         email: str = super().clean_email()
         if not cache.add(keyed_hash("reset", email), "", RESET_PAUSE_SECONDS):
             # The answer stays the same: a link was sent less than a minute ago, or nobody is there.
-            self.users = []
+            self.users: list[User] = []
         return email
 
 

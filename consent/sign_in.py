@@ -109,3 +109,20 @@ def record_subject_sign_in(user: User, action: Action) -> None:
         return
     tags = tagger(subject.id, None)
     append(Draft(action=action, actor=subject_log_name(tags), subject_tag=tags.subject()))
+
+
+def record_sign_in(user: User, action: Action) -> None:
+    """Write down what a data subject did with a passkey or a session, in the caller's transaction.
+
+    ``settings.SUBJECT_SIGN_IN_RECORDER`` names this function: accounts cannot make the tag.
+    """
+    subject = DataSubject.objects.get(user=user)
+    tags = tagger(subject.id, None)
+    append(
+        Draft(
+            action=action,
+            actor=subject_log_name(tags),
+            reason=ReasonCode.SIGN_IN,
+            subject_tag=tags.subject(),
+        )
+    )
