@@ -1,0 +1,18 @@
+"""Addresses of the pages about people who work here."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from accounts import operator_views
+
+urlpatterns = [
+    path("operators/", operator_views.operator_list, name="operate_operators"),
+    path("operators/new/", operator_views.operator_new, name="operate_operator_new"),
+    path("operators/<uuid:operator_id>/", operator_views.operator_detail, name="operate_operator"),
+    re_path(
+        r"^operators/(?P<operator_id>[0-9a-f-]{36})/(?P<step>deactivate|reactivate|reset)/$",
+        operator_views.operator_step,
+        name="operate_operator_step",
+    ),
+]

@@ -1,0 +1,64 @@
+"""Pages of a list that grows at its newest end.
+
+Each page begins before a given row, so nothing moves while somebody reads and no page gets slower the
+further back it lies (a page number counts every row before it). The row is named by a unique column
+that grows with time: an index of the log, or a UUIDv7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+
+PAGE_SIZE = 50
+BEFORE = "before"
+
+Item = TypeVar("Item", bound=Model)
+
+
+@dataclass(frozen=True)
+class CursorPage(Generic[Item]):
+    """One page of rows, newest first.
+
+    Fields:
+        older, newest: the query strings ("?...") of the next page and of the first one, with the
+            filters of this one; empty where there is no such page to go to.
+    """
+
+    rows: list[Item]
+    older: str
+    newest: str
+
+
+def page_of(
+    request: HttpRequest, rows: QuerySet[Item], *, by: str = "pk", size: int = PAGE_SIZE
+) -> CursorPage[Item]:
+    """The page of ``rows`` that the request asks for by ``?before=``.
+
+    Raises Http404 for a value that can name no row.
+    """
+    before = request.GET.get(BEFORE, "")
+    found = rows.order_by(f"-{by}")
+    if before:
+        # A malformed number or UUID is a ValidationError (or ValueError) of the column.
+        try:
+            found = found.filter(**{f"{by}__lt": before})
+        except (ValidationError, ValueError) as error:
+            raise Http404 from error
+    taken: list[Item] = list(found[: size + 1])
+    shown = taken[:size]
+    older = query(request, getattr(shown[-1], by)) if len(taken) > size else ""
+    return CursorPage(shown, older, query(request, None) if before else "")
+
+
+def query(request: HttpRequest, before: Any) -> str:
+    """The query string of this page with another beginning."""
+    values = request.GET.copy()
+    values.pop(BEFORE, None)
+    if before is not None:
+        values[BEFORE] = str(before)
+    return f"?{values.urlencode()}"

@@ -1,0 +1,136 @@
+"""API clients: each bound to one purpose, so their pages stand in the room that knows purposes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.actors import Actor, actor_of
+from accounts.clients import create_client, revoke_client
+from accounts.errors import AccountsError
+from accounts.models import ApiClient, Scope
+from accounts.permissions import require_permission
+from audit_log.paging import page_of
+from consent.forms import ConfirmForm
+from consent.models import Purpose, PurposeState
+from consent.operator_views import UNPROCESSABLE
+from consent.visibility import visible_purposes
+
+LIVES = {
+    30: gettext_lazy("30 days"),
+    90: gettext_lazy("90 days"),
+    365: gettext_lazy("One year"),
+}
+
+
+class ClientForm(forms.Form):
+    """A new API client."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=120,
+        help_text=gettext_lazy("Which program this is, so that you know it again in the log."),
+    )
+    purpose = forms.ModelChoiceField(
+        label=gettext_lazy("Purpose"),
+        queryset=Purpose.objects.none(),
+        empty_label=gettext_lazy("Choose one"),
+        help_text=gettext_lazy("The key opens this one purpose and no other."),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("What it may do"),
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "Consent can be given by the person alone, so it is not in this list."
+        ),
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("The key is valid for"),
+        choices=list(LIVES.items()),
+        coerce=int,
+        initial=90,
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        purpose = self.fields["purpose"]
+        if isinstance(purpose, forms.ModelChoiceField):
+            purpose.queryset = (
+                visible_purposes(actor).exclude(state=PurposeState.CLOSED).order_by("name")
+            )
+
+
+@require_permission("accounts.manage_clients")
+@require_safe
+def clients(request: HttpRequest) -> HttpResponse:
+    """Every API client with its purpose, scopes and last use; keys are shown nowhere."""
+    page = page_of(request, ApiClient.objects.all())
+    names = dict(
+        Purpose.objects.filter(pk__in=[c.purpose_id for c in page.rows]).values_list("id", "name")
+    )
+    scopes = {str(value): label for value, label in Scope.choices}
+    rows = [
+        {
+            "client": client,
+            "purpose": names.get(client.purpose_id, ""),
+            "scopes": [scopes.get(scope, scope) for scope in client.scopes],
+        }
+        for client in page.rows
+    ]
+    return render(request, "operators/clients.html", {"page": page, "rows": rows})
+
+
+@require_permission("accounts.manage_clients")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def client_new(request: HttpRequest) -> HttpResponse:
+    """Make an API client; its key stands in this one answer and nowhere else."""
+    actor = actor_of(request)
+    form, status = ClientForm(request.POST or None, actor=actor), 200
+    if request.method == "POST":
+        status = UNPROCESSABLE
+        if form.is_valid():
+            values = form.cleaned_data
+            try:
+                client, key = create_client(
+                    actor,
+                    name=values["name"],
+                    purpose_id=values["purpose"].id,
+                    scopes=values["scopes"],
+                    expires_at=timezone.now() + timedelta(days=values["days"]),
+                )
+            except AccountsError as error:
+                form.add_error(None, str(error))
+            else:
+                context = {"client": client, "key": key, "purpose": values["purpose"]}
+                return render(request, "operators/client_key.html", context)
+    return render(request, "operators/client_new.html", {"form": form}, status=status)
+
+
+@require_permission("accounts.manage_clients")
+@require_http_methods(["GET", "HEAD", "POST"])
+def client_revoke(request: HttpRequest, client_id: UUID) -> HttpResponse:
+    """Take a key back; asks for the client's name, because what uses the key stops at once."""
+    client = get_object_or_404(ApiClient, pk=client_id)
+    form, status = ConfirmForm(request.POST or None, expected=client.name), 200
+    if request.method == "POST":
+        status = UNPROCESSABLE
+        if form.is_valid():
+            revoke_client(actor_of(request), client.id)
+            messages.success(request, _("The key of “%s” is no longer accepted.") % client.name)
+            return redirect("operate_clients")
+    return render(
+        request, "operators/client_revoke.html", {"client": client, "form": form}, status=status
+    )

@@ -1,0 +1,60 @@
+"""Addresses of the operators' pages about purposes, people, messages and API clients."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from consent import client_views, operator_views, outbox_views, people_views
+
+urlpatterns = [
+    path("purposes/", operator_views.purposes, name="operate_purposes"),
+    path("purposes/new/", operator_views.purpose_new, name="operate_purpose_new"),
+    path("purposes/<uuid:purpose_id>/", operator_views.purpose_detail, name="operate_purpose"),
+    path(
+        "purposes/<uuid:purpose_id>/notices/new/",
+        operator_views.notice_new,
+        name="operate_notice_new",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/submit/",
+        operator_views.purpose_submit,
+        name="operate_purpose_submit",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/open/", operator_views.purpose_open, name="operate_purpose_open"
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/close/",
+        operator_views.purpose_close,
+        name="operate_purpose_close",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/researchers/",
+        operator_views.purpose_assign,
+        name="operate_purpose_assign",
+    ),
+    path("purposes/<uuid:purpose_id>/invite/", people_views.invite, name="operate_invite"),
+    path(
+        "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/",
+        people_views.person,
+        name="operate_person",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/invitation/",
+        people_views.invite_again,
+        name="operate_invitation_card",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/identity/",
+        people_views.identity,
+        name="operate_identity",
+    ),
+    path("people/", people_views.people, name="operate_people"),
+    path("outbox/", outbox_views.outbox, name="operate_outbox"),
+    path("outbox/<uuid:message_id>/", outbox_views.message, name="operate_message"),
+    path("clients/", client_views.clients, name="operate_clients"),
+    path("clients/new/", client_views.client_new, name="operate_client_new"),
+    path(
+        "clients/<uuid:client_id>/revoke/", client_views.client_revoke, name="operate_client_revoke"
+    ),
+]

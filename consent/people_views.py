@@ -1,0 +1,193 @@
+"""Operators' pages about people in a purpose: opaque ids and states, invitations, one reference."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import qrcode
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from qrcode.image.svg import SvgPathFillImage
+
+from accounts.actors import Actor, actor_of
+from accounts.permissions import require_permission
+from audit_log.paging import page_of
+from consent.errors import ConsentError, InvalidPurpose
+from consent.forms import IDENTITY_REASONS, InvitationForm, ReasonForm
+from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    ConsentStatus,
+    Contact,
+    DataSubject,
+    Invitation,
+    Purpose,
+    PurposeState,
+)
+from consent.operator_views import UNPROCESSABLE, refuse
+from consent.subjects import read_reference, register_subject
+from consent.visibility import find_purpose, find_state, visible_purposes, visible_states
+
+# Whoever said no, or took consent back, is not asked again from here.
+MAY_BE_ASKED = (ConsentStatus.REQUESTED, ConsentStatus.EXPIRED)
+
+
+@require_permission("consent.view_subjects")
+@require_safe
+def people(request: HttpRequest) -> HttpResponse:
+    """People by consent state: opaque ids only."""
+    actor = actor_of(request)
+    rows = visible_states(actor).select_related("purpose")
+    chosen = {"purpose": request.GET.get("purpose", ""), "status": request.GET.get("status", "")}
+    listed = list(visible_purposes(actor).order_by("name").values_list("id", "name"))
+    if chosen["purpose"] in {str(key) for key, _name in listed}:
+        rows = rows.filter(purpose_id=chosen["purpose"])
+    if chosen["status"] in ConsentStatus.values:
+        rows = rows.filter(status=chosen["status"])
+    open_ones = visible_purposes(actor).filter(state=PurposeState.OPEN).order_by("name")
+    context = {
+        "page": page_of(request, rows),
+        "purposes": listed,
+        "statuses": ConsentStatus.choices,
+        "chosen": chosen,
+        "open_purposes": open_ones,
+    }
+    return render(request, "operators/people.html", context)
+
+
+@require_permission("consent.view_subjects")
+@require_safe
+def person(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResponse:
+    """One person in one purpose: the history of their consent, and their open invitation."""
+    state = find_state(actor_of(request), purpose_id, subject_id)
+    return show_person(request, state)
+
+
+def show_person(request: HttpRequest, state: ConsentState, status: int = 200) -> HttpResponse:
+    """Render one person's states; nothing here says who they are."""
+    events = ConsentEvent.objects.filter(subject=state.subject, purpose=state.purpose)
+    invitation = (
+        Invitation.objects.filter(subject=state.subject, purpose=state.purpose)
+        .order_by("-created_at")
+        .first()
+    )
+    context = {
+        "state": state,
+        "purpose": state.purpose,
+        "events": events.select_related("notice").order_by("-sequence")[:50],
+        "invitation": invitation,
+        "has_address": Contact.objects.filter(subject=state.subject).exists(),
+        "may_be_asked": state.status in MAY_BE_ASKED and state.purpose.state == PurposeState.OPEN,
+    }
+    return render(request, "operators/person.html", context, status=status)
+
+
+@require_permission("consent.invite_subject")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def invite(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """Ask somebody new: make the data subject, then a card to hand over or an e-mail."""
+    actor = actor_of(request)
+    purpose = find_purpose(actor, purpose_id)
+    form, status = InvitationForm(request.POST or None), 200
+    if request.method == "POST":
+        status = UNPROCESSABLE
+        if form.is_valid():
+            try:
+                return invite_new(request, actor, purpose, form)
+            except ConsentError as error:
+                status = refuse(form, error)
+    context = {"form": form, "purpose": purpose, "days": VALID_FOR.days}
+    return render(request, "operators/invite.html", context, status=status)
+
+
+def invite_new(
+    request: HttpRequest, actor: Actor, purpose: Purpose, form: InvitationForm
+) -> HttpResponse:
+    """File the person, then hand over or send; raises what the flows refuse."""
+    require_open(purpose)
+    values = form.cleaned_data
+    subject = register_subject(actor, purpose, reference=values["reference"], email=values["email"])
+    if values["delivery"] == form.MAIL:
+        send_invitation(actor, subject, purpose)
+        messages.success(request, _("The invitation is in the outbox."))
+        return redirect("operate_person", purpose.id, subject.id)
+    return card(request, actor, subject, purpose)
+
+
+def require_open(purpose: Purpose) -> None:
+    """Nobody is asked into a purpose in which they could not say yes."""
+    if purpose.state != PurposeState.OPEN:
+        raise InvalidPurpose(_("People can be invited only while the purpose is open."))
+
+
+def card(
+    request: HttpRequest, actor: Actor, subject: DataSubject, purpose: Purpose
+) -> HttpResponse:
+    """Make a one-time link and show it in this very answer: it is kept nowhere in plain."""
+    token = create_invitation(actor, subject, purpose, show_to_operator=True)
+    url = invitation_url(token)
+    context = {
+        "purpose": purpose,
+        "subject_id": subject.id,
+        "url": url,
+        "qr": qr_svg(url),
+        "days": VALID_FOR.days,
+    }
+    return render(request, "operators/invitation_card.html", context)
+
+
+def qr_svg(url: str) -> str:
+    """The address as a QR code: one SVG element, dark on white in every colour scheme."""
+    code = qrcode.QRCode(border=2, image_factory=SvgPathFillImage)
+    code.add_data(url)
+    svg = code.make_image().to_string(encoding="unicode")
+    # Made by the library from an address of our own alphabet; there is nothing to escape.
+    return mark_safe(svg)  # noqa: S308
+
+
+@require_permission("consent.invite_subject")
+@require_POST
+@never_cache
+def invite_again(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResponse:
+    """A new invitation for somebody who was asked and has not answered; the old link stops working."""
+    actor = actor_of(request)
+    state = find_state(actor, purpose_id, subject_id)
+    try:
+        require_open(state.purpose)
+        if state.status not in MAY_BE_ASKED:
+            raise InvalidPurpose(_("This person has answered; they are not asked again from here."))
+        if request.POST.get("delivery") != InvitationForm.MAIL:
+            return card(request, actor, state.subject, state.purpose)
+        send_invitation(actor, state.subject, state.purpose)
+    except ConsentError as error:
+        messages.error(request, str(error))
+        return show_person(request, state, UNPROCESSABLE)
+    messages.success(request, _("The invitation is in the outbox."))
+    return redirect("operate_person", purpose_id, subject_id)
+
+
+@require_permission("consent.read_identity")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def identity(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResponse:
+    """What the study calls a person: shown once, after the reason is in the log."""
+    actor = actor_of(request)
+    state = find_state(actor, purpose_id, subject_id)
+    form, status, reference = ReasonForm(request.POST or None, reasons=IDENTITY_REASONS), 200, ""
+    if request.method == "POST":
+        status = UNPROCESSABLE
+        if form.is_valid():
+            try:
+                reference = read_reference(actor, state.subject, state.purpose, form.stated())
+                status = 200
+            except ConsentError as error:
+                status = refuse(form, error)
+    context = {"state": state, "purpose": state.purpose, "form": form, "reference": reference}
+    return render(request, "operators/identity.html", context, status=status)

@@ -1,0 +1,99 @@
+"""What the operators' templates need to show opaque ids and log names readably."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django import template
+from django.utils.translation import gettext as _
+
+from accounts.models import ApiClient, User
+from consent.models import ConsentStatus, Purpose, PurposeState
+
+register = template.Library()
+
+SHORT = 8
+
+# A state is always a word; the kind only chooses colour and shape of its badge.
+KINDS = {
+    PurposeState.DRAFT: "neutral",
+    PurposeState.IN_REVIEW: "waiting",
+    PurposeState.OPEN: "live",
+    PurposeState.CLOSED: "ended",
+    ConsentStatus.REQUESTED: "waiting",
+    ConsentStatus.GIVEN: "live",
+    ConsentStatus.REFUSED: "refused",
+    ConsentStatus.WITHDRAWN: "ended",
+    ConsentStatus.EXPIRED: "ended",
+    "queued": "waiting",
+    "running": "waiting",
+    "done": "live",
+    "failed": "refused",
+    "erased": "ended",
+    "stored": "live",
+    "ok": "live",
+}
+
+
+@register.filter
+def short(value: UUID | str | bytes | None) -> str:
+    """The end of an opaque id or tag: a UUIDv7 begins with its time, so its end tells rows apart."""
+    if not value:
+        return ""
+    text = value.hex() if isinstance(value, bytes) else str(value).replace("-", "")
+    return text[-SHORT:]
+
+
+@register.filter
+def hexadecimal(value: bytes | None) -> str:
+    """Bytes as lower-case hexadecimal."""
+    return value.hex() if value else ""
+
+
+@register.filter
+def kind(state: str) -> str:
+    """The badge that goes with a state."""
+    return str(KINDS.get(state, "neutral"))
+
+
+@register.filter
+def item(values: dict[Any, Any], key: Any) -> Any:
+    """A value of a dictionary, or an empty string."""
+    return values.get(key, "")
+
+
+@register.simple_tag
+def purpose_names(ids: Iterable[UUID | None] | None = None) -> dict[UUID, str]:
+    """Id → name of the given purposes, or of all; one query."""
+    found = Purpose.objects.order_by("name")
+    if ids is not None:
+        found = found.filter(pk__in={key for key in ids if key})
+    return dict(found.values_list("id", "name"))
+
+
+@register.simple_tag
+def names_of(entries: Iterable[Any]) -> dict[str, dict[Any, str]]:
+    """For the entries of one page: log name of the actor → who that is, and purpose id → its name.
+
+    Operators and API clients are named; a data subject is a tag and stays one. Three queries.
+    """
+    rows = list(entries)
+    ids: dict[str, set[str]] = {"operator": set(), "client": set()}
+    for row in rows:
+        sort, _colon, value = row.actor.partition(":")
+        if sort in ids:
+            ids[sort].add(value)
+    names: dict[Any, str] = {"anonymous": _("not signed in")}
+    for key, email in User.objects.filter(pk__in=ids["operator"]).values_list("id", "email"):
+        names[f"operator:{key}"] = email
+    for key, name in ApiClient.objects.filter(pk__in=ids["client"]).values_list("id", "name"):
+        names[f"client:{key}"] = name
+    for row in rows:
+        sort, _colon, value = row.actor.partition(":")
+        if sort == "subject":
+            names[row.actor] = _("data subject %(tag)s") % {"tag": value[-SHORT:]}
+        elif sort == "system":
+            names[row.actor] = _("system: %(name)s") % {"name": value}
+    return {"actors": names, "purposes": purpose_names([row.purpose_id for row in rows])}

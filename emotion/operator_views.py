@@ -1,0 +1,138 @@
+"""Operators' pages about recordings and results, their first page, and health."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.actors import Actor, actor_of
+from accounts.permissions import require_permission
+from audit_log.models import Checkpoint
+from audit_log.paging import page_of
+from consent.errors import ConsentError
+from consent.forms import ReasonForm
+from consent.models import OutboxMessage, PurposeState
+from consent.operator_views import UNPROCESSABLE, refuse
+from consent.visibility import visible_purposes
+from emotion.errors import Gone, NoResult, NotReady
+from emotion.health import checks
+from emotion.models import Analysis, AnalysisState, Recording
+from emotion.overview import overview
+from emotion.results import STATED_REASONS, OpenResult, find_analysis, find_recording, read_result
+
+GONE, CONFLICT = 410, 409
+
+
+@require_permission("consent.view_purpose")
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Everything at one glance, and what waits for this person."""
+    actor, user = actor_of(request), request.user
+    context: dict[str, Any] = {
+        "overview": overview(
+            actor,
+            people=user.has_perm("consent.view_subjects"),
+            recordings=user.has_perm("emotion.view_recordings"),
+        ),
+        "tasks": waiting_for(actor, user),
+    }
+    if user.has_perm("config.view_health"):
+        context["checks"] = checks()
+    if user.has_perm("audit_log.view_logentry"):
+        context["checkpoint"] = Checkpoint.objects.order_by("-size").first()
+    return render(request, "operators/home.html", context)
+
+
+def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
+    """What this person can move on now."""
+    tasks: dict[str, Any] = {}
+    if user.has_perm("consent.open_purpose"):
+        tasks["review"] = list(
+            visible_purposes(actor).filter(state=PurposeState.IN_REVIEW).order_by("id")[:10]
+        )
+    if user.has_perm("consent.submit_purpose"):
+        tasks["drafts"] = list(
+            visible_purposes(actor).filter(state=PurposeState.DRAFT).order_by("id")[:10]
+        )
+    if user.has_perm("consent.view_outbox"):
+        tasks["messages"] = OutboxMessage.objects.filter(sent_at=None).count()
+    if user.has_perm("emotion.view_recordings"):
+        tasks["failed"] = (
+            Analysis.objects.visible_to(actor).filter(state=AnalysisState.FAILED).count()
+        )
+    return tasks
+
+
+@require_permission("emotion.view_recordings")
+@require_safe
+def recordings(request: HttpRequest) -> HttpResponse:
+    """Recordings with the state of their analysis: opaque ids and dates only."""
+    actor = actor_of(request)
+    rows = Analysis.objects.visible_to(actor).select_related("recording__purpose")
+    chosen = {"purpose": request.GET.get("purpose", ""), "state": request.GET.get("state", "")}
+    listed = list(visible_purposes(actor).order_by("name").values_list("id", "name"))
+    if chosen["purpose"] in {str(key) for key, _name in listed}:
+        rows = rows.filter(recording__purpose_id=chosen["purpose"])
+    if chosen["state"] in AnalysisState.values:
+        rows = rows.filter(state=chosen["state"])
+    context = {
+        "page": page_of(request, rows),
+        "purposes": listed,
+        "states": AnalysisState.choices,
+        "chosen": chosen,
+    }
+    return render(request, "operators/recordings.html", context)
+
+
+@require_permission("emotion.view_recordings")
+@require_safe
+def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
+    """One recording: its dates, its analyses, and the way to the result. No picture."""
+    found: Recording = find_recording(actor_of(request), recording_id)
+    context = {"recording": found, "analyses": found.analyses.order_by("-id")[:20]}
+    return render(request, "operators/recording.html", context)
+
+
+@require_permission("emotion.read_result")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
+    """Ask for the reason; then open the result for this one answer, with the entry that says so."""
+    actor = actor_of(request)
+    analysis = find_analysis(actor, analysis_id)
+    form, status = ReasonForm(request.POST or None, reasons=STATED_REASONS), 200
+    opened: OpenResult | None = None
+    if request.method == "POST":
+        status = UNPROCESSABLE
+        if form.is_valid():
+            try:
+                opened = read_result(actor, analysis_id, form.stated().value)
+                status = 200
+            except ConsentError as error:
+                status = refuse(form, error)
+            except (NotReady, NoResult) as error:
+                form.add_error(None, str(error))
+                status = CONFLICT
+            except Gone as error:
+                form.add_error(None, str(error))
+                status = GONE
+    context = {
+        "analysis": analysis,
+        "recording": analysis.recording,
+        "form": form,
+        "opened": opened,
+        "reason": form.cleaned_data.get("reason") if opened else "",
+    }
+    return render(request, "operators/result.html", context, status=status)
+
+
+@require_permission("config.view_health")
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """Every part of the installation, and what to do about what is not well."""
+    return render(request, "operators/health.html", {"checks": checks()})
