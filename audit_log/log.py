@@ -44,6 +44,8 @@ class DurableReceipt:
     entry_id: UUID
     leaf_hash: bytes
     written_at: float
+    _lock: threading.Lock
+    _used: bool
 
     def __init__(self, token: bytes, entry: Entry, leaf: bytes) -> None:
         if token is not _token:

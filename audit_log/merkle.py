@@ -8,7 +8,7 @@ from O(log n) of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
 HASH_LENGTH = 32
@@ -173,21 +173,29 @@ def verify_inclusion(
     require_hashes(leaf, root, *proof)
     if not 0 <= index < size:
         raise InvalidProof(f"expected 0 <= index < size; got index {index}, size {size}")
-    fn, sn, found = index, size - 1, leaf
-    for step in proof:
-        if sn == 0:
-            raise InvalidProof("the inclusion proof is too long")
-        if fn & 1 or fn == sn:
-            found = node_hash(step, found)
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            found = node_hash(found, step)
-        fn, sn = fn >> 1, sn >> 1
-    if sn:
-        raise InvalidProof("the inclusion proof is too short")
+    found = leaf
+    for left, step in siblings(index, size - 1, proof):
+        found = node_hash(step, found) if left else node_hash(found, step)
     if found != root:
         raise InvalidProof(f"expected root {root.hex()}; the proof leads to {found.hex()}")
+
+
+def siblings(fn: int, sn: int, proof: Sequence[bytes]) -> Iterator[tuple[bool, bytes]]:
+    """Each proof hash on the way up from node ``fn`` of a level that ends with ``sn``.
+
+    Gives (whether it is the left sibling, the hash); the names are RFC 9162's. Raises InvalidProof
+    when there are too many or too few.
+    """
+    for step in proof:
+        if sn == 0:
+            raise InvalidProof("the proof is too long")
+        left = bool(fn & 1) or fn == sn
+        yield left, step
+        while left and fn and not fn & 1:
+            fn, sn = fn >> 1, sn >> 1
+        fn, sn = fn >> 1, sn >> 1
+    if sn:
+        raise InvalidProof("the proof is too short")
 
 
 def verify_consistency(
@@ -211,18 +219,8 @@ def verify_consistency(
     while fn & 1:
         fn, sn = fn >> 1, sn >> 1
     old_found = new_found = steps[0]
-    for step in steps[1:]:
-        if sn == 0:
-            raise InvalidProof("the consistency proof is too long")
-        if fn & 1 or fn == sn:
-            old_found = node_hash(step, old_found)
-            new_found = node_hash(step, new_found)
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            new_found = node_hash(new_found, step)
-        fn, sn = fn >> 1, sn >> 1
-    if sn:
-        raise InvalidProof("the consistency proof is too short")
+    for left, step in siblings(fn, sn, steps[1:]):
+        new_found = node_hash(step, new_found) if left else node_hash(new_found, step)
+        old_found = node_hash(step, old_found) if left else old_found
     if (old_found, new_found) != (old_root, new_root):
         raise InvalidProof("the consistency proof does not connect the two roots")

@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Entry, parse
 from audit_log.fields import BytesField
 
@@ -75,11 +74,9 @@ class LogEntry(models.Model):
     body = BytesField()
     time = models.DateTimeField(_("time"), db_index=True)
     actor = models.CharField(_("actor"), max_length=80)
-    action = models.CharField(_("action"), max_length=40, choices=[(a, a) for a in Action])
-    outcome = models.CharField(_("outcome"), max_length=10, choices=[(o, o) for o in Outcome])
-    reason = models.CharField(
-        _("reason"), max_length=40, blank=True, choices=[(r, r) for r in ReasonCode]
-    )
+    action = models.CharField(_("action"), max_length=40)
+    outcome = models.CharField(_("outcome"), max_length=10)
+    reason = models.CharField(_("reason"), max_length=40, blank=True)
     purpose_id = models.UUIDField(_("purpose"), null=True)
     subject_tag = BytesField(max_length=32, blank=True)
     object_tag = BytesField(max_length=32, blank=True)

@@ -8,20 +8,18 @@ from django.db import migrations
 
 from audit_log.append_only import AppendOnly, Growing, append_only, by_vendor
 
-PENDING, ENTRY = "audit_log_pendingentry", "audit_log_logentry"
-
 RULES = [
     AppendOnly(
-        table=PENDING,
+        table="audit_log_pendingentry",
         keys=[["entry_id"]],
-        deletable=f'EXISTS (SELECT 1 FROM "{ENTRY}" WHERE entry_id = OLD.entry_id)',
+        deletable='EXISTS (SELECT 1 FROM "audit_log_logentry" WHERE entry_id = OLD.entry_id)',
     ),
     AppendOnly(
-        table=ENTRY,
+        table="audit_log_logentry",
         keys=[["index"], ["entry_id"]],
         growing=Growing(column="index"),
         insertable=(
-            f'EXISTS (SELECT 1 FROM "{PENDING}" '
+            'EXISTS (SELECT 1 FROM "audit_log_pendingentry" '
             "WHERE entry_id = NEW.entry_id AND body = NEW.body AND leaf_hash = NEW.leaf_hash)"
         ),
     ),
@@ -34,21 +32,21 @@ RULES = [
 # SECURITY DEFINER: it runs as the owner of the tables, whoever inserts the entry.
 INTEGRATED = {
     "sqlite": [
-        f'CREATE TRIGGER "{ENTRY}_integrated" AFTER INSERT ON "{ENTRY}" '
-        f'BEGIN DELETE FROM "{PENDING}" WHERE entry_id = NEW.entry_id; END'
+        'CREATE TRIGGER "audit_log_logentry_integrated" AFTER INSERT ON "audit_log_logentry" '
+        'BEGIN DELETE FROM "audit_log_pendingentry" WHERE entry_id = NEW.entry_id; END'
     ],
     "postgresql": [
-        f'CREATE FUNCTION "{ENTRY}_integrated"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
+        'CREATE FUNCTION "audit_log_logentry_integrated"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
         "SET search_path = {schema}, pg_temp AS $$ BEGIN "
-        f'DELETE FROM "{PENDING}" WHERE entry_id = NEW.entry_id; RETURN NULL; END $$',
-        f'CREATE TRIGGER "{ENTRY}_integrated" AFTER INSERT ON "{ENTRY}" '
-        f'FOR EACH ROW EXECUTE FUNCTION "{ENTRY}_integrated"()',
-        f'ALTER TABLE "{ENTRY}" ENABLE ALWAYS TRIGGER "{ENTRY}_integrated"',
+        'DELETE FROM "audit_log_pendingentry" WHERE entry_id = NEW.entry_id; RETURN NULL; END $$',
+        'CREATE TRIGGER "audit_log_logentry_integrated" AFTER INSERT ON "audit_log_logentry" '
+        'FOR EACH ROW EXECUTE FUNCTION "audit_log_logentry_integrated"()',
+        'ALTER TABLE "audit_log_logentry" ENABLE ALWAYS TRIGGER "audit_log_logentry_integrated"',
     ],
 }
 NOT_INTEGRATED = {
-    "sqlite": [f'DROP TRIGGER "{ENTRY}_integrated"'],
-    "postgresql": [f'DROP FUNCTION "{ENTRY}_integrated"() CASCADE'],
+    "sqlite": ['DROP TRIGGER "audit_log_logentry_integrated"'],
+    "postgresql": ['DROP FUNCTION "audit_log_logentry_integrated"() CASCADE'],
 }
 
 

@@ -1,0 +1,38 @@
+"""Small files that must survive a crash: written beside, flushed to disk, then moved into place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_durably(path: Path, text: str, *, replace: bool) -> bool:
+    """Write a file of mode 0600 and flush it and its folder to disk.
+
+    With ``replace=False`` an existing file stays as it is and False is returned, also when another
+    process makes it at the same moment. Raises OSError when the disk refuses.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            beside.replace(path)
+        else:
+            try:
+                path.hardlink_to(beside)
+            except FileExistsError:
+                return False
+    finally:
+        beside.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return True

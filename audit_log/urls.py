@@ -1,0 +1,12 @@
+"""Public addresses of the access log."""
+
+from django.urls import path
+
+from audit_log import operator_views, views
+
+urlpatterns = [
+    path("log/checkpoint", views.checkpoint, name="log_checkpoint"),
+    path(".well-known/consentry-log-key", views.log_key, name="log_key"),
+    path("operate/log/", operator_views.entries, name="operate_log"),
+    path("operate/log/<uuid:entry_id>/", operator_views.entry, name="operate_log_entry"),
+]
