@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.actors import Actor, actor_of
 from accounts.models import Scope
-from accounts.scopes import require_scope
+from accounts.permissions import HasScope
 from consent.errors import InvalidPurpose, UnknownSubject
 from consent.invitations import send_invitation
 from consent.models import ConsentState, Purpose, PurposeState, SubjectReference
@@ -89,6 +89,9 @@ def consent_of(reference: SubjectReference) -> dict[str, Any]:
 class ConsentRequests(APIView):
     """Ask a person for consent."""
 
+    permission_classes = (HasScope,)
+    scopes = {"POST": Scope.CONSENT_REQUEST}
+
     @extend_schema(
         operation_id="consent_requests_create",
         description="Ask a person for consent to your purpose. With an address the invitation is "
@@ -99,7 +102,6 @@ class ConsentRequests(APIView):
     def post(self, request: Request) -> Response:
         """File the person if they are new, record the request, send the invitation."""
         actor = actor_of(request)
-        require_scope(actor, Scope.CONSENT_REQUEST)
         given = ConsentRequestInput(data=request.data)
         given.is_valid(raise_exception=True)
         purpose = own_purpose(actor)
@@ -120,6 +122,9 @@ class ConsentRequests(APIView):
 class Subjects(APIView):
     """Find a person by your own reference. It travels in the body, because addresses are logged."""
 
+    permission_classes = (HasScope,)
+    scopes = {"POST": Scope.SUBJECTS_READ}
+
     @extend_schema(
         operation_id="subjects_find",
         request=SubjectInput,
@@ -128,7 +133,6 @@ class Subjects(APIView):
     def post(self, request: Request) -> Response:
         """The consent state of the person whom you call so."""
         actor = actor_of(request)
-        require_scope(actor, Scope.SUBJECTS_READ)
         given = SubjectInput(data=request.data)
         given.is_valid(raise_exception=True)
         found = find_reference(own_purpose(actor).id, given.validated_data["subject"])
@@ -138,11 +142,13 @@ class Subjects(APIView):
 class SubjectDetail(APIView):
     """One person, by the opaque id that earlier answers gave."""
 
+    permission_classes = (HasScope,)
+    scopes = {"GET": Scope.SUBJECTS_READ}
+
     @extend_schema(operation_id="subjects_retrieve", responses={200: ConsentOutput, **PROBLEMS})
     def get(self, request: Request, reference_id: UUID) -> Response:
         """The consent state; a state makes no entry."""
         actor = actor_of(request)
-        require_scope(actor, Scope.SUBJECTS_READ)
         found = SubjectReference.objects.filter(
             pk=reference_id, purpose_id=actor.purpose_id
         ).first()

@@ -7,7 +7,6 @@ from django.urls import path
 from consent import views
 
 urlpatterns = [
-    path("", views.subject_home, name="subject_home"),
     path("invitation/<str:token>/", views.invitation, name="invitation"),
     path("sign-in/", views.sign_in, name="subject_sign_in"),
     path("sign-in/code/", views.sign_in_code, name="subject_sign_in_code"),
@@ -19,5 +18,6 @@ urlpatterns = [
     path("erasures/<uuid:erasure_id>/", views.erasure, name="erasure"),
     path("erasures/<uuid:erasure_id>/receipt/", views.erasure_receipt_file, name="erasure_receipt"),
     path("access/", views.access, name="access_history"),
-    path("access/<uuid:entry_id>/proof/", views.access_proof, name="access_proof"),
+    path("access/<uuid:entry_id>/proof/", views.access_proof, name="entry_proof"),
+    path("verify_access_log.py", views.verifier, name="verifier"),
 ]

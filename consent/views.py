@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from audit_log.receipts import receipt_document
-from audit_log.signing import verifier_key
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -21,6 +19,9 @@ from accounts.attempts import begin_attempt
 from accounts.models import User
 from accounts.permissions import require_permission
 from accounts.sign_ins import sign_in_subject
+from audit_log.models import Checkpoint
+from audit_log.receipts import receipt_document
+from audit_log.signing import verifier_key
 from consent.errors import ConsentError, InvitationInvalid, SignInFailed
 from consent.history import access_history, find_own_entry
 from consent.invitations import find_invitation, redeem
@@ -30,7 +31,6 @@ from consent.models import (
     ConsentStatus,
     DataCategory,
     DataSubject,
-    ErasureCause,
     ErasureRequest,
     EventKind,
     Purpose,
@@ -38,6 +38,7 @@ from consent.models import (
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.records import give_consent, notice_in_force, record_notice_shown, refuse_consent
 from consent.sign_in import check_code, send_code
+from consent.subject_forms import AddressForm, CodeForm
 from consent.withdrawals import withdraw
 
 SIGN_IN, UNKNOWN = "sign_in", "unknown"
@@ -75,8 +76,7 @@ def category_choices(purpose: Purpose) -> list[dict[str, Any]]:
         {
             "value": category,
             "label": labels[category],
-            "help": helps[DataCategory(category)],
-            "required": category == DataCategory.MEDIA,
+            "description": helps[DataCategory(category)],
         }
         for category in purpose.categories
     ]
@@ -92,10 +92,12 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if request.method == "GET":
             found = find_invitation(token)
-            return render(request, "consent/invitation.html", {"purpose": found.purpose})
+            context = {"purpose": found.purpose, "invitation": found}
+            return render(request, "consent/invitation.html", context)
         user, found = redeem(token)
     except InvitationInvalid as error:
-        return render(request, "consent/invitation.html", {"error": str(error)}, status=410)
+        context = {"status": 410, "code": error.code, "message": str(error)}
+        return render(request, "error.html", context, status=410)
     logout(request)
     sign_in_subject(request, user)
     return redirect("consent_notice", found.purpose_id)
@@ -111,10 +113,9 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     error, chosen = "", list[str]()
     if request.method == "POST":
         try:
-            if request.POST.get("answer") == "no":
+            if request.POST.get("decision") == "refuse":
                 refuse_consent(actor, subject, shown)
-                messages.info(request, _("You said no. Nothing is recorded about you."))
-                return redirect("subject_home")
+                return redirect("consent_done", purpose_id)
             chosen = request.POST.getlist("categories")
             if request.POST.get("notice") != str(shown.id):
                 error = _("The notice has changed since you opened it. Please read it again.")
@@ -139,40 +140,28 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
 @require_permission("consent.view_own_consents")
 @require_GET
 def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
-    """Consent is given: what happens now, and the receipt."""
+    """What was decided, and the receipt."""
     state = own_state(request, purpose_id)
-    if state.status != ConsentStatus.GIVEN:
+    if state.status not in {ConsentStatus.GIVEN, ConsentStatus.REFUSED} or state.event is None:
         return redirect("subject_home")
-    return render(request, "consent/consent_done.html", {"state": state, "purpose": state.purpose})
-
-
-@require_permission("consent.view_own_consents")
-@require_GET
-def subject_home(request: HttpRequest) -> HttpResponse:
-    """What runs about me, in one glance."""
-    subject = own_subject(request)
-    states = (
-        ConsentState.objects.filter(subject=subject)
-        .select_related("purpose", "notice", "event")
-        .order_by("-changed_at")
-    )
-    erasures = ErasureRequest.objects.filter(
-        subject=subject, cause=ErasureCause.WITHDRAWAL
-    ).select_related("purpose")
+    given = state.status == ConsentStatus.GIVEN
     labels = dict(DataCategory.choices)
-    items = [
-        {
-            "state": state,
-            "purpose": state.purpose,
-            "categories": [labels[category] for category in state.categories],
-            "recordings": state.purpose.recordings.filter(subject=subject, erased_at=None).count(),
-            "erasure": next((e for e in erasures if e.purpose_id == state.purpose_id), None),
-        }
-        for state in states
-    ]
-    looks = [access for access in access_history(subject) if access.is_look]
-    context = {"consents": items, "looks": looks[:5], "look_count": len(looks)}
-    return render(request, "consent/subject_home.html", context)
+    context = {
+        "purpose": state.purpose,
+        "given": given,
+        "granted": [labels[category] for category in state.categories],
+        "declined": [
+            labels[category]
+            for category in state.purpose.categories
+            if given and category not in state.categories
+        ],
+        "event": state.event,
+        "valid_until": state.valid_until,
+        "notice": state.notice,
+        "receipt_url": reverse("consent_receipt", args=[state.event.id]),
+        "upload_url": reverse("upload", args=[purpose_id]) if given else "",
+    }
+    return render(request, "consent/consent_done.html", context)
 
 
 @require_permission("consent.withdraw_consent")
@@ -183,9 +172,7 @@ def withdraw_page(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     if request.method == "POST":
         request_made = withdraw(actor_of(request), own_subject(request), state.purpose)
         return redirect("erasure", request_made.id)
-    recordings = state.purpose.recordings.filter(subject=state.subject, erased_at=None).count()
-    context = {"purpose": state.purpose, "state": state, "recordings": recordings}
-    return render(request, "consent/withdraw.html", context)
+    return render(request, "consent/withdraw.html", {"purpose": state.purpose, "state": state})
 
 
 def own_erasure(request: HttpRequest, erasure_id: UUID) -> ErasureRequest:
@@ -205,7 +192,14 @@ def own_erasure(request: HttpRequest, erasure_id: UUID) -> ErasureRequest:
 def erasure(request: HttpRequest, erasure_id: UUID) -> HttpResponse:
     """How far an erasure is."""
     found = own_erasure(request, erasure_id)
-    return render(request, "consent/erasure.html", {"erasure": found, "purpose": found.purpose})
+    context = {
+        "erasure": found,
+        "purpose": found.purpose,
+        "progress_url": reverse("erasure", args=[found.id]),
+        "receipt_url": reverse("erasure_receipt", args=[found.id]),
+    }
+    page = "erasure_progress" if request.headers.get("HX-Request") else "erasure"
+    return render(request, f"consent/{page}.html", context)
 
 
 def download(document: dict[str, Any], name: str) -> JsonResponse:
@@ -241,9 +235,26 @@ def consent_receipt_file(request: HttpRequest, event_id: UUID) -> HttpResponse:
 @require_GET
 def access(request: HttpRequest) -> HttpResponse:
     """Who looked, and why: every entry about me."""
-    entries = access_history(own_subject(request))
-    context = {"entries": entries, "verifier_key": verifier_key()}
+    accesses = access_history(own_subject(request))
+    only_looks = bool(request.GET.get("looks"))
+    newest = Checkpoint.objects.order_by("-size").first()
+    context = {
+        "accesses": [a for a in accesses if a.is_look] if only_looks else accesses,
+        "only_looks": only_looks,
+        "checkpoint": newest,
+        "verifier_key": verifier_key(),
+        "verifier_url": reverse("verifier"),
+    }
     return render(request, "consent/access_history.html", context)
+
+
+@require_GET
+def verifier(request: HttpRequest) -> HttpResponse:
+    """The one-file verifier, for anybody."""
+    path = settings.BASE_DIR / "tools" / "verify_access_log.py"
+    response = HttpResponse(path.read_bytes(), content_type="text/x-python; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="verify_access_log.py"'
+    return response
 
 
 @require_permission("audit_log.view_own_entries")
@@ -259,15 +270,16 @@ def access_proof(request: HttpRequest, entry_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Ask for the address and send a code; the answer is the same whether it is known or not."""
-    if request.method == "POST":
-        email = request.POST.get("email", "")
+    form = AddressForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        email = form.cleaned_data["email"]
         attempt = begin_attempt(account=email, address=request.META.get("REMOTE_ADDR", ""))
         subject = send_code(email)
         attempt.succeed()
         # The session is a row in the database: it may name an opaque id, never an address.
         request.session[SIGN_IN] = str(subject.id) if subject else UNKNOWN
         return redirect("subject_sign_in_code")
-    return render(request, "consent/sign_in.html")
+    return render(request, "consent/sign_in.html", {"form": form})
 
 
 @require_http_methods(["GET", "POST"])
@@ -276,20 +288,21 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
     who = request.session.get(SIGN_IN, "")
     if not who:
         return redirect("subject_sign_in")
-    error = ""
-    if request.method == "POST":
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
         attempt = begin_attempt(account=who, address=request.META.get("REMOTE_ADDR", ""))
         try:
-            user = check_code(None if who == UNKNOWN else UUID(who), request.POST.get("code", ""))
+            known = None if who == UNKNOWN else UUID(who)
+            user = check_code(known, form.cleaned_data["code"])
         except SignInFailed as failed:
-            error = str(failed)
+            form.add_error("code", str(failed))
         else:
             attempt.succeed()
             del request.session[SIGN_IN]
             sign_in_subject(request, user)
             return redirect("subject_home")
-    status = 422 if error else 200
-    return render(request, "consent/sign_in_code.html", {"error": error}, status=status)
+    status = 422 if form.errors else 200
+    return render(request, "consent/sign_in_code.html", {"form": form}, status=status)
 
 
 @require_POST

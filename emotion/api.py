@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.actors import Actor, actor_of
 from accounts.models import Scope
-from accounts.scopes import require_scope
+from accounts.permissions import HasScope
 from consent.api import PROBLEMS, Problem
 from consent.subjects import find_reference
 from emotion.errors import NotFound, UploadInvalid
@@ -112,6 +112,9 @@ def begin_upload(actor: Actor, key: str, fields: dict[str, str]) -> Receiving:
 class Recordings(APIView):
     """Upload a recording."""
 
+    permission_classes = (HasScope,)
+    scopes = {"POST": Scope.RECORDINGS_UPLOAD}
+
     parser_classes = ()  # the body is read as a stream by emotion.intake, never spooled
 
     @extend_schema(
@@ -136,7 +139,6 @@ class Recordings(APIView):
     def post(self, request: Request) -> Response:
         """Take a photograph in, sealed from the first byte; 202, and the analysis follows."""
         actor = actor_of(request)
-        require_scope(actor, Scope.RECORDINGS_UPLOAD)
         key = request.headers.get("Idempotency-Key", "")
         if not 1 <= len(key) <= 128:
             raise UploadInvalid("Send an Idempotency-Key header of 1 to 128 characters.")
@@ -150,27 +152,34 @@ class Recordings(APIView):
 class RecordingDetail(APIView):
     """One recording."""
 
+    permission_classes = (HasScope,)
+    scopes = {"GET": Scope.RECORDINGS_READ}
+
     @extend_schema(operation_id="recordings_retrieve", responses={200: RecordingOutput, **PROBLEMS})
     def get(self, request: Request, recording_id: UUID) -> Response:
         """Its state and its analyses; polling makes no entry."""
         actor = actor_of(request)
-        require_scope(actor, Scope.RECORDINGS_READ)
         return Response(recording_json(request, find_recording(actor, recording_id)))
 
 
 class AnalysisDetail(APIView):
     """One analysis."""
 
+    permission_classes = (HasScope,)
+    scopes = {"GET": Scope.RECORDINGS_READ}
+
     @extend_schema(operation_id="analyses_retrieve", responses={200: AnalysisOutput, **PROBLEMS})
     def get(self, request: Request, analysis_id: UUID) -> Response:
         """Its state; polling makes no entry."""
         actor = actor_of(request)
-        require_scope(actor, Scope.RECORDINGS_READ)
         return Response(analysis_json(request, find_analysis(actor, analysis_id)))
 
 
 class ResultDetail(APIView):
     """What an analysis measured."""
+
+    permission_classes = (HasScope,)
+    scopes = {"GET": Scope.RESULTS_READ}
 
     @extend_schema(
         operation_id="analyses_result",
@@ -193,7 +202,6 @@ class ResultDetail(APIView):
     def get(self, request: Request, analysis_id: UUID) -> Response:
         """Open the result: gate, then an entry in the access log, then the answer."""
         actor = actor_of(request)
-        require_scope(actor, Scope.RESULTS_READ)
         opened = read_result(actor, analysis_id, request.headers.get("Access-Reason", ""))
         body = {"analysis": analysis_id, "log_entry": opened.entry_id, "parts": opened.parts}
         return Response(body, headers={"Cache-Control": "no-store"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from emotion import views
+from emotion import home, views
 
 urlpatterns = [
+    path("", home.subject_home, name="subject_home"),
     path("studies/<uuid:purpose_id>/upload/", views.upload, name="upload"),
-    path("recordings/", views.recordings, name="own_recordings"),
     path("recordings/<uuid:recording_id>/", views.recording, name="own_recording"),
     path("analyses/<uuid:analysis_id>/result/", views.result, name="own_result"),
 ]

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from consent.errors import ConsentRefused
-from consent.models import ConsentState, ConsentStatus, DataSubject
+from consent.models import ConsentState, ConsentStatus, DataCategory, DataSubject
 from emotion.errors import EmotionError, UploadInvalid
 from emotion.inference.media import MediaRefused
 from emotion.intake import receive_upload
-from emotion.models import AnalysisState, Recording
 from emotion.results import find_recording, read_result
 from emotion.uploads import Receiving, new_idempotency_key
+from emotion.wording import in_words
 
 
 def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
@@ -46,7 +49,7 @@ def check_csrf(request: HttpRequest, token: str) -> None:
     """
     request.META[settings.CSRF_HEADER_NAME] = token
     refused = CsrfViewMiddleware(lambda _request: HttpResponse()).process_view(
-        request, recordings, (), {}
+        request, recording, (), {}
     )
     if refused is not None:
         raise PermissionDenied("The form had expired; please load it again.")
@@ -63,29 +66,45 @@ def begin_upload(
     return Receiving(actor_of(request), subject, purpose_id, key)
 
 
+class PhotoForm(forms.Form):
+    """The one field of the upload page; the file itself is read by ``emotion.intake``."""
+
+    file = forms.FileField(
+        label=pgettext_lazy("file to upload", "Photograph"),
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+    )
+
+
+def refused_form(message: str) -> PhotoForm:
+    """The form again, saying why the photograph was not taken."""
+    form = PhotoForm({}, {})
+    form.errors["file"] = form.error_class([message])
+    return form
+
+
 @csrf_exempt  # asked by check_csrf, from the stream
 @require_permission("emotion.upload_own_recording")
 @require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     """Upload a photograph of oneself."""
     state = own_state(request, purpose_id)
-    error, status = "", 200
+    if state.status != ConsentStatus.GIVEN and request.method == "GET":
+        return redirect("subject_home")
+    form, status = PhotoForm(), 200
     if request.method == "POST":
         begin = partial(begin_upload, request, state.subject, purpose_id)
         try:
             analysis = receive_upload(request, begin)
-        except (EmotionError, MediaRefused) as problem:
-            error, status = str(problem), 422
-        except ConsentRefused as refusal:
-            error, status = str(refusal), 403
+        except (EmotionError, MediaRefused, ConsentRefused) as problem:
+            form, status = refused_form(str(problem)), 422
         else:
             return redirect("own_recording", analysis.recording_id)
+    labels = dict(DataCategory.choices)
     context = {
         "purpose": state.purpose,
-        "state": state,
-        "may_upload": state.status == ConsentStatus.GIVEN,
+        "categories": [labels[category] for category in state.categories],
         "idempotency_key": new_idempotency_key(),
-        "error": error,
+        "form": form,
         "max_mb": settings.PHOTO_MAX_BYTES // 1024**2,
     }
     return render(request, "emotion/upload.html", context, status=status)
@@ -93,28 +112,20 @@ def upload(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
 
 @require_permission("emotion.view_own_recordings")
 @require_GET
-def recordings(request: HttpRequest) -> HttpResponse:
-    """Everything that was recorded about me, with its state."""
-    found = (
-        Recording.objects.visible_to(actor_of(request))
-        .select_related("purpose")
-        .prefetch_related("analyses")
-        .order_by("-created_at")[:100]
-    )
-    return render(request, "emotion/recordings.html", {"recordings": found})
-
-
-@require_permission("emotion.view_own_recordings")
-@require_GET
 def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     """One recording: how far its analysis is."""
     found = find_recording(actor_of(request), recording_id)
-    analyses = list(found.analyses.order_by("-queued_at"))
-    under_way = any(a.state in {AnalysisState.QUEUED, AnalysisState.RUNNING} for a in analyses)
-    context = {"recording": found, "analyses": analyses, "under_way": under_way}
-    if request.headers.get("HX-Request"):
-        return render(request, "emotion/recording_state.html", context)
-    return render(request, "emotion/recording.html", context)
+    analysis = found.analyses.order_by("-queued_at").first()
+    context = {
+        "recording": found,
+        "analysis": analysis,
+        "state_url": reverse("own_recording", args=[found.id]),
+        "result_url": reverse("own_result", args=[analysis.id]) if analysis else "",
+        "back_url": reverse("subject_home"),
+        "back_label": _("My studies"),
+    }
+    page = "recording_state" if request.headers.get("HX-Request") else "recording"
+    return render(request, f"emotion/{page}.html", context)
 
 
 @require_permission("emotion.read_own_result")
@@ -122,10 +133,12 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
 def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
     """What my face showed: in words first, then in numbers, with what could not be told."""
     opened = read_result(actor_of(request), analysis_id)
-    context: dict[str, Any] = {
-        "analysis": opened.analysis,
-        "recording": opened.analysis.recording,
-        "parts": opened.parts,
+    recording = opened.analysis.recording
+    context = in_words(opened.parts) | {
+        "recording": recording,
+        "own": True,
         "entry_id": opened.entry_id,
+        "back_url": reverse("own_recording", args=[recording.id]),
+        "back_label": _("Recording"),
     }
     return render(request, "emotion/result.html", context)

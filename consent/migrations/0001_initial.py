@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,212 +15,569 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField()),
-                ('language', models.CharField(choices=[('en', 'English'), ('zh-hans', 'Simplified Chinese')], max_length=10)),
-                ('title', models.CharField(max_length=200)),
-                ('summary', models.TextField(verbose_name='in plain words')),
-                ('text', models.TextField(verbose_name='the full text')),
-                ('sha256', models.CharField(max_length=64)),
-                ('published_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[("en", "English"), ("zh-hans", "Simplified Chinese")],
+                        max_length=10,
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("summary", models.TextField(verbose_name="in plain words")),
+                ("text", models.TextField(verbose_name="the full text")),
+                ("sha256", models.CharField(max_length=64)),
+                ("published_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='DataSubject',
+            name="DataSubject",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='data_subject', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="data_subject",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Contact',
+            name="Contact",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('email_index', models.BinaryField(max_length=32, unique=True)),
-                ('subject', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='contact', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField()),
+                ("email_index", models.BinaryField(max_length=32, unique=True)),
+                (
+                    "subject",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contact",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ConsentEvent',
+            name="ConsentEvent",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('sequence', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('requested', 'asked for'), ('notice-shown', 'notice shown'), ('given', 'given'), ('refused', 'refused'), ('withdrawn', 'withdrawn'), ('expired', 'expired')], max_length=12)),
-                ('at', models.DateTimeField()),
-                ('by', models.CharField(max_length=64)),
-                ('method', models.CharField(max_length=40)),
-                ('categories', models.JSONField(default=list)),
-                ('notice_sha256', models.CharField(blank=True, max_length=64)),
-                ('valid_until', models.DateTimeField(null=True)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_events', to='consent.datasubject')),
-                ('notice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.notice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("sequence", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("requested", "asked for"),
+                            ("notice-shown", "notice shown"),
+                            ("given", "given"),
+                            ("refused", "refused"),
+                            ("withdrawn", "withdrawn"),
+                            ("expired", "expired"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("by", models.CharField(max_length=64)),
+                ("method", models.CharField(max_length=40)),
+                ("categories", models.JSONField(default=list)),
+                ("notice_sha256", models.CharField(blank=True, max_length=64)),
+                ("valid_until", models.DateTimeField(null=True)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consent_events",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.notice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['sequence'],
+                "ordering": ["sequence"],
             },
         ),
         migrations.CreateModel(
-            name='Purpose',
+            name="Purpose",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('description', models.TextField(verbose_name='what it is for')),
-                ('controller', models.CharField(max_length=200, verbose_name='controller')),
-                ('contact', models.CharField(max_length=200, verbose_name='contact')),
-                ('sector', models.CharField(choices=[('research', 'Scientific research'), ('usability', 'Usability and product tests with volunteers'), ('health', 'Health care and therapy support'), ('arts', 'Arts and exhibitions with volunteers'), ('workplace', 'Workplace'), ('recruitment', 'Recruitment'), ('education', 'Education'), ('law-enforcement', 'Law enforcement'), ('border', 'Border control and migration'), ('public-space', 'Watching publicly accessible places')], max_length=20, verbose_name='sector')),
-                ('uses', models.JSONField(default=list, verbose_name='uses of the results')),
-                ('categories', models.JSONField(default=list, verbose_name='data categories')),
-                ('keep_media', models.BooleanField(default=False, verbose_name='keep the photographs after analysis')),
-                ('media_retention_days', models.PositiveIntegerField(null=True, verbose_name='keep photographs for (days)')),
-                ('result_retention_days', models.PositiveIntegerField(null=True, verbose_name='keep results for (days)')),
-                ('consent_validity_days', models.PositiveIntegerField(default=365, verbose_name='consent lasts (days)')),
-                ('minimum_age', models.PositiveSmallIntegerField(default=18, verbose_name='minimum age')),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('in-review', 'In review'), ('open', 'Open'), ('closed', 'Closed')], default='draft', max_length=10)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('opened_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("description", models.TextField(verbose_name="what it is for")),
+                ("controller", models.CharField(max_length=200, verbose_name="controller")),
+                ("contact", models.CharField(max_length=200, verbose_name="contact")),
+                (
+                    "sector",
+                    models.CharField(
+                        choices=[
+                            ("research", "Scientific research"),
+                            ("usability", "Usability and product tests with volunteers"),
+                            ("health", "Health care and therapy support"),
+                            ("arts", "Arts and exhibitions with volunteers"),
+                            ("workplace", "Workplace"),
+                            ("recruitment", "Recruitment"),
+                            ("education", "Education"),
+                            ("law-enforcement", "Law enforcement"),
+                            ("border", "Border control and migration"),
+                            ("public-space", "Watching publicly accessible places"),
+                        ],
+                        max_length=20,
+                        verbose_name="sector",
+                    ),
+                ),
+                ("uses", models.JSONField(default=list, verbose_name="uses of the results")),
+                ("categories", models.JSONField(default=list, verbose_name="data categories")),
+                (
+                    "keep_media",
+                    models.BooleanField(
+                        default=False, verbose_name="keep the photographs after analysis"
+                    ),
+                ),
+                (
+                    "media_retention_days",
+                    models.PositiveIntegerField(
+                        null=True, verbose_name="keep photographs for (days)"
+                    ),
+                ),
+                (
+                    "result_retention_days",
+                    models.PositiveIntegerField(null=True, verbose_name="keep results for (days)"),
+                ),
+                (
+                    "consent_validity_days",
+                    models.PositiveIntegerField(default=365, verbose_name="consent lasts (days)"),
+                ),
+                (
+                    "minimum_age",
+                    models.PositiveSmallIntegerField(default=18, verbose_name="minimum age"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("in-review", "In review"),
+                            ("open", "Open"),
+                            ("closed", "Closed"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "opened_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OutboxMessage',
+            name="OutboxMessage",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=20)),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('created_at', models.DateTimeField()),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.CharField(blank=True, max_length=60)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='consent.datasubject')),
-                ('purpose', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("kind", models.CharField(max_length=20)),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField()),
+                ("created_at", models.DateTimeField()),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.CharField(blank=True, max_length=60)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='notice',
-            name='purpose',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='consent.purpose'),
+            model_name="notice",
+            name="purpose",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="notices",
+                to="consent.purpose",
+            ),
         ),
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('token_sha256', models.BinaryField(max_length=32, unique=True)),
-                ('shown_to_operator', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('redeemed_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to='consent.datasubject')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("token_sha256", models.BinaryField(max_length=32, unique=True)),
+                ("shown_to_operator", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("redeemed_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invitations",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invitations",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ErasureRequest',
+            name="ErasureRequest",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('cause', models.CharField(choices=[('withdrawal', 'Consent withdrawn'), ('retention', 'Retention period over'), ('media-not-kept', 'Photographs are not kept after analysis')], max_length=14)),
-                ('recording_id', models.UUIDField(null=True)),
-                ('category', models.CharField(blank=True, max_length=20)),
-                ('requested_at', models.DateTimeField()),
-                ('keys_destroyed_at', models.DateTimeField(null=True)),
-                ('key_ids', models.JSONField(default=list)),
-                ('rows_removed_at', models.DateTimeField(null=True)),
-                ('final_at', models.DateTimeField(null=True)),
-                ('entry_ids', models.JSONField(default=list)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='consent.datasubject')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[
+                            ("withdrawal", "Consent withdrawn"),
+                            ("retention", "Retention period over"),
+                            ("media-not-kept", "Photographs are not kept after analysis"),
+                        ],
+                        max_length=14,
+                    ),
+                ),
+                ("recording_id", models.UUIDField(null=True)),
+                ("category", models.CharField(blank=True, max_length=20)),
+                ("requested_at", models.DateTimeField()),
+                ("keys_destroyed_at", models.DateTimeField(null=True)),
+                ("key_ids", models.JSONField(default=list)),
+                ("rows_removed_at", models.DateTimeField(null=True)),
+                ("final_at", models.DateTimeField(null=True)),
+                ("entry_ids", models.JSONField(default=list)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="erasures",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="erasures",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ConsentState',
+            name="ConsentState",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('requested', 'Asked'), ('given', 'Given'), ('refused', 'Refused'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired')], max_length=10)),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('sequence', models.PositiveIntegerField(default=0)),
-                ('categories', models.JSONField(default=list)),
-                ('valid_until', models.DateTimeField(null=True)),
-                ('changed_at', models.DateTimeField()),
-                ('event', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.consentevent')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_states', to='consent.datasubject')),
-                ('notice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.notice')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_states', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("requested", "Asked"),
+                            ("given", "Given"),
+                            ("refused", "Refused"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "Expired"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=0)),
+                ("sequence", models.PositiveIntegerField(default=0)),
+                ("categories", models.JSONField(default=list)),
+                ("valid_until", models.DateTimeField(null=True)),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "event",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.consentevent",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consent_states",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.notice",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consent_states",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='consentevent',
-            name='purpose',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_events', to='consent.purpose'),
+            model_name="consentevent",
+            name="purpose",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="consent_events",
+                to="consent.purpose",
+            ),
         ),
         migrations.CreateModel(
-            name='PurposeMember',
+            name="PurposeMember",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('since', models.DateTimeField(auto_now_add=True)),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='consent.purpose')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("since", models.DateTimeField(auto_now_add=True)),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="consent.purpose"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='purpose',
-            name='members',
-            field=models.ManyToManyField(related_name='purposes', through='consent.PurposeMember', to=settings.AUTH_USER_MODEL),
+            model_name="purpose",
+            name="members",
+            field=models.ManyToManyField(
+                related_name="purposes",
+                through="consent.PurposeMember",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.CreateModel(
-            name='SignInCode',
+            name="SignInCode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code_hash', models.BinaryField(max_length=32)),
-                ('expires_at', models.DateTimeField()),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('subject', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='sign_in_code', to='consent.datasubject')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code_hash", models.BinaryField(max_length=32)),
+                ("expires_at", models.DateTimeField()),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "subject",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sign_in_code",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SubjectReference',
+            name="SubjectReference",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('index', models.BinaryField(max_length=32)),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.purpose')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='references', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField()),
+                ("index", models.BinaryField(max_length=32)),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.purpose",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="references",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(fields=('purpose', 'version', 'language'), name='one_notice_per_version_language'),
+            model_name="notice",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "version", "language"), name="one_notice_per_version_language"
+            ),
         ),
         migrations.AddIndex(
-            model_name='erasurerequest',
-            index=models.Index(condition=models.Q(('final_at__isnull', True)), fields=['requested_at'], name='erasures_under_way'),
+            model_name="erasurerequest",
+            index=models.Index(
+                condition=models.Q(("final_at__isnull", True)),
+                fields=["requested_at"],
+                name="erasures_under_way",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consentstate',
-            constraint=models.UniqueConstraint(fields=('subject', 'purpose'), name='one_state_each'),
+            model_name="consentstate",
+            constraint=models.UniqueConstraint(
+                fields=("subject", "purpose"), name="one_state_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consentevent',
-            constraint=models.UniqueConstraint(fields=('subject', 'purpose', 'sequence'), name='one_event_per_sequence'),
+            model_name="consentevent",
+            constraint=models.UniqueConstraint(
+                fields=("subject", "purpose", "sequence"), name="one_event_per_sequence"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purposemember',
-            constraint=models.UniqueConstraint(fields=('purpose', 'user'), name='one_assignment_each'),
+            model_name="purposemember",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "user"), name="one_assignment_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subjectreference',
-            constraint=models.UniqueConstraint(fields=('purpose', 'index'), name='one_subject_per_reference'),
+            model_name="subjectreference",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "index"), name="one_subject_per_reference"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subjectreference',
-            constraint=models.UniqueConstraint(fields=('purpose', 'subject'), name='one_reference_each'),
+            model_name="subjectreference",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "subject"), name="one_reference_each"
+            ),
         ),
     ]

@@ -6,90 +6,199 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('consent', '0001_initial'),
+        ("consent", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Recording',
+            name="Recording",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('uploaded_by', models.CharField(max_length=64)),
-                ('media_type', models.CharField(max_length=20)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('size', models.PositiveBigIntegerField()),
-                ('media_state', models.CharField(choices=[('stored', 'Stored, sealed'), ('erased', 'Erased')], default='stored', max_length=8)),
-                ('media_key_id', models.UUIDField()),
-                ('keep_media', models.BooleanField()),
-                ('media_retain_until', models.DateTimeField()),
-                ('retain_until', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
-                ('erased_at', models.DateTimeField(null=True)),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recordings', to='consent.purpose')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recordings', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("uploaded_by", models.CharField(max_length=64)),
+                ("media_type", models.CharField(max_length=20)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("size", models.PositiveBigIntegerField()),
+                (
+                    "media_state",
+                    models.CharField(
+                        choices=[("stored", "Stored, sealed"), ("erased", "Erased")],
+                        default="stored",
+                        max_length=8,
+                    ),
+                ),
+                ("media_key_id", models.UUIDField()),
+                ("keep_media", models.BooleanField()),
+                ("media_retain_until", models.DateTimeField()),
+                ("retain_until", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                ("erased_at", models.DateTimeField(null=True)),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="recordings",
+                        to="consent.purpose",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="recordings",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Analysis',
+            name="Analysis",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('queued', 'Waiting'), ('running', 'Being analysed'), ('done', 'Done'), ('refused', 'Refused'), ('failed', 'Failed'), ('erased', 'Erased')], default='queued', max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=40)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('not_before', models.DateTimeField()),
-                ('queued_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('categories', models.JSONField(default=list)),
-                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='analyses', to='emotion.recording')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waiting"),
+                            ("running", "Being analysed"),
+                            ("done", "Done"),
+                            ("refused", "Refused"),
+                            ("failed", "Failed"),
+                            ("erased", "Erased"),
+                        ],
+                        default="queued",
+                        max_length=8,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=40)),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("not_before", models.DateTimeField()),
+                ("queued_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("categories", models.JSONField(default=list)),
+                (
+                    "recording",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="analyses",
+                        to="emotion.recording",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Result',
+            name="Result",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('category', models.CharField(max_length=20)),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('analysis', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='results', to='emotion.analysis')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("category", models.CharField(max_length=20)),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField()),
+                (
+                    "analysis",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="results",
+                        to="emotion.analysis",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Upload',
+            name="Upload",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('actor', models.CharField(max_length=64)),
-                ('idempotency_key', models.CharField(max_length=128)),
-                ('state', models.CharField(choices=[('receiving', 'Receiving'), ('stored', 'Stored'), ('abandoned', 'Abandoned')], default='receiving', max_length=10)),
-                ('recording_id', models.UUIDField(default=uuid_utils.compat.uuid7, unique=True)),
-                ('media_key_id', models.UUIDField(null=True)),
-                ('fingerprint', models.BinaryField(max_length=32, null=True)),
-                ('started_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("actor", models.CharField(max_length=64)),
+                ("idempotency_key", models.CharField(max_length=128)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("receiving", "Receiving"),
+                            ("stored", "Stored"),
+                            ("abandoned", "Abandoned"),
+                        ],
+                        default="receiving",
+                        max_length=10,
+                    ),
+                ),
+                ("recording_id", models.UUIDField(default=uuid_utils.compat.uuid7, unique=True)),
+                ("media_key_id", models.UUIDField(null=True)),
+                ("fingerprint", models.BinaryField(max_length=32, null=True)),
+                ("started_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('actor', 'idempotency_key'), name='one_upload_per_key')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("actor", "idempotency_key"), name="one_upload_per_key"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='recording',
-            index=models.Index(condition=models.Q(('erased_at__isnull', True)), fields=['retain_until'], name='recordings_due'),
+            model_name="recording",
+            index=models.Index(
+                condition=models.Q(("erased_at__isnull", True)),
+                fields=["retain_until"],
+                name="recordings_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='recording',
-            index=models.Index(condition=models.Q(('media_state', 'stored')), fields=['media_retain_until'], name='recordings_media_due'),
+            model_name="recording",
+            index=models.Index(
+                condition=models.Q(("media_state", "stored")),
+                fields=["media_retain_until"],
+                name="recordings_media_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='analysis',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['state', 'not_before'], name='analyses_under_way'),
+            model_name="analysis",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=["state", "not_before"],
+                name="analyses_under_way",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='result',
-            constraint=models.UniqueConstraint(fields=('analysis', 'category'), name='one_result_per_category'),
+            model_name="result",
+            constraint=models.UniqueConstraint(
+                fields=("analysis", "category"), name="one_result_per_category"
+            ),
         ),
     ]

@@ -1,0 +1,136 @@
+"""``manage.py demo_study``: a study to try everything with, in a demo installation only."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.actors import SYSTEM_SETUP, actor_for
+from accounts.models import Role, User
+from accounts.operators import create_operator
+from accounts.second_factor import enrol_app
+from consent.invitations import create_invitation, invitation_url
+from consent.models import DataCategory, Purpose, Sector, Use
+from consent.notices import publish_notice
+from consent.purposes import assign, create_purpose, open_purpose, submit_for_review
+from consent.subjects import register_subject
+
+ROLES = (Role.ADMINISTRATOR, Role.RESEARCHER, Role.DPO)
+SUBJECT_EMAIL = "participant@example.org"
+NOTICES = {
+    "en": (
+        "Smiles while listening to stories",
+        "We would like to photograph your face while you listen to short stories, and to measure "
+        "what your face shows.\n\n"
+        "A computer here reads each photograph: how far the corners of your mouth move, and "
+        "whether your face shows, for instance, a smile. It cannot tell what you feel, and nobody "
+        "will say so.\n\n"
+        "The photographs are erased as soon as they have been read. The measurements are erased "
+        "after 90 days, or at once when you withdraw. You can see who looked at them, and why.\n\n"
+        "Taking part is your choice. Saying no, or changing your mind, has no disadvantage.",
+        "Controller: Story Laboratory, Example University. Contact: privacy@example.org.\n\n"
+        "Legal basis: your explicit consent (GDPR Article 6(1)(a) and Article 9(2)(a)).\n\n"
+        "Data: photographs of your face; apparent expression in seven classes; 52 facial "
+        "movements. No recognition of who you are; no inference of origin, age, gender, health or "
+        "any other trait; no automated decision.\n\n"
+        "Recipients: the researchers of this study. Storage: on the laboratory's own machines.\n\n"
+        "Your rights: access, rectification, erasure, restriction, portability, objection, and to "
+        "withdraw at any time without reason. You may complain to a supervisory authority.",
+    ),
+    "zh-hans": (
+        "听故事时的微笑",
+        "我们希望在您听短故事时拍摄您的面部照片,并测量面部所显示的表情。\n\n"
+        "照片由本地的计算机读取:嘴角移动了多少,面部是否显示例如微笑。"
+        "它无法知道您的感受,也没有人会这样声称。\n\n"
+        "照片读取后立即删除。测量结果保存 90 天后删除,您撤回同意时则立即删除。"
+        "您可以看到谁查看过以及查看的原因。\n\n"
+        "是否参加由您决定。拒绝或改变主意不会给您带来任何不利。",
+        "控制者:示例大学故事实验室。联系方式:privacy@example.org。\n\n"
+        "法律依据:您的明示同意(GDPR 第 6(1)(a) 条和第 9(2)(a) 条)。\n\n"
+        "数据:您的面部照片;七类表面表情;52 种面部动作。不识别您的身份;"
+        "不推断出身、年龄、性别、健康或任何其他特征;不作自动决定。\n\n"
+        "接收者:本研究的研究人员。存储:实验室自己的机器上。\n\n"
+        "您的权利:访问、更正、删除、限制、可携带、反对,以及随时无需理由撤回同意。"
+        "您可以向监管机构投诉。",
+    ),
+}
+
+
+def make_operators() -> dict[Role, tuple[User, str]]:
+    """One operator of each role with a random password and an authenticator app."""
+    made = {}
+    for role in ROLES:
+        password = secrets.token_urlsafe(12)
+        email = f"{role.value}@example.org"
+        author = actor_for(made[Role.ADMINISTRATOR][0]) if made else SYSTEM_SETUP
+        user = create_operator(author, email=email, role=role, password=password)
+        enrol_app(user)
+        made[role] = (user, password)
+    return made
+
+
+def make_purpose(administrator: User, officer: User, researcher: User) -> Purpose:
+    """A purpose with its notice, written by the administrator and opened by the officer."""
+    actor = actor_for(administrator)
+    purpose = create_purpose(
+        actor,
+        administrator,
+        name="Story study",
+        description="How listeners' faces move while they hear short stories.",
+        controller="Story Laboratory, Example University",
+        contact="privacy@example.org",
+        sector=Sector.RESEARCH,
+        uses=[Use.STATISTICS, Use.INDIVIDUAL_FEEDBACK],
+        categories=[DataCategory.MEDIA, DataCategory.EXPRESSION, DataCategory.BLENDSHAPES],
+        media_retention_days=7,
+        result_retention_days=90,
+    )
+    publish_notice(actor, purpose, NOTICES)
+    submit_for_review(actor, purpose.id)
+    assign(actor, purpose, researcher)
+    return open_purpose(actor_for(officer), officer, purpose.id)
+
+
+def write_secret_file(path: Path, text: str) -> None:
+    """Write with mode 0600 from the first byte."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+class Command(BaseCommand):
+    """Makes the demo's people and study once, and prints their logins once."""
+
+    help = "Make a demo study with one person of each role (demo installations only)."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Refuses outside a demo and in a database that has people."""
+        if not settings.DEMO:
+            raise CommandError("This is not a demo installation (CONSENTRY_DEMO is not set).")
+        if User.objects.exists():
+            return
+        made = make_operators()
+        administrator, researcher, officer = (made[role][0] for role in ROLES)
+        purpose = make_purpose(administrator, officer, researcher)
+        actor = actor_for(administrator)
+        subject = register_subject(actor, purpose, reference="P-001", email=SUBJECT_EMAIL)
+        token = create_invitation(actor, subject, purpose, show_to_operator=True)
+        lines = [
+            "Demo logins (this file is the only place they are kept):",
+            "",
+            *(f"  {role.label:<24} {made[role][0].email:<28} {made[role][1]}" for role in ROLES),
+            "    one-time codes for these three: make demo-code",
+            "",
+            f"  Data subject             {invitation_url(token)}",
+            f"    works once; afterwards sign in as {SUBJECT_EMAIL}:",
+            "    the code waits in the administrator's outbox",
+            "",
+        ]
+        path = Path(settings.KEYS_DIR) / "demo_logins"
+        write_secret_file(path, "\n".join(lines))
+        self.stdout.write("\n".join(lines))

@@ -1,0 +1,196 @@
+"""The fixed cast of the tests, all made and signed in the way real people are.
+
+Alice consents and is recorded; Bob was invited too and is somebody else; Charlie works here and is
+assigned to nothing: he must see nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.actors import SYSTEM_SETUP, Actor, actor_for
+from accounts.clients import create_client
+from accounts.models import Role, Scope, User
+from accounts.operators import create_operator
+from accounts.second_factor import code_now, enrol_app
+from consent.invitations import create_invitation
+from consent.models import DataCategory, DataSubject, Purpose, Sector, Use
+from consent.notices import publish_notice
+from consent.purposes import assign, create_purpose, open_purpose, submit_for_review
+from consent.subjects import register_subject
+
+PHOTO = Path(__file__).resolve().parent.parent / "tools" / "data" / "astronaut.jpg"
+CATEGORIES = [DataCategory.MEDIA, DataCategory.EXPRESSION, DataCategory.BLENDSHAPES]
+
+
+@dataclass
+class Operator:
+    """Somebody who works here, with what they need to sign in."""
+
+    user: User
+    password: str
+    app_secret: str
+
+    @property
+    def actor(self) -> Actor:
+        return actor_for(self.user)
+
+    def sign_in(self) -> Client:
+        """A browser in which this person has signed in by password and one-time code."""
+        browser = Client()
+        page = browser.post(
+            reverse("account_login"), {"login": self.user.email, "password": self.password}
+        )
+        assert page.status_code == 302, page.content.decode()
+        page = browser.post(reverse("mfa_authenticate"), {"code": code_now(self.app_secret)})
+        assert page.status_code == 302, page.content.decode()
+        return browser
+
+
+def operator(role: Role, name: str = "") -> Operator:
+    password = secrets.token_urlsafe(15)
+    address = f"{name or role.value}-{secrets.token_hex(3)}@example.org"
+    user = create_operator(SYSTEM_SETUP, email=address, role=role, password=password)
+    return Operator(user, password, enrol_app(user))
+
+
+@dataclass
+class Study:
+    """An open purpose with its people."""
+
+    purpose: Purpose
+    administrator: Operator
+    officer: Operator
+    researcher: Operator
+
+    def key(self, *scopes: Scope) -> str:
+        """The key of a new API client of this purpose."""
+        _client, key = create_client(
+            self.administrator.actor,
+            name="lab",
+            purpose_id=self.purpose.id,
+            scopes=scopes or list(Scope),
+            expires_at=timezone.now() + timedelta(days=30),
+        )
+        return key
+
+
+def open_study(**changes: Any) -> Study:
+    """A purpose written by an administrator and opened by a data protection officer."""
+    administrator = operator(Role.ADMINISTRATOR)
+    officer = operator(Role.DPO)
+    researcher = operator(Role.RESEARCHER)
+    values: dict[str, Any] = {
+        "name": "Story study",
+        "description": "How faces move while listening.",
+        "controller": "Example University",
+        "contact": "privacy@example.org",
+        "sector": Sector.RESEARCH,
+        "uses": [Use.STATISTICS],
+        "categories": CATEGORIES,
+        "media_retention_days": 7,
+        "result_retention_days": 30,
+    }
+    purpose = create_purpose(administrator.actor, administrator.user, **(values | changes))
+    publish_notice(
+        administrator.actor, purpose, {"en": ("Smiles", "We photograph your face.", "All of it.")}
+    )
+    submit_for_review(administrator.actor, purpose.id)
+    assign(administrator.actor, purpose, researcher.user)
+    purpose = open_purpose(officer.actor, officer.user, purpose.id)
+    return Study(purpose, administrator, officer, researcher)
+
+
+@dataclass
+class Person:
+    """A data subject with the browser in which they came in."""
+
+    subject: DataSubject
+    browser: Client
+    reference: str
+
+    @property
+    def actor(self) -> Actor:
+        user = User.objects.get(data_subject=self.subject)
+        return actor_for(user)
+
+
+def invite(study: Study, reference: str = "P-001", email: str = "") -> tuple[DataSubject, str]:
+    """File a person and make their one-time link: (subject, token)."""
+    actor = study.administrator.actor
+    subject = register_subject(actor, study.purpose, reference=reference, email=email)
+    return subject, create_invitation(actor, subject, study.purpose, show_to_operator=True)
+
+
+def come_in(study: Study, reference: str = "P-001", email: str = "") -> Person:
+    """A person opens their invitation in a browser of their own."""
+    subject, token = invite(study, reference, email)
+    browser = Client()
+    page = browser.post(reverse("invitation", args=[token]))
+    assert page.status_code == 302, page.content.decode()
+    return Person(DataSubject.objects.get(pk=subject.pk), browser, reference)
+
+
+def consent(person: Person, purpose: Purpose, categories: list[str] | None = None) -> None:
+    """The person reads the notice and ticks boxes, on the page."""
+    address = reverse("consent_notice", args=[purpose.id])
+    page = person.browser.get(address)
+    assert page.status_code == 200
+    found = re.search(r'name="notice" value="([0-9a-f-]{36})"', page.content.decode())
+    assert found, "the notice page names the version that was shown"
+    ticked = CATEGORIES if categories is None else categories
+    page = person.browser.post(
+        address, {"notice": found[1], "decision": "give", "categories": [str(c) for c in ticked]}
+    )
+    assert page.status_code == 302, page.content.decode()
+
+
+def consenting(study: Study, reference: str = "P-001", **options: Any) -> Person:
+    """A person who has come in and consented."""
+    person = come_in(study, reference)
+    consent(person, study.purpose, **options)
+    return person
+
+
+def upload(
+    key: str, reference: str, purpose_id: UUID, photo: bytes, idempotency_key: str = ""
+) -> Any:
+    """What an API client sends: the answer of POST /api/v1/recordings/."""
+    boundary = "consentry-test-boundary"
+    parts = [("subject", reference), ("purpose", str(purpose_id))]
+    body = b"".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in parts
+    )
+    body += (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n"
+    ).encode()
+    body += photo + f"\r\n--{boundary}--\r\n".encode()
+    return Client().post(
+        reverse("api_recordings"),
+        data=body,
+        content_type=f"multipart/form-data; boundary={boundary}",
+        headers={
+            "Authorization": f"Bearer {key}",
+            "Idempotency-Key": idempotency_key or secrets.token_hex(8),
+        },
+    )
+
+
+def api_get(key: str, name: str, *args: object, **headers: str) -> Any:
+    """A GET of an API address by its URL name."""
+    named = {k.replace("_", "-"): v for k, v in headers.items()}
+    return Client().get(
+        reverse(name, args=args), headers={"Authorization": f"Bearer {key}"} | named
+    )

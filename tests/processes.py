@@ -1,0 +1,77 @@
+"""Real worker and keeper processes for tests, on the databases of the test at hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = [
+    sys.executable, "-m", "celery", "-A", "config", "worker", "--pool", "prefork",
+    "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat",
+    "--loglevel", "WARNING",
+]  # fmt: skip
+KEEPER = [sys.executable, str(ROOT / "manage.py"), "keeper"]
+
+
+def database_url(alias: str) -> str:
+    given = connections[alias].settings_dict
+    if connections[alias].vendor == "sqlite":
+        return f"sqlite:///{given['NAME']}"
+    who = f"{given['USER']}:{given['PASSWORD']}" if given["PASSWORD"] else given["USER"]
+    return f"postgres://{who}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
+
+
+def environment() -> dict[str, str]:
+    """The environment of a child that works on this test's databases."""
+    broker = {}
+    if settings.CELERY_BROKER_URL.startswith("filesystem"):
+        queue = Path(settings.BROKER_DIR)
+        for folder in ("queue", "processed", "control"):
+            (queue / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        broker["TMPDIR"] = str(queue)
+    return (
+        os.environ
+        | {"DATABASE_URL": database_url("default"), "KEYSTORE_URL": database_url("keystore")}
+        | broker
+    )
+
+
+@contextmanager
+def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process in a group of its own, ended with the block."""
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+                try:
+                    child.wait(10)
+                except subprocess.TimeoutExpired:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0, what: str = "it") -> Any:
+    """The first true value of ``condition``; fails after ``seconds``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds} s for {what}")
