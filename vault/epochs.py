@@ -34,6 +34,10 @@ from vault.routing import KEYSTORE
 BATCH = 100
 PROOF = b"consentry epoch key".ljust(32, b"\x00")
 ACTOR = "system:keeper"
+ERASURE_WAIT = timedelta(hours=24)
+"""The age at which an epoch ends when keys were destroyed under it: how long T2 comes after T1."""
+EPOCH_LIFE = timedelta(days=90)
+"""The age at which an epoch ends in any case."""
 
 
 def current() -> Epoch:
@@ -45,14 +49,34 @@ def current() -> Epoch:
     return found
 
 
-def is_due(age: timedelta) -> bool:
-    """Whether to rotate: the current epoch is at least this old, or a rotation is unfinished."""
+def is_due() -> bool:
+    """Whether to rotate now.
+
+    An interrupted rotation is finished at once. An epoch that destroyed keys are still wrapped under
+    (in backups: their rows are empty) ends after ``ERASURE_WAIT``, any other after ``EPOCH_LIFE``.
+    """
     unfinished = [EpochState.OPENING, EpochState.CLOSED, EpochState.DESTROYING]
     with keys.keystore():
         if Epoch.objects.filter(state__in=unfinished).exists():
             return True
-    opened = current().opened_at
-    return opened is not None and timezone.now() - opened >= age
+        epoch = current()
+        dead = [model._default_manager.filter(epoch=epoch) for model in KEY_MODELS]
+        erased = any(rows.exclude(destroyed_at=None).exists() for rows in dead)
+    limit = ERASURE_WAIT if erased else EPOCH_LIFE
+    return epoch.opened_at is not None and timezone.now() - epoch.opened_at >= limit
+
+
+def rotate_if_due(provider: Provider | None = None) -> int:
+    """Rotate when it is time; 1 when it was. Keeper only.
+
+    Otherwise only log entries that are still missing are written.
+    """
+    if not is_due():
+        with keys.keystore():
+            record_entries()
+        return 0
+    rotate(provider)
+    return 1
 
 
 def rotate(provider: Provider | None = None) -> Epoch:
