@@ -97,18 +97,23 @@ def message_entry(
     )
 
 
-def open_message(actor: Actor, message: OutboxMessage, action: Action) -> tuple[str, str, str]:
+def open_message(
+    actor: Actor, message: OutboxMessage, action: Action, reason: ReasonCode = ReasonCode.NOTIFY
+) -> tuple[str, str, str]:
     """Open a message for sending or handing over: (address, heading, text), each read logged first."""
     permit = permit_message(message.subject_id, action, message.id)
-    receipt = append_durable(message_entry(permit, actor))
+    receipt = append_durable(message_entry(permit, actor, reason))
     row = Row(table="message", column="sealed", row_id=message.id)
     unit = message_unit(message.subject_id)
     plain = unseal(permit, receipt, message.data_key_id, unit, row, bytes(message.sealed))
     parts = json.loads(plain.reveal())
-    return read_address(actor, message.subject_id, action), parts["heading"], parts["text"]
+    address = read_address(actor, message.subject_id, action, reason)
+    return address, parts["heading"], parts["text"]
 
 
-def read_address(actor: Actor, subject_id: UUID, action: Action) -> str:
+def read_address(
+    actor: Actor, subject_id: UUID, action: Action, reason: ReasonCode = ReasonCode.NOTIFY
+) -> str:
     """The person's e-mail address, logged as its own read of identity."""
     contact = Contact.objects.get(subject_id=subject_id)
     permit = require_account_use(
@@ -119,7 +124,7 @@ def read_address(actor: Actor, subject_id: UUID, action: Action) -> str:
         object_kind="contact",
         object_id=contact.id,
     )
-    receipt = append_durable(message_entry(permit, actor))
+    receipt = append_durable(message_entry(permit, actor, reason))
     row = Row(table="contact", column="sealed", row_id=contact.id)
     unit = contact_unit(subject_id)
     plain = unseal(permit, receipt, contact.data_key_id, unit, row, bytes(contact.sealed))
