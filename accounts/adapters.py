@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.attempts import WINDOW, begin_attempt, keyed_hash
+from accounts.attempts import WINDOW, address_of, begin_attempt, keyed_hash
 from accounts.errors import TooManyAttempts
 from accounts.models import User
 from accounts.sign_ins import record, record_failure
@@ -44,7 +44,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """A keyed hash instead of the address: allauth would use the plain one as a cache key."""
-        return keyed_hash("address", super().get_client_ip(request))
+        return keyed_hash("address", address_of(request))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Nothing: allauth's own counter hashes the address without a key."""
@@ -53,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """The operator with this address and password, or None; too many failures are refused."""
         typed = credentials.get("email") or credentials.get("username") or ""
         try:
-            attempt = begin_attempt(account=typed, address=self.get_client_ip(request))
+            attempt = begin_attempt(account=typed, address=address_of(request))
         except TooManyAttempts:
             record_failure(ReasonCode.TOO_MANY_ATTEMPTS)
             raise self.validation_error("too_many_login_attempts") from None

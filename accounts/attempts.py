@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
+from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -32,6 +34,11 @@ def keyed_hash(kind: str, value: str) -> str:
     """HMAC-SHA256 of a value under the secret key, separated by kind, in hexadecimal."""
     message = f"attempts|{kind}|{value.strip().lower()}".encode()
     return hmac.new(settings.SECRET_KEY.encode(), message, sha256).hexdigest()
+
+
+def address_of(request: HttpRequest) -> str:
+    """The network address of the browser, behind the number of proxies in the settings."""
+    return str(get_client_ip(request) or "")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.adapters import CREDENTIAL
-from accounts.attempts import begin_attempt, keyed_hash
+from accounts.attempts import address_of, begin_attempt, keyed_hash
 from accounts.errors import TooManyAttempts
 from accounts.models import User
 from accounts.second_factor import TOTP_PERIOD
@@ -66,9 +66,9 @@ class CountedCode:
 
     def clean_code(self) -> str:
         """The code, when it is right and new."""
-        address = get_adapter().get_client_ip(context.request)
+        account = self.user.email or str(self.user.id)
         try:
-            attempt = begin_attempt(account=self.user.email or str(self.user.id), address=address)
+            attempt = begin_attempt(account=account, address=address_of(context.request))
         except TooManyAttempts:
             record_failure(ReasonCode.TOO_MANY_ATTEMPTS, self.user)
             raise get_adapter().validation_error("too_many_login_attempts") from None
