@@ -17,7 +17,7 @@ from vault.models import ServiceKey, ServiceUse
 
 def seal_credential(label: str, data: bytes) -> str:
     """``data`` sealed for the place that ``label`` names, as URL-safe base64."""
-    row, key = credential_key()
+    row, key = _credential_key()
     sealed = seal(Label.CREDENTIAL, key, row.id, encode_fields([label.encode()]), data)
     return base64.urlsafe_b64encode(sealed).decode("ascii")
 
@@ -28,10 +28,10 @@ def open_credential(label: str, sealed: str) -> bytes:
         raw = base64.b64decode(sealed.encode("ascii"), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):
         raise Tampered("expected a sealed credential in URL-safe base64") from None
-    row, key = credential_key()
+    row, key = _credential_key()
     return unseal(Label.CREDENTIAL, key, row.id, encode_fields([label.encode()]), raw)
 
 
-def credential_key() -> tuple[ServiceKey, bytes]:
+def _credential_key() -> tuple[ServiceKey, bytes]:
     """The installation's credential key, which ``setup.ensure_root`` made."""
     return keys.open_key(ServiceKey.objects.filter(use=ServiceUse.CREDENTIAL, purpose_id=None))

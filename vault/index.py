@@ -21,11 +21,11 @@ def index(purpose_id: UUID | None, kind: str, value: str) -> bytes:
     it stands; whoever calls decides about case and spaces. Makes the purpose's index key when
     there never was one.
     """
-    key = index_key(purpose_id)
+    key = _index_key(purpose_id)
     return hmac.digest(key, LABEL + encode_fields([kind.encode(), value.encode()]), "sha256")
 
 
-def index_key(purpose_id: UUID | None) -> bytes:
+def _index_key(purpose_id: UUID | None) -> bytes:
     """The index key of a purpose; None: the one that belongs to no purpose."""
     rows = ServiceKey.objects.filter(use=ServiceUse.INDEX, purpose_id=purpose_id)
     with keys.keystore():

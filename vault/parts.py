@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from audit_log.log import DurableReceipt
-from vault import aead
+from vault import access, aead
 from vault.aead import Binding, Label
 from vault.permits import Permit
-from vault.store import Plaintext, permitted_key, use_receipt
+from vault.store import Plaintext
 from vault.units import Row, Unit
 
 
@@ -34,11 +34,11 @@ def unseal_parts(
 
     Raises what ``vault.store.unseal`` raises; then none of the parts is returned.
     """
-    use_receipt(receipt, permit)
+    access.use_receipt(receipt, permit)
     opened = []
     for part in parts:
         binding = Binding(unit=part.unit, row=part.row, data_key_id=part.data_key_id)
-        key = permitted_key(permit, part.data_key_id, part.unit)
+        key = access.permitted_key(permit, part.data_key_id, part.unit)
         opened.append(
             Plaintext(
                 aead.unseal(Label.RECORD, key, part.data_key_id, binding.encode(), part.sealed)

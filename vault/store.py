@@ -7,23 +7,16 @@ inside the process.
 
 from __future__ import annotations
 
-import hmac
-import time
 from pathlib import Path
 from typing import Any, NoReturn
 from uuid import UUID
 
-from audit_log.actions import Outcome
 from audit_log.log import DurableReceipt
-from vault import aead, keys
+from vault import access, aead
 from vault.aead import Binding, Label
 from vault.blobs import BlobReader, BlobWriter
-from vault.errors import PermitMismatch, ReceiptMismatch, ReceiptMissing, ReceiptTooOld
 from vault.permits import Permit
 from vault.units import Row, Unit
-
-RECEIPT_SECONDS = 30.0
-"""How long after its log entry an access may begin."""
 
 
 class Plaintext:
@@ -56,7 +49,7 @@ def seal(permit: Permit, data_key_id: UUID, unit: Unit, row: Row, plaintext: byt
     Raises PermitMismatch, UnitMismatch, KeyMissing, KeyDestroyed, or the gate's refusal.
     """
     aad = Binding(unit=unit, row=row, data_key_id=data_key_id).encode()
-    key = permitted_key(permit, data_key_id, unit)
+    key = access.permitted_key(permit, data_key_id, unit)
     return aead.seal(Label.RECORD, key, data_key_id, aad, plaintext)
 
 
@@ -73,9 +66,9 @@ def unseal(
     Raises ReceiptMissing, ReceiptMismatch, ReceiptTooOld, ReceiptAlreadyUsed, PermitMismatch,
     UnitMismatch, KeyMissing, KeyDestroyed, Tampered, or the gate's refusal.
     """
-    use_receipt(receipt, permit)
+    access.use_receipt(receipt, permit)
     aad = Binding(unit=unit, row=row, data_key_id=data_key_id).encode()
-    key = permitted_key(permit, data_key_id, unit)
+    key = access.permitted_key(permit, data_key_id, unit)
     return Plaintext(aead.unseal(Label.RECORD, key, data_key_id, aad, sealed))
 
 
@@ -85,7 +78,7 @@ def seal_blob(permit: Permit, data_key_id: UUID, unit: Unit, row: Row, path: Pat
     Raises BlobExists besides what ``seal`` raises.
     """
     context = Binding(unit=unit, row=row, data_key_id=data_key_id).encode()
-    return BlobWriter(permitted_key(permit, data_key_id, unit), context, path)
+    return BlobWriter(access.permitted_key(permit, data_key_id, unit), context, path)
 
 
 def open_blob(
@@ -100,58 +93,6 @@ def open_blob(
 
     Raises what ``unseal`` raises, and FileNotFoundError.
     """
-    use_receipt(receipt, permit)
+    access.use_receipt(receipt, permit)
     context = Binding(unit=unit, row=row, data_key_id=data_key_id).encode()
-    return BlobReader(permitted_key(permit, data_key_id, unit), context, path)
-
-
-def use_receipt(receipt: DurableReceipt, permit: Permit) -> None:
-    """Use the receipt up for this permit; raises when it does not stand for exactly this access."""
-    # Exactly this class: whatever else looks like a receipt was not handed out by the log.
-    if type(receipt) is not DurableReceipt:
-        raise ReceiptMissing(
-            f"expected a durable log receipt, got {type(receipt).__name__}: log the access first"
-        )
-    require_permit(permit)
-    wrong = [name for name, same in comparison(receipt, permit).items() if not same]
-    if wrong:
-        raise ReceiptMismatch(f"the log entry and the permit differ in {', '.join(wrong)}")
-    age = time.monotonic() - receipt.written_at
-    if not 0 <= age <= RECEIPT_SECONDS:
-        raise ReceiptTooOld(
-            f"expected a log entry of the last {RECEIPT_SECONDS:.0f} s, got {age:.1f}"
-        )
-    receipt.consume()
-
-
-def comparison(receipt: DurableReceipt, permit: Permit) -> dict[str, bool]:
-    """For each thing that entry and permit must agree on, whether they do."""
-    draft = receipt.draft
-    return {
-        "subject": same_tag(draft.subject_tag, permit.subject_tag),
-        "purpose": draft.purpose_id == permit.purpose_id,
-        "object": same_tag(draft.object_tag, permit.object_tag),
-        "action": draft.action == permit.action,
-        "permit": draft.permit_id is not None and draft.permit_id == permit.permit_id,
-        "outcome": draft.outcome == Outcome.OK,
-    }
-
-
-def same_tag(one: bytes, other: bytes) -> bool:
-    """Whether both are the same tag; an empty tag is like no other."""
-    return len(one) == 32 and hmac.compare_digest(one, other)
-
-
-def require_permit(permit: Permit) -> None:
-    """Raises PermitMismatch when what was handed over is no permit at all."""
-    if not callable(getattr(permit, "recheck", None)):
-        raise PermitMismatch(f"expected a permit of the gate, got {type(permit).__name__}")
-
-
-def permitted_key(permit: Permit, data_key_id: UUID, unit: Unit) -> bytes:
-    """The data key, fetched right after the gate has been asked once more."""
-    require_permit(permit)
-    if (permit.subject_id, permit.purpose_id) != (unit.subject_id, unit.purpose_id):
-        raise PermitMismatch("the permit is for another data subject or purpose than the data")
-    permit.recheck()
-    return keys.open_data_key(data_key_id, unit)
+    return BlobReader(access.permitted_key(permit, data_key_id, unit), context, path)
