@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -113,9 +114,14 @@ def operator_new(request: HttpRequest) -> HttpResponse:
             except AccountsError as error:
                 form.add_error(None, str(error))
             else:
-                context = {"operator": made, "password": password, "made": True}
+                context: dict[str, Any] = {"operator": made, "password": password, "made": True}
                 return render(request, "operators/operator_password.html", context)
-    return render(request, "operators/operator_new.html", {"form": form}, status=status)
+    context = {
+        "form": form,
+        "back_url": reverse("operate_operators"),
+        "back_label": _("Operators"),
+    }
+    return render(request, "operators/operator_new.html", context, status=status)
 
 
 @require_permission("accounts.manage_operators")

@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -80,16 +81,21 @@ def clients(request: HttpRequest) -> HttpResponse:
     names = dict(
         Purpose.objects.filter(pk__in=[c.purpose_id for c in page.rows]).values_list("id", "name")
     )
-    scopes = {str(value): label for value, label in Scope.choices}
     rows = [
         {
             "client": client,
             "purpose": names.get(client.purpose_id, ""),
-            "scopes": [scopes.get(scope, scope) for scope in client.scopes],
+            "scopes": scope_labels(client),
         }
         for client in page.rows
     ]
     return render(request, "operators/clients.html", {"page": page, "rows": rows})
+
+
+def scope_labels(client: ApiClient) -> list[str]:
+    """What a client may do, in words."""
+    known = {str(value): str(label) for value, label in Scope.choices}
+    return [known.get(scope, scope) for scope in client.scopes]
 
 
 @require_permission("accounts.manage_clients")
@@ -114,9 +120,19 @@ def client_new(request: HttpRequest) -> HttpResponse:
             except AccountsError as error:
                 form.add_error(None, str(error))
             else:
-                context = {"client": client, "key": key, "purpose": values["purpose"]}
+                context: dict[str, Any] = {
+                    "client": client,
+                    "key": key,
+                    "purpose": values["purpose"],
+                    "scopes": scope_labels(client),
+                }
                 return render(request, "operators/client_key.html", context)
-    return render(request, "operators/client_new.html", {"form": form}, status=status)
+    context = {
+        "form": form,
+        "back_url": reverse("operate_clients"),
+        "back_label": _("API clients"),
+    }
+    return render(request, "operators/client_new.html", context, status=status)
 
 
 @require_permission("accounts.manage_clients")

@@ -59,7 +59,7 @@ def use_choices() -> list[tuple[str, Any]]:
     return [*allowed, *refused]
 
 
-class PurposeForm(forms.ModelForm[Purpose]):
+class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
     """A new purpose, in draft."""
 
     sector = forms.ChoiceField(

@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Prefetch
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -20,7 +21,7 @@ from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.errors import ConsentError
 from consent.forms import AssignForm, ConfirmForm, NoticeForm, PurposeForm
-from consent.models import ConsentState, Notice, Purpose, PurposeMember, PurposeState
+from consent.models import ConsentState, ConsentStatus, Notice, Purpose, PurposeMember, PurposeState
 from consent.notices import publish_notice
 from consent.purposes import (
     assign,
@@ -73,7 +74,13 @@ def purpose_new(request: HttpRequest) -> HttpResponse:
                     request, _("The purpose is a draft now. Next: its privacy notice.")
                 )
                 return redirect("operate_purpose", purpose.id)
-    context = {"form": form, "refused_sectors": REFUSED_SECTORS, "refused_uses": REFUSED_USES}
+    context = {
+        "form": form,
+        "refused_sectors": REFUSED_SECTORS,
+        "refused_uses": REFUSED_USES,
+        "back_url": reverse("operate_purposes"),
+        "back_label": _("Purposes"),
+    }
     return render(request, "operators/purpose_new.html", context, status=status)
 
 
@@ -175,7 +182,11 @@ def notice_new(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "form": form,
         "purpose": purpose,
         "version": current + 1,
-        "bound_to_earlier": ConsentState.objects.filter(purpose=purpose, status="given").count(),
+        "bound_to_earlier": ConsentState.objects.filter(
+            purpose=purpose, status=ConsentStatus.GIVEN
+        ).count(),
+        "back_url": reverse("operate_purpose", args=[purpose.id]),
+        "back_label": purpose.name,
     }
     return render(request, "operators/notice_new.html", context, status=status)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 import qrcode
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -103,7 +106,14 @@ def invite(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
                 return invite_new(request, actor, purpose, form)
             except ConsentError as error:
                 status = refuse(form, error)
-    context = {"form": form, "purpose": purpose, "days": VALID_FOR.days}
+    context = {
+        "form": form,
+        "purpose": purpose,
+        "days": VALID_FOR.days,
+        "mail_server": bool(settings.EMAIL_URL),
+        "back_url": reverse("operate_purpose", args=[purpose.id]),
+        "back_label": purpose.name,
+    }
     return render(request, "operators/invite.html", context, status=status)
 
 
@@ -138,7 +148,7 @@ def card(
         "subject_id": subject.id,
         "url": url,
         "qr": qr_svg(url),
-        "days": VALID_FOR.days,
+        "expires_at": timezone.now() + VALID_FOR,
     }
     return render(request, "operators/invitation_card.html", context)
 

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -24,6 +27,7 @@ from emotion.health import checks
 from emotion.models import Analysis, AnalysisState, Recording
 from emotion.overview import overview
 from emotion.results import STATED_REASONS, OpenResult, find_analysis, find_recording, read_result
+from emotion.wording import in_words
 
 GONE, CONFLICT = 410, 409
 
@@ -106,13 +110,16 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     analysis = find_analysis(actor, analysis_id)
     form, status = ReasonForm(request.POST or None, reasons=STATED_REASONS), 200
-    opened: OpenResult | None = None
+    about = {
+        "recording": analysis.recording,
+        "back_url": reverse("operate_recording", args=[analysis.recording_id]),
+        "back_label": _("Recording"),
+    }
     if request.method == "POST":
         status = UNPROCESSABLE
         if form.is_valid():
             try:
-                opened = read_result(actor, analysis_id, form.stated().value)
-                status = 200
+                return show_result(request, read_result(actor, analysis_id, form.stated()), about)
             except ConsentError as error:
                 status = refuse(form, error)
             except (NotReady, NoResult) as error:
@@ -121,18 +128,23 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
             except Gone as error:
                 form.add_error(None, str(error))
                 status = GONE
-    context = {
-        "analysis": analysis,
-        "recording": analysis.recording,
-        "form": form,
-        "opened": opened,
-        "reason": form.cleaned_data.get("reason") if opened else "",
-    }
-    return render(request, "operators/result.html", context, status=status)
+    return render(request, "emotion/reason.html", about | {"form": form}, status=status)
+
+
+def show_result(request: HttpRequest, opened: OpenResult, about: dict[str, Any]) -> HttpResponse:
+    """An opened result, in words first, with the log entry that allowed it."""
+    context = in_words(opened.parts) | about | {"own": False, "entry_id": opened.entry_id}
+    return render(request, "emotion/result.html", context)
 
 
 @require_permission("config.view_health")
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     """Every part of the installation, and what to do about what is not well."""
-    return render(request, "operators/health.html", {"checks": checks()})
+    found = checks()
+    context = {
+        "checks": found,
+        "well": all(check.kind == "live" for check in found),
+        "checked_at": timezone.now(),
+    }
+    return render(request, "operators/health.html", context)

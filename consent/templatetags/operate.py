@@ -10,31 +10,11 @@ from django import template
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiClient, User
-from consent.models import ConsentStatus, Purpose, PurposeState
+from consent.models import Purpose
 
 register = template.Library()
 
 SHORT = 8
-
-# A state is always a word; the kind only chooses colour and shape of its badge.
-KINDS = {
-    PurposeState.DRAFT: "neutral",
-    PurposeState.IN_REVIEW: "waiting",
-    PurposeState.OPEN: "live",
-    PurposeState.CLOSED: "ended",
-    ConsentStatus.REQUESTED: "waiting",
-    ConsentStatus.GIVEN: "live",
-    ConsentStatus.REFUSED: "refused",
-    ConsentStatus.WITHDRAWN: "ended",
-    ConsentStatus.EXPIRED: "ended",
-    "queued": "waiting",
-    "running": "waiting",
-    "done": "live",
-    "failed": "refused",
-    "erased": "ended",
-    "stored": "live",
-    "ok": "live",
-}
 
 
 @register.filter
@@ -50,12 +30,6 @@ def short(value: UUID | str | bytes | None) -> str:
 def hexadecimal(value: bytes | None) -> str:
     """Bytes as lower-case hexadecimal."""
     return value.hex() if value else ""
-
-
-@register.filter
-def kind(state: str) -> str:
-    """The badge that goes with a state."""
-    return str(KINDS.get(state, "neutral"))
 
 
 @register.filter
