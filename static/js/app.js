@@ -2,7 +2,10 @@
 "use strict";
 
 (() => {
-  const language = document.documentElement.lang || undefined;
+  // The page's language in the reader's own variant: en-GB for an English page, where they have it.
+  const written = document.documentElement.lang;
+  const language =
+    navigator.languages.find((own) => own.split("-")[0] === written.split("-")[0]) || written;
 
   /** Times are rendered in the installation's zone; show them in the reader's. */
   function localTimes(root) {
