@@ -31,10 +31,17 @@ from consent.errors import ConsentRefused
 from consent.models import DataCategory, ErasureCause
 from consent.records import lock_state
 from emotion.erasure import drain_one
-from emotion.inference import analyse_photo
 from emotion.inference.media import MediaRefused, decode_photo
+from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import PhotoReading
-from emotion.models import Analysis, AnalysisState, Recording, Result, recording_retained_until
+from emotion.models import (
+    MAX_ATTEMPTS,
+    Analysis,
+    AnalysisState,
+    Recording,
+    Result,
+    recording_retained_until,
+)
 from emotion.sealed_media import blob_path, media_row, media_unit
 from vault.errors import VaultError
 from vault.keyring import create_data_key, destroy_data_keys
@@ -45,7 +52,7 @@ from vault.units import Row, Unit
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)
-ATTEMPTS = 3
+
 LEASE_END = ExpressionWrapper(Now() + LEASE, output_field=DateTimeField())
 
 
@@ -87,7 +94,7 @@ def claim(analysis_id: UUID) -> Claim | None:
     free = Q(state=AnalysisState.QUEUED, not_before__lte=Now()) | Q(
         state=AnalysisState.RUNNING, lease_until__lt=Now()
     )
-    taken = Analysis.objects.filter(free, pk=analysis_id, attempt__lt=ATTEMPTS).update(
+    taken = Analysis.objects.filter(free, pk=analysis_id, attempt__lt=MAX_ATTEMPTS).update(
         state=AnalysisState.RUNNING,
         attempt=F("attempt") + 1,
         lease_until=LEASE_END,
@@ -270,7 +277,7 @@ def end(held: Claim, state: AnalysisState, action: Action, reason: ReasonCode) -
 def release(held: Claim) -> None:
     """Give the row back for a later attempt, or end it when this was the last one."""
     try:
-        if held.attempt >= ATTEMPTS:
+        if held.attempt >= MAX_ATTEMPTS:
             end(held, AnalysisState.FAILED, Action.ANALYSIS_FAIL, ReasonCode.ATTEMPTS_EXHAUSTED)
             return
         Analysis.objects.filter(held.row()).update(

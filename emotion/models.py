@@ -18,6 +18,9 @@ from accounts.actors import Actor
 from accounts.models import Role
 from consent.models import DataSubject, Purpose
 
+MAX_ATTEMPTS = 3
+"""How often an analysis is tried before it ends as failed."""
+
 
 class UploadState(models.TextChoices):
     """An upload on its way in."""

@@ -18,8 +18,7 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.models import DataCategory, ErasureRequest
 from consent.retention import expire_recording
-from emotion.analyses import ATTEMPTS
-from emotion.models import Analysis, AnalysisState, MediaState, Recording
+from emotion.models import MAX_ATTEMPTS, Analysis, AnalysisState, MediaState, Recording
 from emotion.queue import enqueue_analysis
 from vault.tags import tagger
 
@@ -36,7 +35,7 @@ def requeue_stale() -> int:
     lost = Analysis.objects.filter(state=AnalysisState.RUNNING, lease_until__lt=now)
     sent = 0
     for analysis in [*waiting.order_by("queued_at")[:200], *lost[:200]]:
-        if analysis.attempt >= ATTEMPTS:
+        if analysis.attempt >= MAX_ATTEMPTS:
             fail(analysis)
         else:
             sent += enqueue_analysis(analysis.id)

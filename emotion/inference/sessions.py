@@ -1,0 +1,47 @@
+"""ONNX Runtime sessions: made once per process, one thread each.
+
+Several sessions with two spinning threads each fight for the cores and are slower by a factor of two
+to three; one thread per session and one process per core is the fastest on a CPU.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import onnxruntime
+
+from emotion.inference.arrays import Array
+from emotion.inference.models import model_bytes
+
+
+@cache
+def session(name: str) -> onnxruntime.InferenceSession:
+    """The session of a model file; raises ModelIntegrityError when the file is not the right one."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    return onnxruntime.InferenceSession(
+        model_bytes(name), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def run(name: str, inputs: Array) -> list[Array]:
+    """Run a model that has one input; its outputs in their order."""
+    loaded = session(name)
+    outputs: list[Array] = loaded.run(None, {loaded.get_inputs()[0].name: inputs})
+    return outputs
+
+
+def warm_up() -> None:
+    """Load every session, so that the first photograph does not wait for it."""
+    for name in (
+        "face_detector.onnx",
+        "face_landmarks.onnx",
+        "face_blendshapes.onnx",
+        "expression_fer.onnx",
+        "expression_human.onnx",
+        "expression_faceapi.onnx",
+    ):
+        session(name)
