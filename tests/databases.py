@@ -79,6 +79,7 @@ class Templates:
         call_command("migrate", "--database=default", verbosity=0)
         call_command("migrate", "--database=keystore", verbosity=0)
         call_command("createcachetable", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
 
     def close(self) -> None:
         """Freeze the templates: a template must have no open connection (PostgreSQL) or WAL (SQLite)."""
