@@ -110,7 +110,7 @@ def test_a_subject_keeps_out_of_what_is_for_operators(client: Client) -> None:
     sign_in_subject(request, subject)
     request.session.save()
     client.cookies["consentry_session"] = request.session.session_key
-    assert client.get("/home/").content == b"home of subject"
+    assert b"home of subject" in client.get("/home/").content
     assert client.get("/purposes/open/").status_code == 404
     for page in ("password/change/", "2fa/totp/activate/", "2fa/recovery-codes/"):
         assert client.get(f"/account/{page}").status_code == 404

@@ -22,7 +22,7 @@ from tests.accounts.conftest import PASSWORD, actions, code_step, entries, passw
 
 
 def signed_in(client: Client) -> bool:
-    return bytes(client.get("/home/").content) != b"home of anonymous"
+    return b"home of anonymous" not in client.get("/home/").content
 
 
 def test_password_alone_opens_nothing(client: Client, dpo: User) -> None:

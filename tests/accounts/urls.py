@@ -19,7 +19,8 @@ def open_purpose(request: HttpRequest) -> HttpResponse:
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("home of " + actor_of(request).kind)
+    icon = '<!doctype html><link rel="icon" href="data:,">'  # else a browser asks for one
+    return HttpResponse(f"{icon}home of {actor_of(request).kind}")
 
 
 class Results(APIView):

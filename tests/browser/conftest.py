@@ -1,0 +1,57 @@
+"""A site over the databases of the test, and a Chromium to look at it with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from playwright.sync_api import BrowserContext, sync_playwright
+
+from tests.browser.server import serving
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def site(fresh_db: None, settings: Any) -> Iterator[str]:
+    """The address of a running installation."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    # File names with content hashes need a collected folder; these tests need none.
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def context(fresh_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserContext]:
+    """A browser without any history.
+
+    Playwright runs an event loop in the thread of the test, which Django takes for asynchronous
+    code: it would refuse to touch the database, and it keeps a second set of connections there,
+    which must be closed lest a test goes on with the database of the test before it.
+    """
+    if not CHROMIUM.exists():
+        pytest.skip("needs /usr/bin/chromium")
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), chromium_sandbox=False, args=ARGUMENTS
+        )
+        made = browser.new_context()
+        made.set_default_timeout(10_000)
+        yield made
+        browser.close()
+        connections.close_all()
