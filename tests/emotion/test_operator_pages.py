@@ -1,0 +1,213 @@
+"""Operators' pages about recordings and results, their overview and health, over HTTP."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts.models import Role
+from audit_log.actions import Action
+from audit_log.entries import parse
+from audit_log.models import PendingEntry
+from audit_log.sequencer import integrate_once
+from consent.models import DataSubject
+from consent.withdrawals import withdraw
+from emotion.analyses import run_analysis
+from emotion.erasure import drain
+from emotion.models import Analysis, AnalysisState, Recording
+from tests.cast import PHOTO, Person, Study, consenting, open_study, operator, upload
+from tests.counting import queries_of
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+def written(action: Action) -> list[Any]:
+    entries = [parse(row.body).draft for row in PendingEntry.objects.order_by("created")]
+    return [draft for draft in entries if draft.action is action]
+
+
+def recorded(study: Study) -> tuple[Person, Analysis]:
+    """Somebody who consented, with one analysed photograph."""
+    person = consenting(study)
+    answer = upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    assert answer.status_code == 202, answer.content
+    analysis = Analysis.objects.get()
+    run_analysis(analysis.id)
+    analysis.refresh_from_db()
+    assert analysis.state == AnalysisState.DONE, analysis.reason
+    return person, analysis
+
+
+def test_result_opens_after_a_reason_and_names_its_entry() -> None:
+    study = open_study()
+    _person, analysis = recorded(study)
+    rita = study.researcher.sign_in()
+    address = reverse("operate_result", args=[analysis.id])
+
+    page = rita.get(address)
+    assert page.status_code == 200
+    assert "happy" not in page.content.decode()
+    assert rita.post(address, {}).status_code == 422
+    assert rita.post(address, {"reason": "own-access"}).status_code == 422
+    assert not written(Action.RESULT_READ)
+
+    page = rita.post(address, {"reason": "study-analysis"})
+    body = page.content.decode()
+    assert page.status_code == 200
+    assert "no-store" in page.headers["Cache-Control"]
+    assert "happy" in body
+    (read,) = written(Action.RESULT_READ)
+    assert (read.actor, str(read.reason)) == (study.researcher.actor.log_name(), "study-analysis")
+    entry = next(
+        row.entry_id
+        for row in PendingEntry.objects.all()
+        if parse(row.body).draft.action is Action.RESULT_READ
+    )
+    assert str(entry) in body
+
+
+def test_recordings_and_results_of_others_are_not_there() -> None:
+    study = open_study()
+    _person, analysis = recorded(study)
+    charlie = operator(Role.RESEARCHER, "charlie").sign_in()
+    officer = study.officer.sign_in()
+    pages = [
+        reverse("operate_recording", args=[analysis.recording_id]),
+        reverse("operate_result", args=[analysis.id]),
+    ]
+    for browser in (charlie, officer):
+        for page in pages:
+            assert browser.get(page).status_code == 404
+        assert browser.post(pages[1], {"reason": "study-analysis"}).status_code == 404
+    assert not charlie.get(reverse("operate_recordings")).context["page"].rows
+    assert not written(Action.RESULT_READ)
+
+
+def test_withdrawn_result_is_refused_and_the_refusal_is_written() -> None:
+    study = open_study()
+    person, analysis = recorded(study)
+    admin = study.administrator.sign_in()
+    address = reverse("operate_result", args=[analysis.id])
+    withdraw(person.actor, person.subject, study.purpose)
+    page = admin.post(address, {"reason": "quality-check"})
+    assert page.status_code in {410, 422}
+    assert "happy" not in page.content.decode()
+    (refused,) = written(Action.RESULT_READ)
+    assert (refused.outcome, refused.reason) == ("refused", "consent-withdrawn")
+
+    drain()
+    page = admin.post(address, {"reason": "quality-check"})
+    assert page.status_code == 410
+    assert "erased" in page.content.decode()
+
+
+def test_unfinished_analysis_says_so() -> None:
+    study = open_study()
+    consenting(study)
+    upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    analysis = Analysis.objects.get()
+    page = study.researcher.sign_in().post(
+        reverse("operate_result", args=[analysis.id]), {"reason": "quality-check"}
+    )
+    assert page.status_code == 409
+    assert "not finished" in page.content.decode()
+
+
+def test_recording_page_shows_states_and_no_name() -> None:
+    study = open_study()
+    _person, analysis = recorded(study)
+    page = study.researcher.sign_in().get(
+        reverse("operate_recording", args=[analysis.recording_id])
+    )
+    body = page.content.decode()
+    assert reverse("operate_result", args=[analysis.id]) in body
+    assert "P-001" not in body
+
+
+def test_overview_counts_what_there_is() -> None:
+    study = open_study()
+    recorded(study)
+    integrate_once()
+    page = study.administrator.sign_in().get(reverse("operate_home"))
+    overview = page.context["overview"]
+    assert [(row.given, row.asked, row.recordings) for row in overview.purposes] == [(1, 0, 1)]
+    assert {state: number for state, _label, number in overview.people}["given"] == 1
+    assert {state: number for state, _label, number in overview.analyses}["done"] == 1
+    assert page.context["checkpoint"].size > 0
+    assert page.context["checkpoint"].root.hex() in page.content.decode()
+
+
+def test_review_waits_on_the_officers_overview() -> None:
+    study = open_study()
+    study.purpose.state = "in-review"
+    study.purpose.save()
+    tasks = study.officer.sign_in().get(reverse("operate_home")).context["tasks"]
+    assert tasks["review"] == [study.purpose]
+    assert "messages" not in tasks
+    assert "failed" not in tasks
+
+
+def states(page: Any) -> dict[str, str]:
+    return {check.name: check.kind for check in page.context["checks"]}
+
+
+def test_health_sees_a_silent_keeper_and_a_log_behind() -> None:
+    admin = operator(Role.ADMINISTRATOR).sign_in()
+    mark = settings.VAR_DIR / "run" / "keeper"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    integrate_once()
+    found = states(admin.get(reverse("operate_health")))
+    assert set(found.values()) == {"live"}
+
+    os.utime(mark, (time.time() - 60, time.time() - 60))
+    page = admin.get(reverse("operate_health"))
+    assert states(page)["Keeper"] == "refused"
+    assert page.context["well"] is False
+    mark.unlink()
+    assert states(admin.get(reverse("operate_health")))["Keeper"] == "refused"
+
+
+def test_health_sees_idle_workers() -> None:
+    study = open_study()
+    consenting(study)
+    upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    admin = study.administrator.sign_in()
+    assert states(admin.get(reverse("operate_health")))["Workers"] == "live"
+    long_ago = timezone.now() - timedelta(minutes=2)
+    Analysis.objects.update(queued_at=long_ago, not_before=long_ago)
+    assert states(admin.get(reverse("operate_health")))["Workers"] == "refused"
+
+
+def fill(study: Study, number: int) -> None:
+    """Recordings as the flows leave them, made quickly."""
+    now = timezone.now()
+    with transaction.atomic():
+        for _count in range(number):
+            recording = Recording.objects.create(
+                subject=DataSubject.objects.create(id=uuid7()), purpose=study.purpose,
+                uploaded_by="client:x", media_type="image/jpeg", width=1, height=1, size=1,
+                media_key_id=uuid7(), keep_media=False, media_retain_until=now, retain_until=now,
+                created_at=now,
+            )  # fmt: skip
+            Analysis.objects.create(recording=recording, queued_at=now, not_before=now)
+
+
+@pytest.mark.parametrize("role", ["administrator", "researcher"])
+def test_lists_ask_as_often_for_thirty_rows_as_for_three(role: str) -> None:
+    study = open_study()
+    browser = getattr(study, role).sign_in()
+    names = ["operate_home", "operate_recordings"]
+    fill(study, 3)
+    few = {name: queries_of(browser, reverse(name)) for name in names}
+    fill(study, 27)
+    assert {name: queries_of(browser, reverse(name)) for name in names} == few
