@@ -80,12 +80,11 @@ def highest_checkpoint() -> tuple[Checkpoint, str] | None:
     """
     path = folder() / "highest_checkpoint"
     try:
-        note = path.read_text(encoding="utf-8")
+        note = path.read_bytes().decode()
+        return verify(note, public_key()), note
     except FileNotFoundError:
         return None
-    try:
-        return verify(note, public_key()), note
-    except InvalidNote as error:
+    except (UnicodeDecodeError, InvalidNote) as error:
         raise HistoryMismatch(f"{path}: {error}.") from error
 
 
