@@ -18,7 +18,7 @@ from tests.counting import queries_of
 
 
 @pytest.fixture(autouse=True)
-def pages(settings: Any) -> None:
+def whole_product(pages: None, settings: Any) -> None:
     """The addresses of the whole product, not those of this folder's other tests."""
     settings.ROOT_URLCONF = "config.urls"
 
