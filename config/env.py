@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import sys
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -53,12 +55,15 @@ def words(name: str, default: list[str]) -> list[str]:
 def secret(name: str, file: Path) -> str:
     """A secret from ``NAME``, from the file that ``NAME_FILE`` names, or from the default file.
 
-    Raises ImproperlyConfigured when none of them exists, or when the file can be read by others.
+    ``manage.py setup``, and nothing else, makes the default file when it is missing. Raises
+    ImproperlyConfigured when none of them exists, or when the file can be read by others.
     """
     raw = os.environ.get(name)
     if raw:
         return raw
     path = Path(os.environ.get(f"{name}_FILE") or file)
+    if path == file and not path.exists() and sys.argv[1:2] == ["setup"]:
+        create_secret(path)
     try:
         mode = path.stat().st_mode & 0o777
     except FileNotFoundError:
@@ -68,3 +73,12 @@ def secret(name: str, file: Path) -> str:
     if mode & 0o077:
         raise ImproperlyConfigured(f"{path} has mode {mode:04o}; expected 0600 (chmod 600 {path})")
     return path.read_text().strip()
+
+
+def create_secret(path: Path) -> None:
+    """Write a new random secret with mode 0600 in a folder with mode 0700; never over a file."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48) + "\n")

@@ -1,0 +1,46 @@
+# One way in for everything. `make` alone lists what there is.
+PYTHON ?= python3
+VENV := .venv/bin/python
+export PORT HOST
+
+.DEFAULT_GOAL := help
+.PHONY: help set-up set-up-dev run demo demo-code test check bench mutants lock clean
+
+help: ## List what there is
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+set-up:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing. Install it: apt install python3-venv make git" >&2; exit 1; }
+	@$(PYTHON) -m tools.setup
+
+set-up-dev:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing. Install it: apt install python3-venv make git" >&2; exit 1; }
+	@$(PYTHON) -m tools.setup --dev
+
+run: set-up ## Start Consentry here (PORT=8000, HOST=127.0.0.1); Ctrl-C stops it
+	@$(VENV) -m tools.supervise
+
+demo: set-up ## Walk one photograph through everything, in a temporary folder
+	@$(VENV) -m tools.demo
+
+demo-code: set-up ## Print the demo operators' current one-time codes
+	@CONSENTRY_DEMO=1 $(VENV) manage.py demo_code
+
+test: set-up-dev ## Run all tests, on SQLite and on what else answers (PostgreSQL, RabbitMQ)
+	@$(VENV) -m tools.test $(ARGS)
+
+check: set-up-dev ## Lint, types, import rules, migrations, deployment checks, checksums
+	@$(VENV) -m tools.check
+
+bench: set-up-dev ## Measure against floors and peers
+	@$(VENV) -m tools.bench
+
+mutants: set-up-dev ## Break the code on purpose; the named tests must notice
+	@$(VENV) -m tools.mutants
+
+lock: set-up-dev ## Recompile the lock files (ARGS=--upgrade for the newest versions)
+	@$(VENV) -m tools.lock $(ARGS)
+
+clean: ## Remove what tools made; never data or keys
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

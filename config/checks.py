@@ -1,0 +1,168 @@
+"""System checks of an installation, with stable ids; ``docs/operating.md`` explains each.
+
+Those marked ``deploy`` run with ``manage.py check --deploy``, those of the databases also with every
+``manage.py setup``, the others with every command. ``vault.checks`` looks at the epoch keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+from django.http.request import validate_host
+
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}  # 2 is FULL
+
+
+@register(Tags.security)
+def no_debug(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E001: error pages with local variables would show what is sealed."""
+    if settings.DEBUG:
+        return [Error("DEBUG is on.", id="consentry.E001")]
+    return []
+
+
+@register(Tags.security)
+def kind_is_kept(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E002: demo people, whose codes anybody on the machine can print, stay in demos."""
+    mark = Path(settings.VAR_DIR) / "installation"
+    made_as = mark.read_text().strip() if mark.exists() else ""
+    wanted = "demo" if settings.DEMO else "real"
+    if made_as and made_as != wanted:
+        return [
+            Error(
+                f"This installation was made as a {made_as} one and is started as a {wanted} one.",
+                hint=f"Set CONSENTRY_DEMO={int(made_as == 'demo')}, or name another CONSENTRY_VAR.",
+                id="consentry.E002",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def demo_stays_home(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E003: a demo has its own SQLite databases and answers on this machine only."""
+    if not settings.DEMO:
+        return []
+    outside = [
+        what
+        for what, found in {
+            "an https SITE_URL": settings.SECURE,
+            "a database server": any("sqlite3" not in d["ENGINE"] for d in databases().values()),
+            "hosts other than this machine": not LOOPBACK.issuperset(settings.ALLOWED_HOSTS),
+        }.items()
+        if found
+    ]
+    return [
+        Error(f"CONSENTRY_DEMO is set together with {what}.", id="consentry.E003")
+        for what in outside
+    ]
+
+
+@register(Tags.security)
+def two_databases(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E004: the keystore's backups must not carry the data that its keys open."""
+    places = {
+        tuple(str(d.get(k, "")) for k in ("HOST", "PORT", "NAME")) for d in databases().values()
+    }
+    if len(places) < len(databases()):
+        return [
+            Error(
+                "The keystore is the same database as the main one.",
+                hint="Give KEYSTORE_URL a database of its own.",
+                id="consentry.E004",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def no_atomic_requests(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E005: permits and log receipts depend on when exactly a commit happens."""
+    return [
+        Error(f"ATOMIC_REQUESTS is on for the database {name!r}.", id="consentry.E005")
+        for name, database in databases().items()
+        if database.get("ATOMIC_REQUESTS")
+    ]
+
+
+@register(Tags.database)
+def sqlite_options(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """consentry.E006: what makes SQLite's commits durable, serialised and erasures final."""
+    found: list[CheckMessage] = []
+    for name in databases or []:
+        connection = connections[name]
+        if connection.vendor != "sqlite":
+            continue
+        wrong = []
+        if connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE":
+            wrong.append("transaction_mode is not IMMEDIATE")
+        with connection.cursor() as cursor:
+            for pragma, wanted in PRAGMAS.items():
+                cursor.execute(f"PRAGMA {pragma}")
+                (value,) = cursor.fetchone()
+                if value != wanted:
+                    wrong.append(f"{pragma} is {value!r}, expected {wanted!r}")
+        found += [Error(f"Database {name!r}: {what}.", id="consentry.E006") for what in wrong]
+    return found
+
+
+@register(Tags.security, deploy=True)
+def private_folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E007: data and keys are for the user alone who runs Consentry."""
+    found: list[CheckMessage] = []
+    for name, folder in {
+        "CONSENTRY_VAR": settings.VAR_DIR,
+        "CONSENTRY_KEYS": settings.KEYS_DIR,
+    }.items():
+        if not Path(folder).is_dir():
+            found.append(
+                Error(
+                    f"{name}: {folder} does not exist.", hint="manage.py setup", id="consentry.E007"
+                )
+            )
+        elif (mode := Path(folder).stat().st_mode & 0o777) & 0o077:
+            found.append(
+                Error(
+                    f"{name}: {folder} has mode {mode:04o}; expected 0700.",
+                    hint=f"chmod 700 {folder}",
+                    id="consentry.E007",
+                )
+            )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def secret_outside_var(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E008: what is copied with the data must not sign its sessions."""
+    file = os.environ.get("SECRET_KEY_FILE")
+    if file and Path(file).resolve().is_relative_to(Path(settings.VAR_DIR).resolve()):
+        return [Error("SECRET_KEY_FILE lies inside CONSENTRY_VAR.", id="consentry.E008")]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def address_is_allowed(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E009: links in invitations must lead to a host that is answered."""
+    host = urlsplit(settings.SITE_URL).hostname or ""
+    if not validate_host(host, settings.ALLOWED_HOSTS):
+        return [
+            Error(
+                f"The host of SITE_URL, {host!r}, is not among ALLOWED_HOSTS.", id="consentry.E009"
+            )
+        ]
+    return []
+
+
+def databases() -> dict[str, dict[str, Any]]:
+    """The databases as the settings describe them."""
+    return dict(settings.DATABASES)
