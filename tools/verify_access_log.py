@@ -105,6 +105,8 @@ def read_checkpoint(note: str, key: Key) -> tuple[int, bytes]:
         raise NotVerified("the checkpoint is not a signed note")
     prefix, found = f"— {key.name} ", False
     for line in block.splitlines():
+        if not line.startswith("— "):
+            raise NotVerified("the checkpoint has a line where only signatures belong")
         if not line.startswith(prefix):
             continue
         signature = decode(line.removeprefix(prefix), "a signature")

@@ -1,0 +1,316 @@
+"""The one-file verifier, on receipts of a real log and on forged ones."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from audit_log import merkle, signing
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.checkpoint import Checkpoint, SignerKey, sign
+from audit_log.entries import Draft
+from audit_log.log import append_durable
+from audit_log.receipts import receipt_document
+from audit_log.sequencer import integrate_once
+from tools.verify_access_log import main
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+TOOL = Path(settings.BASE_DIR) / "tools" / "verify_access_log.py"
+PURPOSE = uuid.UUID("11111111-2222-3333-4444-555555555555")
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def document() -> Document:
+    """A receipt of three of seven entries."""
+    drafts = [
+        Draft(action=Action.LOG_START, actor="system:keeper"),
+        Draft(
+            action=Action.CONSENT_GIVE,
+            actor=f"subject:{'5' * 64}",
+            subject_tag=b"\x55" * 32,
+            purpose_id=PURPOSE,
+        ),
+        Draft(action=Action.LOG_READ, actor=f"operator:{uuid.UUID(int=3)}"),
+        Draft(
+            action=Action.RESULT_READ,
+            actor=f"client:{uuid.UUID(int=4)}",
+            outcome=Outcome.REFUSED,
+            reason=ReasonCode.CONSENT_WITHDRAWN,
+        ),
+        *[Draft(action=Action.LOGIN_FAIL, actor="anonymous", outcome=Outcome.FAILED)] * 3,
+    ]
+    ids = []
+    for draft in drafts:
+        ids.append(append_durable(draft).entry_id)
+        integrate_once()
+    return receipt_document([ids[1], ids[3], ids[6]])
+
+
+@pytest.fixture
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Run the tool on a document; gives its exit status and what it printed."""
+
+    def run(document: Any, key: str | None = None) -> tuple[int, str]:
+        file = tmp_path / "receipt.json"
+        file.write_text(document if isinstance(document, str) else json.dumps(document))
+        status = main(["receipt", str(file), "--key", key or signing.verifier_key()])
+        return status, capsys.readouterr().out
+
+    return run
+
+
+Check = Callable[..., tuple[int, str]]
+
+
+def refused(outcome: tuple[int, str], words: str) -> None:
+    status, output = outcome
+    assert status == 1
+    verdict = output.splitlines()[-1]
+    assert verdict.startswith("NOT VERIFIED: ")
+    assert words in verdict
+    assert "\nverified" not in output
+
+
+def test_real_receipt_is_verified_by_the_file_alone(document: Document, tmp_path: Path) -> None:
+    """Run as its reader runs it: a copy in another folder, isolated from this project."""
+    shutil.copy(TOOL, tmp_path / "verify.py")
+    (tmp_path / "receipt.json").write_text(json.dumps(document))
+    command = [sys.executable, "-I", "verify.py", "receipt", "receipt.json", "--key"]
+    done = subprocess.run(
+        [*command, signing.verifier_key()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == (
+        f"verified: 3 entries are in the log {signing.public_key().name}, "
+        "under a checkpoint signed by its key"
+    )
+    document["entries"][1]["entry"] = document["entries"][0]["entry"]
+    (tmp_path / "receipt.json").write_text(json.dumps(document))
+    done = subprocess.run(
+        [*command, signing.verifier_key()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("NOT VERIFIED: ")
+
+
+def test_facts_are_told_in_plain_words(document: Document, check: Check) -> None:
+    _, output = check(document)
+    assert f"who:           a data subject, known here as {'5' * 64}" in output
+    assert "what:          consent:give" in output
+    assert "outcome:       done" in output
+    assert f"purpose:       {PURPOSE}" in output
+    assert "place:         1 in a log of 7 entries" in output
+    assert f"who:           API client {uuid.UUID(int=4)}" in output
+    assert "outcome:       refused\n  reason:        consent-withdrawn" in output
+    assert "who:           somebody who was not signed in" in output
+    assert "outcome:       failed" in output
+
+
+def test_receipt_of_one_entry(document: Document, check: Check) -> None:
+    document["entries"] = document["entries"][:1]
+    status, output = check(document)
+    assert status == 0
+    assert "verified: 1 entry is in the log" in output
+
+
+def test_what_is_only_stated_is_named(document: Document, check: Check) -> None:
+    status, output = check(document | {"erasure": {"t1": "2026-01-01"}})
+    assert status == 0
+    assert "Not covered by the proof, only stated: erasure." in output
+
+
+def edit(document: Document, change: Callable[[Document], None]) -> Document:
+    changed = copy.deepcopy(document)
+    change(changed["entries"][1])
+    return changed
+
+
+def test_every_changed_byte_of_an_entry_is_found(document: Document, check: Check) -> None:
+    body = base64.b64decode(document["entries"][1]["entry"])
+    for position in range(0, len(body), 7):
+        forged = bytearray(body)
+        forged[position] ^= 1
+        changed = edit(document, lambda e, f=forged: e.update(entry=base64.b64encode(f).decode()))
+        refused(check(changed), "is not in the signed tree")
+
+
+def test_every_changed_line_of_a_proof_is_found(document: Document, check: Check) -> None:
+    lines = document["entries"][1]["proof"].split("\n")
+    for number in range(len(lines)):
+        for replacement in ([], ["x"], [lines[number], lines[number]]):
+            if len(replacement) == 2 and lines[number].startswith("— "):
+                continue  # the same signature twice is as good as once
+            proof = "\n".join([*lines[:number], *replacement, *lines[number + 1 :]])
+            refused(check(edit(document, lambda e, p=proof: e.update(proof=p))), "")
+
+
+def test_extra_data_is_let_pass(document: Document, check: Check) -> None:
+    changed = edit(
+        document, lambda e: e.update(proof=e["proof"].replace("\nindex", "\nextra AAAA\nindex", 1))
+    )
+    assert check(changed)[0] == 0
+
+
+def test_cosignature_of_a_witness_is_ignored(document: Document, check: Check) -> None:
+    witness = SignerKey.generate("witness.example")
+    same_name = SignerKey.generate(signing.public_key().name)
+    tree = Checkpoint("witness.example", 1, b"r" * 32)
+    for other in (witness, same_name):
+        line = sign(tree, other).split("\n\n")[1]
+        assert check(edit(document, lambda e, x=line: e.update(proof=e["proof"] + x)))[0] == 0
+
+
+def test_receipt_of_another_log_is_refused(document: Document, check: Check) -> None:
+    for name in (signing.public_key().name, "elsewhere.example"):
+        other = str(SignerKey.generate(name).verifier)
+        refused(check(document, other), "not signed by the key you gave")
+
+
+def resigned(text: str) -> Callable[[Document], None]:
+    """Sign another note text with the log's own key, and put it under the proof."""
+
+    class Text(Checkpoint):
+        def text(self) -> str:
+            return text
+
+    def change(entry: Document) -> None:
+        note = sign(Text("", 0, b""), signing.signer_key())
+        entry["proof"] = entry["proof"].partition("\n\n")[0] + "\n\n" + note
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("elsewhere.example\n7\n" + "A" * 43 + "=\n", "of another log"),
+        ("{name}\n07\n" + "A" * 43 + "=\n", "malformed"),
+        ("{name}\n7\n", "malformed"),
+        ("{name}\n7\nAAAA\n", "32 bytes"),
+        ("{name}\n7\n" + "A" * 43 + "=\n", "not in the signed tree"),
+        ("{name}\n3\n" + "A" * 43 + "=\n", "the log has 3 entries"),
+        ("{name}\n4\n" + "A" * 43 + "=\n", "too long"),
+        ("{name}\n4096\n" + "A" * 43 + "=\n", "too short"),
+    ],
+)
+def test_checkpoint_that_does_not_fit_is_refused(
+    text: str, words: str, document: Document, check: Check
+) -> None:
+    signed = resigned(text.format(name=signing.public_key().name))
+    refused(check(edit(document, signed)), words)
+
+
+def test_two_trees_of_one_size_are_evidence(document: Document, check: Check) -> None:
+    key = signing.signer_key()
+    forged = base64.b64decode(document["entries"][0]["entry"]).replace(b"give", b"read")
+    single = sign(Checkpoint(key.name, 1, merkle.leaf_hash(forged)), key)
+    other = base64.b64decode(document["entries"][1]["entry"])
+    double = sign(Checkpoint(key.name, 1, merkle.leaf_hash(other)), key)
+    head = "c2sp.org/tlog-proof@v1\nindex 0\n\n"
+    document["entries"] = [
+        {"entry": base64.b64encode(forged).decode(), "proof": head + single},
+        {"entry": base64.b64encode(other).decode(), "proof": head + double},
+    ]
+    refused(check(document), "two different trees of 1 entries")
+    document["entries"] = document["entries"][:1]
+    assert check(document)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b'{"v":1}', b"x", b"[" * 100_000, b'"\\ud800"', b'{"v": 1}']
+)
+def test_logged_bytes_that_are_no_entry_are_refused(
+    body: bytes, document: Document, check: Check
+) -> None:
+    key = signing.signer_key()
+    note = sign(Checkpoint(key.name, 1, merkle.leaf_hash(body)), key)
+    document["entries"] = [
+        {
+            "entry": base64.b64encode(body).decode(),
+            "proof": f"c2sp.org/tlog-proof@v1\nindex 0\n\n{note}",
+        }
+    ]
+    refused(check(document), "an entry")
+
+
+def test_terminal_tricks_are_not_printed(document: Document, check: Check) -> None:
+    fields = json.loads(base64.b64decode(document["entries"][0]["entry"]))
+    fields["action"] = "\x1b[2Jverified"
+    body = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    key = signing.signer_key()
+    note = sign(Checkpoint(key.name, 1, merkle.leaf_hash(body)), key)
+    document["entries"] = [
+        {
+            "entry": base64.b64encode(body).decode(),
+            "proof": f"c2sp.org/tlog-proof@v1\nindex 0\n\n{note}",
+        }
+    ]
+    status, output = check(document)
+    assert status == 0
+    assert "\x1b" not in output
+    assert "?[2Jverified" in output
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ("nonsense", "not JSON"),
+        ("[]", "not a receipt"),
+        ('{"format": "other"}', "not a receipt"),
+        ('{"format": "consentry-receipt/1"}', "holds no entry"),
+        ('{"format": "consentry-receipt/1", "entries": []}', "holds no entry"),
+        ('{"format": "consentry-receipt/1", "entries": [1]}', "has an entry and a proof"),
+        ('{"format": "consentry-receipt/1", "entries": [{"entry": "", "proof": 1}]}', "has an"),
+        ('{"format": "consentry-receipt/1", "entries": [{"entry": "%", "proof": ""}]}', "base64"),
+        ('{"format": "consentry-receipt/1", "entries": [{"entry": "AB==", "proof": ""}]}', "canon"),
+        ('{"format": "consentry-receipt/1", "entries": [{"entry": "", "proof": ""}]}', "start"),
+        (
+            '{"format": "consentry-receipt/1", "entries": [{"entry": "", "proof": "\\ud800"}]}',
+            "characters",
+        ),
+        (
+            '{"format": "consentry-receipt/1", "entries": '
+            '[{"entry": "", "proof": "c2sp.org/tlog-proof@v1\\n\\n"}]}',
+            "no index",
+        ),
+    ],
+)
+def test_file_that_is_no_receipt_is_refused(document: str, words: str, check: Check) -> None:
+    refused(check(document), words)
+
+
+def test_missing_file_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status = main(["receipt", str(tmp_path / "none"), "--key", signing.verifier_key()])
+    refused((status, capsys.readouterr().out), "cannot be read")
+
+
+@pytest.mark.parametrize("damage", ["", "name", "+00+AAAA", "name+00000000+AAAA", "na\u200bme+0+%"])
+def test_damaged_key_is_refused(damage: str, document: Document, check: Check) -> None:
+    refused(check(document, damage or " "), "key")
+
+
+def test_key_with_another_hash_is_refused(document: Document, check: Check) -> None:
+    name, _, rest = signing.verifier_key().partition("+")
+    refused(check(document, f"{name}x+{rest}"), "copied wrongly")
