@@ -68,7 +68,10 @@ PROBLEMS = {
 
 def own_purpose(actor: Actor) -> Purpose:
     """The one purpose that the client is bound to."""
-    return Purpose.objects.get(pk=actor.purpose_id)
+    found = Purpose.objects.filter(pk=actor.purpose_id or UUID(int=0)).first()
+    if found is None:
+        raise UnknownSubject("There is no such purpose.")
+    return found
 
 
 def consent_of(reference: SubjectReference) -> dict[str, Any]:
@@ -149,9 +152,7 @@ class SubjectDetail(APIView):
     def get(self, request: Request, reference_id: UUID) -> Response:
         """The consent state; a state makes no entry."""
         actor = actor_of(request)
-        found = SubjectReference.objects.filter(
-            pk=reference_id, purpose_id=actor.purpose_id
-        ).first()
+        found = SubjectReference.objects.filter(pk=reference_id, purpose=own_purpose(actor)).first()
         if found is None:
             raise UnknownSubject("No data subject with this id in this purpose.")
         return Response(consent_of(found))

@@ -210,12 +210,15 @@ class AccountPermit:
             return
         if not DataSubject.objects.using("default").filter(pk=self.subject_id).exists():
             raise ConsentRefused(ReasonCode.NO_CONSENT, "This data subject does not exist.")
-        if self.use is AccountUse.SHOW_IDENTITY and not (
-            Purpose.objects.using("default")
-            .filter(pk=self.purpose_id, state=PurposeState.OPEN)
-            .exists()
-        ):
+        if self.use is AccountUse.SHOW_IDENTITY and not self.purpose_is_open():
             raise ConsentRefused(ReasonCode.PURPOSE_NOT_OPEN)
+
+    def purpose_is_open(self) -> bool:
+        """Whether the purpose that the reference belongs to is open, by a fresh read."""
+        if self.purpose_id is None:
+            return False
+        states = Purpose.objects.using("default").filter(state=PurposeState.OPEN)
+        return states.filter(pk=self.purpose_id).exists()
 
 
 def require_account_use(

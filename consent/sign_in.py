@@ -68,6 +68,8 @@ def send_code(email: str) -> DataSubject | None:
 
 def check_code(subject_id: UUID | None, code: str) -> User:
     """The account behind the right code, which is then used up; SignInFailed otherwise."""
+    if subject_id is None:
+        raise SignInFailed(WRONG)
     subject = DataSubject.objects.select_related("user").filter(pk=subject_id).first()
     if subject is None or subject.user is None:
         raise SignInFailed(WRONG)

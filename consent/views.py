@@ -46,7 +46,8 @@ SIGN_IN, UNKNOWN = "sign_in", "unknown"
 
 def own_subject(request: HttpRequest) -> DataSubject:
     """The data subject who is signed in; 404 for anybody else."""
-    subject = DataSubject.objects.filter(user_id=request.user.pk).first()
+    user = request.user
+    subject = DataSubject.objects.filter(user=user).first() if isinstance(user, User) else None
     if subject is None:
         raise Http404
     return subject
@@ -92,8 +93,8 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if request.method == "GET":
             found = find_invitation(token)
-            context = {"purpose": found.purpose, "invitation": found}
-            return render(request, "consent/invitation.html", context)
+            shown = {"purpose": found.purpose, "invitation": found}
+            return render(request, "consent/invitation.html", shown)
         user, found = redeem(token)
     except InvitationInvalid as error:
         context = {"status": 410, "code": error.code, "message": str(error)}

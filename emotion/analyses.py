@@ -28,7 +28,7 @@ from audit_log.log import append, append_durable
 from consent.enforcement import ConsentPermit, Operation, current_state, require_consent
 from consent.erasure import request_erasure
 from consent.errors import ConsentRefused
-from consent.models import DataCategory, ErasureCause
+from consent.models import DataCategory, ErasureCause, ErasureRequest
 from consent.records import lock_state
 from emotion.erasure import drain_one
 from emotion.inference.media import MediaRefused, decode_photo
@@ -226,7 +226,7 @@ def sealed_result(
     )
 
 
-def commit_results(held: Claim, permit: ConsentPermit, rows: list[Result]) -> object | None:
+def commit_results(held: Claim, permit: ConsentPermit, rows: list[Result]) -> ErasureRequest | None:
     """One transaction: lock consent, gate again, still mine?, save, entry, and the media's erasure."""
     recording = held.recording
     with transaction.atomic():

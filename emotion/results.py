@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -109,13 +109,13 @@ def read_permit(
 ) -> tuple[ConsentPermit, DurableReceipt]:
     """Ask the gate, then write the entry: (permit, receipt). A refusal is an entry too."""
     tags = tagger(recording.subject_id, recording.purpose_id)
-    draft = {
-        "action": action,
-        "actor": subject_log_name(tags) if actor.kind == "subject" else actor.log_name(),
-        "purpose_id": recording.purpose_id,
-        "subject_tag": tags.subject(),
-        "object_tag": tags.object("recording", recording.id),
-    }
+    draft = Draft(
+        action=action,
+        actor=subject_log_name(tags) if actor.kind == "subject" else actor.log_name(),
+        purpose_id=recording.purpose_id,
+        subject_tag=tags.subject(),
+        object_tag=tags.object("recording", recording.id),
+    )
     reads_media = operation is Operation.READ_MEDIA
     try:
         permit = require_consent(
@@ -128,11 +128,11 @@ def read_permit(
             retained=partial(recording_retained_until, recording.id, media=reads_media),
         )
     except ConsentRefused as refusal:
-        append_durable(Draft(**draft, outcome=Outcome.REFUSED, reason=refusal.reason))
+        append_durable(replace(draft, outcome=Outcome.REFUSED, reason=refusal.reason))
         raise
     receipt = append_durable(
-        Draft(
-            **draft,
+        replace(
+            draft,
             reason=reason,
             consent_tag=permit.consent_tag,
             policy_version=permit.policy_version,

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 from django.views.decorators.csrf import csrf_exempt
@@ -21,6 +22,7 @@ from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from consent.errors import ConsentRefused
 from consent.models import ConsentState, ConsentStatus, DataCategory, DataSubject
+from consent.views import own_subject
 from emotion.errors import EmotionError, UploadInvalid
 from emotion.inference.media import MediaRefused
 from emotion.intake import receive_upload
@@ -33,7 +35,7 @@ def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
     """The signed-in person's consent to a purpose; 404 when it never asked them."""
     state = (
         ConsentState.objects.select_related("purpose", "subject")
-        .filter(subject__user_id=request.user.pk, purpose_id=purpose_id)
+        .filter(subject=own_subject(request), purpose_id=purpose_id)
         .first()
     )
     if state is None:
@@ -77,7 +79,7 @@ class PhotoForm(forms.Form):
 
 def refused_form(message: str) -> PhotoForm:
     """The form again, saying why the photograph was not taken."""
-    form = PhotoForm({}, {})
+    form = PhotoForm({}, MultiValueDict())
     form.errors["file"] = form.error_class([message])
     return form
 

@@ -163,7 +163,7 @@ class Demo:
         self.officer = self.sign_in("dpo")
         opened = answered(self.officer.submit(f"{here}open/", [("name", NAME)]), 200, "opening")
         expect("Open" in opened.text, "the purpose is not open")
-        page, form = self.administrator.form(here, "researcher")
+        page, _form = self.administrator.form(here, "researcher")
         option = found(rf'<option value="({UUID})"', page.text, "the researcher")
         answered(self.administrator.submit(here, [("researcher", option)]), 200, "the assignment")
         self.say(

@@ -27,7 +27,7 @@ def limit() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
-def answer(body: dict[str, Any], pixels: bytes | memoryview = b"") -> None:
+def answer(body: dict[str, Any], pixels: bytes = b"") -> None:
     """Write the answer and leave without running anything else."""
     sys.stdout.buffer.write(json.dumps(body).encode() + b"\n")
     sys.stdout.buffer.write(pixels)
@@ -41,7 +41,11 @@ def main(mode: str, max_bytes: int) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import cv2
     import numpy
-    from photo_formats import MediaCode, MediaRefused, inspect_photo
+    from photo_formats import (  # type: ignore[import-not-found]  # beside this file at run time
+        MediaCode,
+        MediaRefused,
+        inspect_photo,
+    )
 
     cv2.setNumThreads(1)
     # From here on nothing more is opened: standard input, output and error are all there is.
@@ -64,7 +68,7 @@ def main(mode: str, max_bytes: int) -> None:
     height, width = picture.shape[:2]
     body = {"media_type": facts.media_type, "width": width, "height": height}
     rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    answer(body, memoryview(rgb).cast("B") if mode == "pixels" else b"")
+    answer(body, rgb.tobytes() if mode == "pixels" else b"")
 
 
 if __name__ == "__main__":

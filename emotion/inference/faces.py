@@ -73,11 +73,11 @@ def find_faces(pixels: Pixels) -> list[Face]:
     sure = scores >= SCORE_AT_LEAST
     if not sure.any():
         return []
-    raw, centres = regressors[0][sure] / SIZE, anchors()[sure]
+    raw, centres = regressors[0][sure] / np.float32(SIZE), anchors()[sure]
     middle, half = raw[:, :2] + centres, raw[:, 2:4] / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1)
     points = raw[:, 4:].reshape(-1, 6, 2) + centres[:, None]
-    merged = weighted_nms(boxes, points, scores[sure])
+    merged = weighted_nms(boxes, points, scores[sure].astype(np.float32))
     faces = [
         Face(
             box=(box.reshape(2, 2) * side - padding).reshape(4),

@@ -63,7 +63,7 @@ NOTICES = {
 
 def make_operators() -> dict[Role, tuple[User, str]]:
     """One operator of each role with a random password and an authenticator app."""
-    made = {}
+    made: dict[Role, tuple[User, str]] = {}
     for role in ROLES:
         password = secrets.token_urlsafe(12)
         email = f"{role.value}@example.org"
