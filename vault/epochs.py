@@ -18,7 +18,7 @@ import json
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from audit_log.actions import Action
@@ -34,6 +34,7 @@ from vault.routing import KEYSTORE
 BATCH = 100
 PROOF = b"consentry epoch key".ljust(32, b"\x00")
 ACTOR = "system:keeper"
+OPENING_LOCK = 0x6570_6F63_6873  # any number that is used for nothing else in the keystore
 ERASURE_WAIT = timedelta(hours=24)
 """The age at which an epoch ends when keys were destroyed under it: how long T2 comes after T1."""
 EPOCH_LIFE = timedelta(days=90)
@@ -89,7 +90,7 @@ def rotate(provider: Provider | None = None) -> Epoch:
     source = provider or configured()
     with keys.keystore():
         if not Epoch.objects.filter(state__in=[EpochState.CLOSED, EpochState.DESTROYING]).exists():
-            open_next(source)
+            open_next(source, current().id)
         record_entries()
         for old in Epoch.objects.filter(state=EpochState.CLOSED):
             rewrap_survivors(source, old, current())
@@ -119,17 +120,22 @@ def entry(action: Action, epoch: Epoch) -> Draft:
     return Draft(action=action, actor=ACTOR, detail=detail)
 
 
-def open_next(source: Provider) -> None:
-    """Make a new epoch with its key and make it the current one; the one before is closed."""
-    epoch = opening_epoch()
+def open_next(source: Provider, after: UUID | None) -> None:
+    """Make a new epoch with its key and make it the current one; the one before is closed.
+
+    Nothing happens when ``after`` (None: no epoch at all) is no longer the current epoch.
+    """
+    epoch = opening_epoch(after)
+    if epoch is None:
+        return
     source.create(epoch.id)
     proof = source.wrap(epoch.id, PROOF, proof_aad(epoch.id))
     with transaction.atomic(using=KEYSTORE):
+        lock_epochs()
         now = timezone.now()
-        # Waits for everyone who holds the old epoch by a share lock while wrapping under it.
-        list(Epoch.objects.select_for_update().filter(state=EpochState.CURRENT))
         if not Epoch.objects.filter(id=epoch.id, state=EpochState.OPENING).exists():
             return  # another process finished this step
+        # Waits for everyone who holds the old epoch by a share lock while wrapping under it.
         Epoch.objects.filter(state=EpochState.CURRENT).update(
             state=EpochState.CLOSED, closed_at=now
         )
@@ -138,16 +144,25 @@ def open_next(source: Provider) -> None:
         )
 
 
-def opening_epoch() -> Epoch:
-    """The epoch that is being opened: the one that was begun, or a new row."""
-    found = Epoch.objects.filter(state=EpochState.OPENING).first()
-    if found is not None:
-        return found
-    try:
-        with transaction.atomic(using=KEYSTORE):
-            return Epoch.objects.create()
-    except IntegrityError:
-        return Epoch.objects.get(state=EpochState.OPENING)  # another process began it
+def opening_epoch(after: UUID | None) -> Epoch | None:
+    """The epoch that is being opened: the one that was begun, or a new row after ``after``."""
+    with transaction.atomic(using=KEYSTORE):
+        lock_epochs()
+        begun = Epoch.objects.filter(state=EpochState.OPENING).first()
+        if begun is not None:
+            return begun
+        last = Epoch.objects.filter(state=EpochState.CURRENT).first()
+        if (last.id if last else None) != after:
+            return None  # another process opened one meanwhile
+        return Epoch.objects.create()
+
+
+def lock_epochs() -> None:
+    """Let one transaction at a time open an epoch. On SQLite the IMMEDIATE transaction does."""
+    connection = connections[KEYSTORE]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [OPENING_LOCK])
 
 
 def rewrap_survivors(source: Provider, old: Epoch, new: Epoch) -> None:

@@ -24,7 +24,7 @@ def ensure_root() -> None:
             epochs.verify(source, epoch)
         first = not in_use
         if first:
-            epochs.open_next(source)
+            epochs.open_next(source, None)
         ensure_credential_key(may_create=first or not any_keys())
 
 

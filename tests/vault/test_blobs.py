@@ -223,6 +223,8 @@ def test_closed_reader_gives_nothing(film: Path) -> None:
     reader.close()
     with pytest.raises(ValueError, match="closed"):
         reader.read(1)
+    with pytest.raises(ValueError, match="closed"):
+        reader.readinto(bytearray(1))
 
 
 def test_reader_is_not_pickled(film: Path) -> None:

@@ -314,7 +314,7 @@ def test_survivor_that_does_not_open_stops_the_rotation(household: Household) ->
 
 def test_epoch_with_a_wrap_left_is_not_destroyed(place: Place) -> None:
     old = current()
-    epochs.open_next(epochs.configured())
+    epochs.open_next(epochs.configured(), current().id)
     old.refresh_from_db()
     assert old.state == EpochState.CLOSED
     with pytest.raises(WrapsRemain, match="DataKey"):
@@ -351,11 +351,44 @@ def test_closed_epoch_takes_no_new_wraps_though_its_key_still_lives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     old = current().id
-    epochs.open_next(epochs.configured())
+    epochs.open_next(epochs.configured(), current().id)
     monkeypatch.setattr(keys, "current_epoch_id", lambda: old)
     with pytest.raises(KeystoreUnavailable, match="kept changing"):
         create_data_key(a_unit())
     assert not DataKey.objects.filter(epoch_id=old).exists()
+
+
+def test_key_that_is_moved_between_reading_and_unwrapping_still_opens(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys.open_data_key(place.key_id, place.unit)
+    rotated: list[Epoch] = []
+
+    class Slow(FileProvider):
+        def unwrap(self, epoch_id: UUID, wrapped: bytes, aad: bytes) -> bytes:
+            if not rotated:
+                rotated.append(rotate())
+            return super().unwrap(epoch_id, wrapped, aad)
+
+    monkeypatch.setattr(keys, "configured", lambda: Slow(settings.KEYS_DIR / "epochs"))
+    assert keys.open_data_key(place.key_id, place.unit) == before
+    assert rotated
+
+
+def test_epoch_is_opened_after_the_one_that_was_seen(place: Place) -> None:
+    seen = current().id
+    rotate()
+    epochs.open_next(epochs.configured(), seen)
+    epochs.open_next(epochs.configured(), None)
+    assert Epoch.objects.count() == 2
+
+
+def test_destroying_epoch_is_not_proved_again(place: Place) -> None:
+    old = current()
+    rotate()
+    epochs.prove_empty(old)
+    old.refresh_from_db()
+    assert old.state == EpochState.DESTROYED
 
 
 def keys_share_locked(epoch_id: UUID) -> bool:
