@@ -29,6 +29,7 @@ from vault.credentials import open_credential, seal_credential
 
 SESSION_KEY = "accounts.pending_app"
 RESET_PAUSE_SECONDS = 60
+CODE_INPUT = {"autocomplete": "one-time-code", "inputmode": "numeric"}
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]  # allauth ships no types
@@ -63,6 +64,11 @@ class CountedCode:
     """Counts wrong codes like wrong passwords and takes each code only once."""
 
     user: User
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: forms.Field = self.fields["code"]  # type: ignore[attr-defined]  # of the form below
+        field.widget.attrs = dict(CODE_INPUT)
 
     def clean_code(self) -> str:
         """The code, when it is right and new."""
@@ -99,7 +105,7 @@ class ActivateAppForm(ActivateTOTPForm):  # type: ignore[misc]  # allauth ships 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.user = kwargs.pop("user")
         forms.Form.__init__(self, *args, **kwargs)
-        self.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "inputmode": "numeric"}
+        self.fields["code"].widget.attrs = dict(CODE_INPUT)
         session = context.request.session
         if self.is_bound and SESSION_KEY in session:
             self.secret = open_credential(CREDENTIAL, session[SESSION_KEY]).decode()

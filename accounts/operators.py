@@ -54,9 +54,11 @@ def deactivate_operator(actor: Actor, operator_id: UUID) -> User:
     Raises UnknownOperator, and LastAdministrator when nobody could let anybody in again.
     """
     with transaction.atomic():
+        # In one order for everybody: two administrators who close each other wait, not deadlock.
+        admins = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).order_by("id")
+        others = [admin for admin in admins.select_for_update() if admin.id != operator_id]
         user = lock_operator(operator_id)
-        active = User.objects.select_for_update().filter(role=Role.ADMINISTRATOR, is_active=True)
-        if user.role == Role.ADMINISTRATOR and not active.exclude(id=user.id).exists():
+        if user.role == Role.ADMINISTRATOR and not others:
             raise LastAdministrator(_("This is the last administrator."))
         if user.is_active:
             user.is_active = False
