@@ -36,6 +36,13 @@ MESSAGE_REASONS = (
 )
 
 
+# The person is asked in the first person; whoever plans a study reads the same about somebody.
+CATEGORY_LABELS = {
+    DataCategory.MEDIA.value: _("Photographs of the face"),
+    DataCategory.EXPRESSION.value: _("Apparent expression"),
+    DataCategory.BLENDSHAPES.value: _("Facial movements (blendshapes)"),
+}
+
 # What is refused by design stays visible: choosing it answers with the rule that forbids it.
 
 
@@ -73,7 +80,7 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
     )
     categories = forms.MultipleChoiceField(
         label=_("What is collected and measured"),
-        choices=DataCategory.choices,
+        choices=list(CATEGORY_LABELS.items()),
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Each is consented to on its own. Choose as few as the study can do with."),
     )

@@ -21,7 +21,7 @@ from accounts.actors import Actor, actor_of
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.errors import ConsentError, InvalidPurpose
-from consent.forms import IDENTITY_REASONS, InvitationForm, ReasonForm
+from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, ReasonForm
 from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
 from consent.models import (
     ConsentEvent,
@@ -83,6 +83,7 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
     context = {
         "state": state,
         "purpose": state.purpose,
+        "categories": [CATEGORY_LABELS.get(value, value) for value in state.categories],
         "events": events.select_related("notice").order_by("-sequence")[:50],
         "invitation": invitation,
         "has_address": Contact.objects.filter(subject=state.subject).exists(),

@@ -18,7 +18,7 @@ from accounts.permissions import require_permission
 from audit_log.models import Checkpoint
 from audit_log.paging import page_of
 from consent.errors import ConsentError
-from consent.forms import ReasonForm
+from consent.forms import CATEGORY_LABELS, ReasonForm
 from consent.models import OutboxMessage, PurposeState
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.visibility import visible_purposes
@@ -98,7 +98,11 @@ def recordings(request: HttpRequest) -> HttpResponse:
 def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     """One recording: its dates, its analyses, and the way to the result. No picture."""
     found: Recording = find_recording(actor_of(request), recording_id)
-    context = {"recording": found, "analyses": found.analyses.order_by("-id")[:20]}
+    context = {
+        "recording": found,
+        "analyses": found.analyses.order_by("-id")[:20],
+        "labels": CATEGORY_LABELS,
+    }
     return render(request, "operators/recording.html", context)
 
 

@@ -1,0 +1,103 @@
+"""The operators' pages in a real browser: readable by everybody, on a phone and in the dark."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import BrowserContext, Page
+
+from accounts.second_factor import code_now
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent.invitations import send_invitation
+from consent.models import OutboxMessage
+from consent.subjects import register_subject
+from emotion.models import Analysis
+from tests.cast import PHOTO, Operator, Study, consenting, open_study, upload
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
+
+
+def sign_in(page: Page, site: str, who: Operator) -> None:
+    page.goto(site + reverse("account_login"))
+    page.fill("[name=login]", who.user.email)
+    page.fill("[name=password]", who.password)
+    page.click("main form button")
+    page.fill("[name=code]", code_now(who.app_secret))
+    page.click("main form button")
+    page.wait_for_url("**/operate/**")
+
+
+def addresses(study: Study) -> list[str]:
+    """Every page of an administrator that is reached by a link, with something on it."""
+    person = consenting(study)
+    upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    analysis = Analysis.objects.get()
+    actor = study.administrator.actor
+    ann = register_subject(actor, study.purpose, reference="P-2", email="ann@example.net")
+    send_invitation(actor, ann, study.purpose)
+    integrate_once()
+    purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
+    plain = ["home", "purposes", "purpose_new", "people", "outbox", "recordings", "clients"]
+    plain += ["client_new", "operators", "operator_new", "log", "health"]
+    entry = LogEntry.objects.order_by("-index")[0]
+    return [reverse(f"operate_{name}") for name in plain] + [
+        reverse(f"operate_{name}", args=args)
+        for name, args in [
+            ("purpose", purpose),
+            ("notice_new", purpose),
+            ("purpose_close", purpose),
+            ("invite", purpose),
+            ("person", both),
+            ("identity", both),
+            ("message", [OutboxMessage.objects.get().id]),
+            ("recording", [analysis.recording_id]),
+            ("result", [analysis.id]),
+            ("operator", [study.researcher.user.id]),
+            ("log_entry", [entry.entry_id]),
+        ]
+    ]
+
+
+def test_operator_pages_have_no_barrier_and_fit_a_phone(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    pages = addresses(study)
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda m: troubles.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    sign_in(page, site, study.administrator)
+    for number, address in enumerate(pages):
+        # Every page at both widths; light and dark take turns, so both widths see both.
+        for width in (360, 1280):
+            dark = (number + (width == 360)) % 2
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme="dark" if dark else "light")
+            answer = page.goto(site + address)
+            assert answer is not None
+            assert answer.status == 200, address
+            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            if wide > 0:
+                troubles.append(f"{address} is {wide} px too wide at {width}")
+            found = Axe().run(page).response["violations"]
+            troubles += [f"{address} at {width}: {violation['id']}" for violation in found]
+    assert troubles == []
+
+
+def test_card_can_be_made_without_scripting(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    plain = context.browser
+    assert plain is not None
+    unscripted = plain.new_context(java_script_enabled=False)
+    page = unscripted.new_page()
+    sign_in(page, site, study.administrator)
+    page.goto(site + reverse("operate_invite", args=[study.purpose.id]))
+    page.fill("[name=reference]", "P-1")
+    page.click("main form.form button.button")
+    box = page.locator(".qr svg").bounding_box()
+    assert box is not None
+    assert box["width"] > 150
+    assert box["height"] > 150
+    assert "/invitation/" in page.locator("#invitation-link").inner_text()
+    unscripted.close()
