@@ -120,7 +120,7 @@ def append(draft: Draft) -> Appended:
     try:
         row.save(force_insert=True)
     except Error as error:
-        connection.set_rollback(True)
+        # save() has marked the transaction: it can only roll back, even if somebody swallows this.
         raise LogUnavailable from error
     appended = Appended(entry.id, leaf)
     transaction.on_commit(appended._commit)
