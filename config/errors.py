@@ -10,17 +10,25 @@ from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, JsonResponse
-from emotion.inference.media import MediaCode, MediaRefused
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from accounts import errors as accounts_errors
 from audit_log import errors as log_errors
 from consent import errors as consent_errors
 from emotion import errors as emotion_errors
+from emotion.inference.media import MediaCode, MediaRefused
 from vault import errors as vault_errors
 
 STATUS: dict[type[Exception], int] = {
+    accounts_errors.TooManyAttempts: 429,
+    accounts_errors.InvalidClient: 422,
+    accounts_errors.InvalidOperator: 422,
+    accounts_errors.AddressTaken: 409,
+    accounts_errors.LastAdministrator: 409,
+    accounts_errors.UnknownClient: 404,
+    accounts_errors.UnknownOperator: 404,
     consent_errors.ConsentRefused: 403,
     consent_errors.NotTheSubject: 403,
     consent_errors.ProhibitedPurpose: 422,

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -85,6 +86,9 @@ TEMPLATES = [
         },
     },
 ]
+
+# Forms are drawn by templates/django/forms/, so that {{ form }} looks like every other form.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- databases -------------------------------------------------------------------------------
 

@@ -101,18 +101,6 @@ def check_code(subject_id: UUID | None, code: str) -> User:
     return subject.user
 
 
-def record_subject_sign_in(user: User, action: Action) -> None:
-    """Write down that a data subject signed in or out, or changed a passkey, in the open transaction.
-
-    ``accounts`` calls this by its name in the settings, because only this room can make the tag.
-    """
-    subject = DataSubject.objects.filter(user=user).first()
-    if subject is None:
-        return
-    tags = tagger(subject.id, None)
-    append(Draft(action=action, actor=subject_log_name(tags), subject_tag=tags.subject()))
-
-
 def record_sign_in(user: User, action: Action) -> None:
     """Write down what a data subject did with a passkey or a session, in the caller's transaction.
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.actors import actor_of
-from accounts.attempts import begin_attempt
+from accounts.attempts import address_of, begin_attempt
 from accounts.models import User
 from accounts.permissions import require_permission
 from accounts.sign_ins import sign_in_subject
@@ -274,7 +274,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = AddressForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         email = form.cleaned_data["email"]
-        attempt = begin_attempt(account=email, address=request.META.get("REMOTE_ADDR", ""))
+        attempt = begin_attempt(account=email, address=address_of(request))
         subject = send_code(email)
         attempt.succeed()
         # The session is a row in the database: it may name an opaque id, never an address.
@@ -291,7 +291,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
         return redirect("subject_sign_in")
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        attempt = begin_attempt(account=who, address=request.META.get("REMOTE_ADDR", ""))
+        attempt = begin_attempt(account=who, address=address_of(request))
         try:
             known = None if who == UNKNOWN else UUID(who)
             user = check_code(known, form.cleaned_data["code"])

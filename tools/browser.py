@@ -93,19 +93,24 @@ class Browser:
             with error:
                 return Page(error.code, error.url, dict(error.headers), error.read())
 
-    def form(self, path: str, name: str) -> tuple[Page, Form]:
-        """The page, and its form that has a field or button of this name."""
+    def form(self, path: str, name: str = "") -> tuple[Page, Form]:
+        """The page, and its form that has a field of this name; without a name, the page's own form.
+
+        A page's own form is the one that goes back to the page: those of the frame around it, such as
+        signing out, go elsewhere.
+        """
         page = self.open(path)
         reader = FormReader()
         reader.feed(page.text)
+        own = {"", urllib.parse.urlsplit(page.url).path}
         for form in reader.forms:
-            if name in form.names and "/i18n/" not in form.action:
+            if (name and name in form.names) or (not name and form.action in own):
                 return page, form
-        raise LookupError(f"{path} answered {page.status} and has no form with {name!r}")
+        raise LookupError(f"{path} answered {page.status} and has no form {name!r} ({page.url})")
 
-    def submit(self, path: str, fields: Pairs, name: str = "") -> Page:
-        """Fill in and send the form of a page that has the first field's name, or ``name``."""
-        page, form = self.form(path, name or (fields[0][0] if fields else "csrfmiddlewaretoken"))
+    def submit(self, path: str, fields: Pairs) -> Page:
+        """Fill in and send the form of a page that has the first of these fields."""
+        page, form = self.form(path, fields[0][0] if fields else "")
         data = urllib.parse.urlencode([*form.hidden, *fields]).encode()
         target = urllib.parse.urljoin(page.url, form.action or page.url)
         return self.open(target, data, {"Referer": page.url})

@@ -108,7 +108,7 @@ class Demo:
         """Web, worker and keeper under the supervisor, stopped at the end of the block."""
         with (self.folder / "supervisor.log").open("wb") as log:
             child = subprocess.Popen(
-                [sys.executable, str(ROOT / "tools" / "supervise.py")],
+                [sys.executable, "-m", "tools.supervise"],
                 env=self.environment,
                 cwd=ROOT,
                 stdout=log,
@@ -161,8 +161,8 @@ class Demo:
         answered(self.administrator.submit(f"{here}notices/new/", notice), 200, "the notice")
         answered(self.administrator.submit(f"{here}submit/", []), 200, "the review")
         self.officer = self.sign_in("dpo")
-        opened = answered(self.officer.submit(f"{here}open/", [("name", NAME)]), 200, "opening")
-        expect("Open" in opened.text, "the purpose is not open")
+        opened = answered(self.officer.submit(f"{here}open/", []), 200, "opening")
+        expect(opened.url.endswith(here), f"the purpose was not opened: {opened.url}")
         page, _form = self.administrator.form(here, "researcher")
         option = found(rf'<option value="({UUID})"', page.text, "the researcher")
         answered(self.administrator.submit(here, [("researcher", option)]), 200, "the assignment")
@@ -364,8 +364,6 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="consentry-demo-") as name:
         demo = Demo(Path(name), free_port())
         try:
-            demo.manage("setup")
-            demo.manage("demo_study")
             with demo.running():
                 demo.say("an empty installation is set up and started", "/readyz says ready")
                 demo.open_purpose()
