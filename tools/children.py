@@ -47,6 +47,7 @@ class Child:
         folder: Path,
         environment: Mapping[str, str],
         installation: Installation,
+        grace: float = GRACE,
     ) -> None:
         self.name = name
         self.command = command
@@ -54,6 +55,7 @@ class Child:
         self.environment = environment
         self.log = installation.log / f"{name}.log"
         self.pid_file = installation.run / f"{name}.pid"
+        self.grace = grace
         self.process: subprocess.Popen[bytes] | None = None
         self.deaths = 0
         self.started = 0.0
@@ -120,7 +122,7 @@ class Child:
 
     def overdue(self) -> bool:
         """Whether it was told to end longer ago than the grace period."""
-        return self.told_at is not None and time.monotonic() - self.told_at > GRACE
+        return self.told_at is not None and time.monotonic() - self.told_at > self.grace
 
     def finish(self) -> int:
         """Kill what is left of the group and reap the parent; returns its exit status."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from tools.setup import LOCKS, PYTHON, ROOT
 
 MANAGE = ROOT / "manage.py"
-SETTINGS = ("DATABASE_URL", "KEYSTORE_URL", "CACHE_URL", "SITE_URL", "CONSENTRY_DEMO")
+SETTINGS = ("DATABASE_URL", "KEYSTORE_URL", "CACHE_URL", "CONSENTRY_DEMO")
 
 
 class NotReady(Exception):

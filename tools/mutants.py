@@ -1,0 +1,92 @@
+"""``make mutants``: break the code on purpose and see that the named tests notice.
+
+Each ``tests/mutants/*.patch`` is a unified diff from the repository's root. Before the diff, a line
+``Tests: path::name …`` names the tests that must fail with it, and the lines around it say what is
+broken. A mutant is caught when pytest runs and a test fails (exit status 1); a patch that no longer
+applies, tests that cannot be collected, and tests that fail without the patch are errors.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.setup import PYTHON, ROOT
+
+CAUGHT = 1  # pytest's exit status when it ran and tests failed
+
+
+def named_tests(patch: Path) -> list[str]:
+    """The tests of the patch's ``Tests:`` lines. Raises ValueError when it names none."""
+    lines = [line for line in patch.read_text().splitlines() if line.startswith("Tests:")]
+    tests = [test for line in lines for test in line.removeprefix("Tests:").split()]
+    if not tests:
+        raise ValueError(f"{patch.name} has no line 'Tests: path::name'")
+    return tests
+
+
+def copy_tree(target: Path) -> None:
+    """Copy the working tree, with what git does not ignore."""
+    listed = subprocess.run(
+        ["/usr/bin/env", "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    for name in listed.stdout.decode().split("\0"):
+        source = ROOT / name
+        if name and source.is_file():
+            place = target / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(source.read_bytes())
+
+
+def pytest_status(folder: Path, tests: list[str]) -> tuple[int, str]:
+    """Run tests in a copy: (exit status, output)."""
+    command = [PYTHON, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *tests], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, done.stdout
+
+
+def applied(patch: Path, folder: Path, *options: str) -> bool:
+    """Whether a patch could be applied in a folder."""
+    command = ["/usr/bin/env", "git", "apply", "--recount", *options, str(patch)]
+    return subprocess.run(command, cwd=folder).returncode == 0
+
+
+def main(arguments: list[str]) -> int:
+    """Try every mutant, or those named by file; returns 1 when one was not caught."""
+    folder = ROOT / "tests" / "mutants"
+    patches = [Path(name).resolve() for name in arguments] or sorted(folder.glob("*.patch"))
+    if not patches:
+        print("tests/mutants has no patches yet", file=sys.stderr)
+        return 1
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="consentry-mutants-") as temporary:
+        copy = Path(temporary)
+        copy_tree(copy)
+        tests = sorted({test for patch in patches for test in named_tests(patch)})
+        status, output = pytest_status(copy, tests)
+        if status:
+            print(f"the tests fail without any mutant:\n{output}", file=sys.stderr)
+            return 1
+        for patch in patches:
+            if not applied(patch, copy):
+                print(f"{patch.stem}: the patch does not apply")
+                wrong += 1
+                continue
+            status, output = pytest_status(copy, named_tests(patch))
+            print(f"{patch.stem}: {'caught' if status == CAUGHT else 'NOT CAUGHT'}", flush=True)
+            if status != CAUGHT:
+                print(output)
+                wrong += 1
+            if not applied(patch, copy, "--reverse"):
+                raise RuntimeError(f"{patch.name} could not be taken back")
+    print(f"mutants: {wrong} not caught" if wrong else f"mutants: ok, {len(patches)} caught")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,119 @@
+"""``make test``: every test on SQLite, then those that touch a database or queue on the larger engines.
+
+``python -m tools.test [arguments for pytest]``. TEST_DATABASE_URL (default postgres://root@127.0.0.1:5432)
+and TEST_BROKER_URL (default amqp://guest:guest@127.0.0.1:5672//) say where to look for them. What does
+not answer is named; with CI=true it is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from tools.setup import PYTHON, ROOT
+
+DATABASE = os.environ.get("TEST_DATABASE_URL") or "postgres://root@127.0.0.1:5432"
+BROKER = os.environ.get("TEST_BROKER_URL") or "amqp://guest:guest@127.0.0.1:5672//"
+CHROMIUM = Path("/usr/bin/chromium")  # the one that the browser tests start
+NOTHING_SELECTED = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One run of pytest.
+
+    Fields:
+        engines: the variables that choose database and broker; part: see ``tools.selection``.
+        workers: how many tests run at once.
+    """
+
+    name: str
+    engines: dict[str, str]
+    part: str
+    workers: int
+
+
+def postgresql_answers() -> bool:
+    """Whether the database server takes a connection."""
+    try:
+        psycopg.connect(f"{DATABASE.rstrip('/')}/postgres", connect_timeout=3).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def broker_answers() -> bool:
+    """Whether the broker takes a connection."""
+    try:
+        with Connection(BROKER, connect_timeout=3) as connection:
+            connection.ensure_connection(max_retries=1, timeout=3)
+    except (OperationalError, OSError):
+        return False
+    return True
+
+
+def profiles(postgresql: bool, broker: bool) -> list[Profile]:
+    """What can run here. Tests on one broker share its queue, so they run one after the other."""
+    found = [Profile("SQLite, broker in a folder", {}, "all", 2)]
+    if postgresql:
+        engine = {"TEST_DATABASE_URL": DATABASE}
+        found.append(Profile("PostgreSQL", engine, "databases", 2))
+        if broker:
+            both = engine | {"TEST_BROKER_URL": BROKER}
+            found.append(Profile("PostgreSQL and RabbitMQ", both, "queue", 0))
+        else:
+            found.append(Profile("PostgreSQL, broker in a folder", engine, "queue", 0))
+    return found
+
+
+def run(profile: Profile, arguments: list[str]) -> bool:
+    """Run pytest once; returns whether everything that was selected passed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TEST_")}
+    environment |= profile.engines | {"CONSENTRY_TEST_PART": profile.part}
+    print(f"\n--- {profile.name} ---", flush=True)
+    started = time.monotonic()
+    command = [PYTHON, "-m", "pytest", "-q", "-p", "tools.selection", "-n", str(profile.workers)]
+    status = subprocess.run([*command, *arguments], cwd=ROOT, env=environment).returncode
+    # Chosen tests may all lie outside the second and third part; the first must find some.
+    passed = status == 0 or (status == NOTHING_SELECTED and profile.part != "all")
+    seconds = time.monotonic() - started
+    print(f"--- {profile.name}: {'passed' if passed else 'FAILED'} in {seconds:.0f} s", flush=True)
+    return passed
+
+
+def main(arguments: list[str]) -> int:
+    """Run every profile that can run here; returns the exit status."""
+    postgresql, broker, browser = postgresql_answers(), broker_answers(), CHROMIUM.exists()
+    missing = [
+        line
+        for line, found in {
+            f"PostgreSQL ({DATABASE.rpartition('@')[2]}): second database": postgresql,
+            f"RabbitMQ ({BROKER.rpartition('@')[2]}): second broker": broker,
+            "Chromium: tests in a real browser": browser,
+        }.items()
+        if not found
+    ]
+    for line in missing:
+        print(f"not here: {line}", flush=True)
+    if missing and os.environ.get("CI") == "true":
+        print("With CI=true everything must be here.", file=sys.stderr)
+        return 1
+    if not browser:
+        arguments = ["-m", "not browser", *arguments]
+    results = [run(profile, arguments) for profile in profiles(postgresql, broker)]
+    for line in missing:
+        print(f"not run, because it is not here: {line}")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
