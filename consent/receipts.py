@@ -19,7 +19,7 @@ from vault.tags import tagger
 def consent_receipt(event: ConsentEvent) -> dict[str, Any]:
     """A consent event as a document of its own, with the log entry that belongs to it."""
     tags = tagger(event.subject_id, event.purpose_id)
-    entries = LogEntry.objects.filter(consent_tag=tags.consent_record(event.id))
+    entries = LogEntry.objects.provable().filter(consent_tag=tags.consent_record(event.id))
     purpose, notice = event.purpose, event.notice
     document = receipt_document([entry.entry_id for entry in entries.order_by("index")[:4]])
     return document | {
@@ -48,7 +48,7 @@ def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
     """What was erased, when, and the log entries that say so, with inclusion proofs."""
     wanted = [UUID(entry) for entry in request.entry_ids]
     integrated = set(
-        LogEntry.objects.filter(entry_id__in=wanted).values_list("entry_id", flat=True)
+        LogEntry.objects.provable().filter(entry_id__in=wanted).values_list("entry_id", flat=True)
     )
     document = receipt_document([entry for entry in wanted if entry in integrated])
     return document | {

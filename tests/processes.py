@@ -43,6 +43,7 @@ def environment() -> dict[str, str]:
     return (
         os.environ
         | {"DATABASE_URL": database_url("default"), "KEYSTORE_URL": database_url("keystore")}
+        | {"CONSENTRY_KEYS": str(settings.KEYS_DIR), "CONSENTRY_VAR": str(settings.VAR_DIR)}
         | broker
     )
 
