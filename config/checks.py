@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
@@ -100,20 +100,30 @@ def sqlite_options(
     """consentry.E006: what makes SQLite's commits durable, serialised and erasures final."""
     found: list[CheckMessage] = []
     for name in databases or []:
-        connection = connections[name]
-        if connection.vendor != "sqlite":
-            continue
-        wrong = []
-        if connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE":
-            wrong.append("transaction_mode is not IMMEDIATE")
+        if connections[name].vendor == "sqlite":
+            found += [
+                Error(f"Database {name!r}: {what}.", id="consentry.E006")
+                for what in wrong_options(name)
+            ]
+    return found
+
+
+def wrong_options(name: str) -> list[str]:
+    """What is not as it should be in a SQLite connection, asked of SQLite itself."""
+    connection = connections[name]
+    wrong = []
+    if connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE":
+        wrong.append("transaction_mode is not IMMEDIATE")
+    try:
         with connection.cursor() as cursor:
             for pragma, wanted in PRAGMAS.items():
                 cursor.execute(f"PRAGMA {pragma}")
                 (value,) = cursor.fetchone()
                 if value != wanted:
                     wrong.append(f"{pragma} is {value!r}, expected {wanted!r}")
-        found += [Error(f"Database {name!r}: {what}.", id="consentry.E006") for what in wrong]
-    return found
+    except DatabaseError as error:
+        wrong.append(f"it cannot be asked ({error})")
+    return wrong
 
 
 @register(Tags.security, deploy=True)

@@ -9,5 +9,7 @@ OLDEST = (3, 11)
 
 if sys.version_info < OLDEST:
     # The old way of formatting, because a Python that is too old must parse it.
-    line = "%s is Python %s; Consentry needs 3.11 or newer. Name another: make run PYTHON=python3.12"
+    line = (
+        "%s is Python %s; Consentry needs 3.11 or newer. Name another: make run PYTHON=python3.12"
+    )
     sys.exit(line % (sys.executable, sys.version.split()[0]))

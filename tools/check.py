@@ -62,7 +62,8 @@ def no_addresses() -> list[str]:
 def vendored_files() -> list[str]:
     """Every file from elsewhere is listed with its SHA-256, and is the one that was listed."""
     sums = VENDOR / "SHA256SUMS"
-    listed = dict(reversed(line.split(maxsplit=1)) for line in sums.read_text().splitlines())
+    lines = (line.split(maxsplit=1) for line in sums.read_text().splitlines())
+    listed = {name: digest for digest, name in lines}
     there = {
         str(path.relative_to(VENDOR)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in VENDOR.rglob("*")

@@ -13,7 +13,14 @@ import sys
 
 from tools.setup import BOOTSTRAP, LOCKS, ROOT, VENV, uv_environment
 
-UV_COMPILE = [str(VENV / "bin" / "uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+UV_COMPILE = [
+    str(VENV / "bin" / "uv"),
+    "pip",
+    "compile",
+    "--quiet",
+    "--universal",
+    "--generate-hashes",
+]
 
 
 def compile_lock(*arguments: str, text: str | None = None) -> None:

@@ -43,7 +43,17 @@ def copy_tree(target: Path) -> None:
 
 def pytest_status(folder: Path, tests: list[str]) -> tuple[int, str]:
     """Run tests in a copy: (exit status, output)."""
-    command = [PYTHON, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    command = [
+        str(PYTHON),
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(
         [*command, *tests], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -81,7 +81,16 @@ def run(profile: Profile, arguments: list[str]) -> bool:
     environment |= profile.engines | {"CONSENTRY_TEST_PART": profile.part}
     print(f"\n--- {profile.name} ---", flush=True)
     started = time.monotonic()
-    command = [PYTHON, "-m", "pytest", "-q", "-p", "tools.selection", "-n", str(profile.workers)]
+    command = [
+        str(PYTHON),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "tools.selection",
+        "-n",
+        str(profile.workers),
+    ]
     status = subprocess.run([*command, *arguments], cwd=ROOT, env=environment).returncode
     # Chosen tests may all lie outside the second and third part; the first must find some.
     passed = status == 0 or (status == NOTHING_SELECTED and profile.part != "all")
