@@ -16,11 +16,8 @@ from kombu.exceptions import OperationalError
 from accounts.actors import actor_of
 from config.celery import app
 from config.errors import api_problem, is_api
+from emotion.health import DISK_AT_LEAST, KEEPER_SILENT_AFTER, LAG_AT_MOST
 from emotion.inference.models import ModelIntegrityError, verify_models
-
-KEEPER_SILENT_AFTER = 30.0
-LAG_AT_MOST = 10.0
-DISK_AT_LEAST = 200 * 1024 * 1024
 
 
 @require_safe
