@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consent import client_views, operator_views, outbox_views, people_views
+from consent import client_views, operator_views, outbox_views, people_views, step_views
 
 urlpatterns = [
     path("purposes/", operator_views.purposes, name="operate_purposes"),
@@ -17,15 +17,13 @@ urlpatterns = [
     ),
     path(
         "purposes/<uuid:purpose_id>/submit/",
-        operator_views.purpose_submit,
+        step_views.purpose_submit,
         name="operate_purpose_submit",
     ),
-    path(
-        "purposes/<uuid:purpose_id>/open/", operator_views.purpose_open, name="operate_purpose_open"
-    ),
+    path("purposes/<uuid:purpose_id>/open/", step_views.purpose_open, name="operate_purpose_open"),
     path(
         "purposes/<uuid:purpose_id>/close/",
-        operator_views.purpose_close,
+        step_views.purpose_close,
         name="operate_purpose_close",
     ),
     path(
