@@ -18,6 +18,7 @@ from django.contrib.staticfiles import finders
 from django.core.checks import Tags
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
 
 from accounts.actors import SYSTEM_SETUP
 from accounts.errors import AccountsError
@@ -94,7 +95,9 @@ class Command(BaseCommand):
     def tell(self, email: str, password: str) -> None:
         """How to sign in; a password that was made is shown this once."""
         shown = f" with the password {password} (shown once)" if password else ""
-        self.stdout.write(f"{email} signs in at {settings.SITE_URL}/account/login/{shown}.")
+        self.stdout.write(
+            f"{email} signs in at {settings.SITE_URL}{reverse(settings.LOGIN_URL)}{shown}."
+        )
         self.stdout.write("The first sign-in asks for a second factor to be set up.")
 
 
