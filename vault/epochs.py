@@ -26,7 +26,7 @@ from audit_log.entries import Draft
 from audit_log.log import append_durable
 from vault import keys
 from vault.aead import encode_fields
-from vault.errors import KeystoreUnavailable, WrapsRemain, WrongRootKey
+from vault.errors import KeystoreUnavailable, RootKeyMissing, WrapsRemain, WrongRootKey
 from vault.models import KEY_MODELS, Epoch, EpochState, WrappedKey
 from vault.providers import Provider, configured
 from vault.routing import KEYSTORE
@@ -170,7 +170,12 @@ def rewrap_survivors(source: Provider, old: Epoch, new: Epoch) -> None:
     for model in KEY_MODELS:
         living = model._default_manager.filter(epoch=old, destroyed_at=None).order_by("id")
         while batch := list(living[:BATCH]):
-            fresh = [(row, rewrapped(source, row, new.id)) for row in batch]
+            try:
+                fresh = [(row, rewrapped(source, row, new.id)) for row in batch]
+            except RootKeyMissing:
+                if living.filter(id__in=[row.id for row in batch]).exists():
+                    raise
+                continue  # another process moved them and has destroyed the old epoch already
             with transaction.atomic(using=KEYSTORE):
                 if not keys.share_lock(new.id):
                     raise KeystoreUnavailable("the epoch changed while keys were moved to it")

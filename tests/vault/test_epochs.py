@@ -383,6 +383,31 @@ def test_epoch_is_opened_after_the_one_that_was_seen(place: Place) -> None:
     assert Epoch.objects.count() == 2
 
 
+def test_rotation_overtaken_by_another_is_no_error(place: Place) -> None:
+    old = current()
+    overtaken: list[Epoch] = []
+
+    class Slow(FileProvider):
+        def unwrap(self, epoch_id: UUID, wrapped: bytes, aad: bytes) -> bytes:
+            if not overtaken:
+                overtaken.append(rotate())
+            return super().unwrap(epoch_id, wrapped, aad)
+
+    new = rotate(Slow(settings.KEYS_DIR / "epochs"))
+    assert [new] == overtaken
+    assert key_files() == {str(new.id)} != {str(old.id)}
+
+
+def test_lost_key_of_a_closed_epoch_stops_the_rotation(place: Place) -> None:
+    old = current()
+    epochs.open_next(epochs.configured(), old.id)
+    (settings.KEYS_DIR / "epochs" / f"{old.id}.key").unlink()
+    with pytest.raises(RootKeyMissing):
+        rotate()
+    old.refresh_from_db()
+    assert old.state == EpochState.CLOSED
+
+
 def test_destroying_epoch_is_not_proved_again(place: Place) -> None:
     old = current()
     rotate()

@@ -87,7 +87,7 @@ class FileProvider:
             file.write(os.urandom(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        path.unlink()
+        path.unlink(missing_ok=True)  # another process may be destroying it too
         self.sync_folder()
 
     def read(self, epoch_id: UUID) -> bytes:
