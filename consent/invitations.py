@@ -22,9 +22,9 @@ from accounts.models import User
 from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
-from consent.errors import InvitationInvalid
+from consent.errors import InvalidPurpose, InvitationInvalid
 from consent.messages import queue_message
-from consent.models import DataSubject, Invitation, Purpose
+from consent.models import DataSubject, Invitation, Purpose, PurposeState
 from consent.records import record_request, subject_log_name
 from vault.tags import tagger
 
@@ -48,8 +48,11 @@ def create_invitation(
     """A new one-time link, replacing any open one for the same person and purpose; returns the token.
 
     ``show_to_operator`` says that the caller will display it (a laboratory without e-mail); it is
-    recorded, and the consent record names it as the method of collection.
+    recorded, and the consent record names it as the method of collection. Raises InvalidPurpose unless
+    the purpose is open.
     """
+    if purpose.state != PurposeState.OPEN:
+        raise InvalidPurpose("This purpose is not open; nobody can be invited now.")
     record_request(actor, subject, purpose, "link" if show_to_operator else "e-mail")
     token = secrets.token_urlsafe(32)
     tags = tagger(subject.id, purpose.id)

@@ -1,0 +1,148 @@
+"""The gate's rule, cell by cell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from audit_log.actions import Action, ReasonCode
+from consent.enforcement import (
+    NEEDS_OPEN_PURPOSE,
+    ConsentPermit,
+    Operation,
+    decide,
+    require_consent,
+)
+from consent.errors import ConsentRefused
+from consent.models import ConsentState, ConsentStatus, Purpose, PurposeState
+from consent.purposes import close_purpose
+from consent.records import lock_state
+from consent.withdrawals import withdraw
+from tests.cast import Person, Study, consent, consenting, open_study
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+MEDIA = frozenset({"media"})
+REFUSED = {
+    ConsentStatus.REQUESTED: ReasonCode.NO_CONSENT,
+    ConsentStatus.REFUSED: ReasonCode.CONSENT_REFUSED,
+    ConsentStatus.WITHDRAWN: ReasonCode.CONSENT_WITHDRAWN,
+    ConsentStatus.EXPIRED: ReasonCode.CONSENT_EXPIRED,
+    ConsentStatus.GIVEN: None,
+}
+
+
+def state(
+    status: ConsentStatus,
+    purpose_state: PurposeState = PurposeState.OPEN,
+    days: int | None = 30,
+    left: timedelta | None = timedelta(days=1),
+) -> ConsentState:
+    """A consent state and its purpose as the database would give them."""
+    purpose = Purpose(state=purpose_state, media_retention_days=days, result_retention_days=days)
+    until = None if left is None else NOW + left
+    return ConsentState(
+        purpose=purpose, status=status, valid_until=until, categories=["media", "expression"]
+    )
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("status", list(ConsentStatus))
+@pytest.mark.parametrize("purpose_state", list(PurposeState))
+def test_each_cell(
+    operation: Operation, status: ConsentStatus, purpose_state: PurposeState
+) -> None:
+    expected = REFUSED[status]
+    if expected is None and operation in NEEDS_OPEN_PURPOSE and purpose_state != PurposeState.OPEN:
+        expected = ReasonCode.PURPOSE_NOT_OPEN
+    assert decide(state(status, purpose_state), operation, MEDIA, NOW) == expected
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_no_state_is_no_consent(operation: Operation) -> None:
+    assert decide(None, operation, MEDIA, NOW) == ReasonCode.NO_CONSENT
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_the_last_second_counts(operation: Operation) -> None:
+    given = ConsentStatus.GIVEN
+    for left, expected in [
+        (timedelta(microseconds=1), None),
+        (timedelta(0), ReasonCode.CONSENT_EXPIRED),
+        (None, ReasonCode.CONSENT_EXPIRED),
+    ]:
+        assert decide(state(given, left=left), operation, MEDIA, NOW) == expected
+
+
+@pytest.mark.parametrize("days", [None, 0])
+def test_without_a_retention_period_nothing_is_kept(days: int | None) -> None:
+    held = state(ConsentStatus.GIVEN, days=days)
+    assert decide(held, Operation.UPLOAD, MEDIA, NOW) == ReasonCode.RETENTION_NOT_SET
+
+
+def test_a_category_outside_the_consent_is_refused() -> None:
+    asked = MEDIA | {"blendshapes"}
+    held = state(ConsentStatus.GIVEN)
+    assert decide(held, Operation.ANALYSE, asked, NOW) == ReasonCode.CATEGORY_NOT_CONSENTED
+
+
+def permit_of(study: Study, person: Person, until: datetime | None = None) -> ConsentPermit:
+    return require_consent(
+        subject_id=person.subject.id,
+        purpose_id=study.purpose.id,
+        operation=Operation.UPLOAD,
+        action=Action.MEDIA_UPLOAD,
+        object_kind="recording",
+        object_id=uuid4(),
+        retained=(lambda: until) if until else None,
+    )
+
+
+def test_a_permit_dies_with_any_change_of_the_consent(fresh_db: None) -> None:
+    study = open_study()
+    person = consenting(study)
+    permit = permit_of(study, person)
+    permit.recheck()
+    consent(person, study.purpose, ["media"])  # still a yes, but another one
+    with pytest.raises(ConsentRefused) as refused:
+        permit.recheck()
+    assert refused.value.reason == ReasonCode.CONSENT_CHANGED
+    permit = permit_of(study, person)
+    withdraw(person.actor, person.subject, study.purpose)
+    with pytest.raises(ConsentRefused) as refused:
+        permit.recheck()
+    assert refused.value.reason == ReasonCode.CONSENT_WITHDRAWN
+
+
+def test_a_permit_dies_with_the_retention_and_the_purpose(fresh_db: None) -> None:
+    study = open_study()
+    person = consenting(study)
+    kept = permit_of(study, person, timezone.now() + timedelta(hours=1))
+    kept.recheck()
+    with (
+        time_machine.travel(timezone.now() + timedelta(hours=2)),
+        pytest.raises(ConsentRefused) as refused,
+    ):
+        kept.recheck()
+    assert refused.value.reason == ReasonCode.RETENTION_PASSED
+    close_purpose(study.administrator.actor, study.purpose.id)
+    with pytest.raises(ConsentRefused) as refused:
+        kept.recheck()
+    assert refused.value.reason == ReasonCode.PURPOSE_NOT_OPEN
+
+
+def test_the_state_can_be_rebuilt_from_its_events(fresh_db: None) -> None:
+    from django.db import transaction
+
+    study = open_study()
+    person = consenting(study, categories=["media", "expression"])
+    with transaction.atomic():
+        held = lock_state(person.subject.id, study.purpose.id)
+    last = person.subject.consent_events.filter(kind="given").latest("sequence")
+    assert held.event_id == last.id
+    assert held.categories == last.categories == ["media", "expression"]
+    assert held.valid_until == last.valid_until
+    assert held.sequence == person.subject.consent_events.count()
