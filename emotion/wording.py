@@ -23,7 +23,10 @@ ABSTAINED = {
     ),
     "too-small": gettext_lazy("The face is too small in the photograph."),
     "too-dark": gettext_lazy("The photograph is too dark."),
+    "too-bright": gettext_lazy("The photograph is overexposed."),
     "too-blurred": gettext_lazy("The photograph is too blurred."),
+    "unclear": gettext_lazy("The face is covered, cut off or upside down."),
+    "turned-away": gettext_lazy("The face is turned too far from the camera."),
 }
 SHOWN_MOVEMENTS = 8
 
@@ -85,8 +88,11 @@ def quality_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What the photograph was like, as terms and descriptions."""
     labels = {
         "face_size_px": _("Size of the face (pixels)"),
-        "brightness": _("Light (0 dark, 1 bright)"),
+        "light": _("Light on the face (0 dark, 1 bright)"),
+        "burnt_out": _("Overexposed share of the face (0 to 1)"),
         "sharpness": _("Sharpness"),
+        "certainty": _("Certainty that it is a face (0 to 1)"),
+        "turn_degrees": _("Turned from the camera (degrees)"),
     }
     quality = summary.get("quality") or {}
     return [

@@ -76,6 +76,39 @@ NAMES = (
 )
 # fmt: on
 
+FACS_UNITS = {
+    "browInnerUp": "AU1",
+    "browOuterUp": "AU2",
+    "browDown": "AU4",
+    "eyeWide": "AU5",
+    "cheekSquint": "AU6",
+    "eyeSquint": "AU7",
+    "noseSneer": "AU9",
+    "mouthUpperUp": "AU10",
+    "mouthSmile": "AU12",
+    "mouthDimple": "AU14",
+    "mouthFrown": "AU15",
+    "mouthLowerDown": "AU16",
+    "mouthShrugLower": "AU17",
+    "mouthPucker": "AU18",
+    "mouthStretch": "AU20",
+    "mouthFunnel": "AU22",
+    "mouthPress": "AU24",
+    "jawOpen": "AU26",
+    "mouthRollLower": "AU28",
+    "mouthRollUpper": "AU28",
+    "jawForward": "AD29",
+    "cheekPuff": "AD34",
+    "eyeBlink": "AU45",
+    "eyeLookUp": "AU63",
+    "eyeLookDown": "AU64",
+}
+"""The nearest unit of the Facial Action Coding System (Ekman, Friesen, Hager 2002) by name without side.
+
+A correspondence of meaning, not of measurement: a blendshape is not a coded action unit. Movements
+without a near unit are left out.
+"""
+
 
 def find_blendshapes(landmarks: Landmarks) -> dict[str, float]:
     """The 52 values by name. The model takes (1, 146, 2): x and y in image pixels."""

@@ -1,7 +1,8 @@
 """The decoding child: bytes on standard input, an answer on standard output, and nothing else.
 
-Run as a program of its own with ``python -I``; it limits itself before it reads the first byte. The answer
-is one line of JSON; for ``pixels`` the RGB bytes follow it.
+Run by ``media`` as a program of its own (``python -I -S``: no environment, no site folder, no start-up
+hooks). It limits itself before it reads the first byte, and from then on can open neither file nor
+socket. The answer is one line of JSON; for ``pixels`` the RGB bytes follow it.
 """
 
 from __future__ import annotations
@@ -11,65 +12,131 @@ import os
 import resource
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotion.inference.arrays import Pixels
+    from emotion.inference.media_codes import PhotoFacts
 
 MEMORY = 2 * 1024**3
 CPU_SECONDS = 20
-OPEN_FILES = 64
+CHUNK = 256 * 1024
+TYPE_BYTES = 16
+# The detector sees 128 pixels: whatever face it finds in a picture reduced to this has more pixels left
+# than any model takes in. Decoding and passing on more would only cost time and memory.
+WORKING_SIDE = 2048
+EARLY_END = b"premature end"
+WARNINGS_MAX = 65536
 
 
-def limit() -> None:
-    """Memory, processor time, open files; no core dump, no file written."""
+def limit_before_loading() -> None:
+    """Memory, processor time, no core dump, no byte written to any file."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    # The soft limit ends the process with SIGXCPU, by which the parent knows what happened.
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
-def answer(body: dict[str, Any], pixels: bytes = b"") -> None:
+def limit_before_reading() -> None:
+    """No further file, socket or process: the open pipes stay usable, nothing new can be opened."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def read_photo(max_bytes: int) -> bytes:
+    """All of standard input; refused as soon as it is too long or begins like no photograph."""
+    from emotion.inference.media_codes import MediaCode, MediaRefused
+    from emotion.inference.photo_formats import is_photo_type
+
+    data = bytearray()
+    while chunk := os.read(0, CHUNK):
+        data += chunk
+        if len(data) > max_bytes:
+            raise MediaRefused(MediaCode.TOO_LARGE, f"Expected at most {max_bytes} bytes.")
+        if len(data) >= TYPE_BYTES and not is_photo_type(bytes(data[:TYPE_BYTES])):
+            raise MediaRefused(MediaCode.TYPE_NOT_SUPPORTED)
+    return bytes(data)
+
+
+def reduction(facts: PhotoFacts) -> int:
+    """By how much to divide both sides: 1, 2 or 4, keeping the longer one at WORKING_SIDE or above."""
+    longer = max(facts.width, facts.height)
+    return next(factor for factor in (4, 2, 1) if factor == 1 or longer // factor >= WORKING_SIDE)
+
+
+def decode(data: bytes, facts: PhotoFacts, warnings: int) -> Pixels:
+    """The picture as BGR, turned as its EXIF orientation says; all metadata stay behind."""
+    import cv2
+    import numpy
+
+    from emotion.inference.media_codes import MediaCode, MediaRefused
+
+    flag = {
+        1: cv2.IMREAD_COLOR,
+        2: cv2.IMREAD_REDUCED_COLOR_2,
+        4: cv2.IMREAD_REDUCED_COLOR_4,
+    }[reduction(facts)]
+    try:
+        picture = cv2.imdecode(numpy.frombuffer(data, numpy.uint8), flag)
+    except (cv2.error, MemoryError):
+        picture = None
+    if picture is None:
+        raise MediaRefused(MediaCode.UNREADABLE)
+    # libjpeg fills what is missing with grey and only warns: half a face is not a photograph of it.
+    if EARLY_END in os.read(warnings, WARNINGS_MAX).lower():
+        raise MediaRefused(MediaCode.TRUNCATED)
+    return picture.astype(numpy.uint8, copy=False)
+
+
+def answer(body: dict[str, Any], pixels: bytes | memoryview = b"") -> None:
     """Write the answer and leave without running anything else."""
-    sys.stdout.buffer.write(json.dumps(body).encode() + b"\n")
-    sys.stdout.buffer.write(pixels)
-    sys.stdout.buffer.flush()
+    left = memoryview(json.dumps(body).encode() + b"\n")
+    for part in (left, memoryview(pixels)):
+        sent = 0
+        while sent < len(part):
+            sent += os.write(1, part[sent:])
     os._exit(0)
 
 
-def main(mode: str, max_bytes: int) -> None:
-    """Read, inspect and decode one photograph."""
-    limit()
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+def catch_warnings() -> int:
+    """Turn standard error into a pipe to ourselves: the C decoders' only way to speak. Its reading end."""
+    reading, writing = os.pipe()
+    os.dup2(writing, 2)
+    os.set_blocking(2, False)
+    os.write(2, b"\n")  # so that there is always something to read
+    return reading
+
+
+def main(mode: str, max_bytes: int, packages: str) -> None:
+    """Read, inspect and decode one photograph; ``packages`` is the folder that numpy and cv2 lie in."""
+    limit_before_loading()
+    sys.path += [packages, str(Path(__file__).resolve().parents[2])]
     import cv2
-    import numpy
-    from photo_formats import (  # type: ignore[import-not-found]  # beside this file at run time
-        MediaCode,
-        MediaRefused,
-        inspect_photo,
-    )
+
+    from emotion.inference.media_codes import MediaRefused
+    from emotion.inference.photo_formats import inspect_photo
 
     cv2.setNumThreads(1)
-    # From here on nothing more is opened: standard input, output and error are all there is.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-    data = sys.stdin.buffer.read(max_bytes + 1)
+    warnings = catch_warnings()
+    limit_before_reading()
     try:
-        if len(data) > max_bytes:
-            raise MediaRefused(MediaCode.TOO_LARGE, f"Expected at most {max_bytes} bytes.")
+        data = read_photo(max_bytes)
         facts = inspect_photo(data)
-        # IMREAD_COLOR turns the picture as its EXIF orientation says; all metadata stay behind.
-        picture = cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise MediaRefused(MediaCode.UNREADABLE, "The file cannot be read as a photograph.")
+        picture = decode(data, facts, warnings)
     except MediaRefused as refused:
         answer({"code": refused.code.value, "message": str(refused)})
         return
-    except (cv2.error, MemoryError):
-        answer({"code": MediaCode.UNREADABLE.value, "message": "The photograph cannot be decoded."})
-        return
-    height, width = picture.shape[:2]
+    rows, columns = picture.shape[:2]
+    width, height = facts.width, facts.height
+    if (columns > rows) != (width > height):
+        width, height = height, width  # turned by its EXIF orientation
     body = {"media_type": facts.media_type, "width": width, "height": height}
-    rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    answer(body, rgb.tobytes() if mode == "pixels" else b"")
+    if mode != "pixels":
+        answer(body)
+    rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    answer(body | {"rows": rows, "columns": columns}, rgb.data.cast("B"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -2,7 +2,8 @@
 
 Anchors, decoding and weighted non-maximum suppression follow MediaPipe's short-range face detector
 (Bazarevsky et al. 2019, "BlazeFace"): strides 8, 16, 16, 16 give (16 x 16) x 2 + (8 x 8) x 6 = 896 anchors
-of fixed size; boxes and six key points are offsets from the anchor centre in units of 128 pixels.
+of fixed size; boxes and six key points are offsets from the anchor centre in units of 128 pixels. The
+detector is run on the whole image and on overlapping tiles of half its side.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from emotion.inference.sessions import run
 
 SIZE = 128
 SCORE_AT_LEAST = 0.5
+# Ten looks at a picture find ten times as many things that are no faces: measured, a badge scored 0.72
+# in a tile, faces of a size that the whole image misses 0.86 and more.
+SCORE_IN_TILES = 0.75
 SAME_FACE_IOU = 0.3
+SAME_FACE_COVERED = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,28 +70,84 @@ def square_input(pixels: Pixels) -> tuple[Array, int, Array]:
     return tensor, side, np.array([left, top], dtype=np.float32)
 
 
+def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Where to look, as (left, top, right, bottom): the whole image, then tiles of half its longer side.
+
+    The detector finds faces from about a seventh of its input's side; the tiles halve that, so that a
+    person a few steps away is found, and a second person is not overlooked.
+    """
+    side = max(width, height) // 2
+    found = [(0, 0, width, height)]
+    for top in starts(height, side):
+        for left in starts(width, side):
+            found.append((left, top, min(left + side, width), min(top + side, height)))
+    return found
+
+
+def starts(length: int, side: int) -> list[int]:
+    """Where tiles begin along one axis: evenly spread, overlapping by half, the last one flush."""
+    spare = length - side
+    if spare <= 0:
+        return [0]
+    steps = -(-spare // (side // 2))
+    return [round(spare * step / steps) for step in range(steps + 1)]
+
+
 def find_faces(pixels: Pixels) -> list[Face]:
     """All faces in an RGB image (H, W, 3), the largest first."""
+    height, width = pixels.shape[:2]
+    found: list[Face] = []
+    for left, top, right, bottom in tiles(width, height):
+        corner = np.array([left, top], dtype=np.float32)
+        inner = np.array([left > 0, top > 0, right < width, bottom < height])
+        edges = np.array([left, top, right, bottom], dtype=np.float32)
+        least = SCORE_IN_TILES if inner.any() else SCORE_AT_LEAST
+        for face in faces_in(pixels[top:bottom, left:right], least):
+            moved = Face(
+                (face.box.reshape(2, 2) + corner).reshape(4), face.points + corner, face.score
+            )
+            past = np.array([1, 1, -1, -1]) * (edges - moved.box) > 0
+            if not (past & inner).any():  # a face cut by a tile's edge is whole in the next tile
+                found.append(moved)
+    return distinct(found)
+
+
+def distinct(faces: list[Face]) -> list[Face]:
+    """One of each face that several tiles found: the surest, the largest first."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if not any(covered(face.box, other.box) > SAME_FACE_COVERED for other in kept):
+            kept.append(face)
+    return sorted(kept, key=lambda face: -face.size)
+
+
+def covered(one: Array, other: Array) -> float:
+    """The share of the smaller box that lies in the other: 1 where a part of a face was found as well."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    areas = min((one[2:] - one[:2]).prod(), (other[2:] - other[:2]).prod())
+    return float(np.clip(sides, 0, None).prod() / max(areas, 1e-9))
+
+
+def faces_in(pixels: Pixels, least: float = SCORE_AT_LEAST) -> list[Face]:
+    """The faces that one run of the detector finds in a part of an image, in that part's pixels."""
     tensor, side, padding = square_input(pixels)
     regressors, logits = run("face_detector.onnx", tensor)
-    scores = 1.0 / (1.0 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))
-    sure = scores >= SCORE_AT_LEAST
+    scores = (1.0 / (1.0 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))).astype(np.float32)
+    sure = scores >= least
     if not sure.any():
         return []
-    raw, centres = regressors[0][sure] / np.float32(SIZE), anchors()[sure]
+    raw, centres = regressors[0][sure] / SIZE, anchors()[sure]
     middle, half = raw[:, :2] + centres, raw[:, 2:4] / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1)
     points = raw[:, 4:].reshape(-1, 6, 2) + centres[:, None]
-    merged = weighted_nms(boxes, points, scores[sure].astype(np.float32))
-    faces = [
+    return [
         Face(
             box=(box.reshape(2, 2) * side - padding).reshape(4),
             points=where * side - padding,
             score=score,
         )
-        for box, where, score in merged
+        for box, where, score in weighted_nms(boxes, points, scores[sure])
     ]
-    return sorted(faces, key=lambda face: -face.size)
 
 
 def overlap(box: Array, others: Array) -> Array:

@@ -9,6 +9,7 @@ from emotion.inference.blendshapes import find_blendshapes
 from emotion.inference.expressions import find_expression
 from emotion.inference.faces import find_faces
 from emotion.inference.landmarks import find_landmarks
+from emotion.inference.pose import turn_degrees
 from emotion.inference.quality import measure_quality, verdict
 from emotion.inference.readings import PhotoReading
 
@@ -17,7 +18,8 @@ def analyse_photo(pixels: Pixels, categories: Collection[str]) -> PhotoReading:
     """Read the one face in an RGB image (H, W, 3), measuring only the asked data categories.
 
     ``categories``: of "expression" and "blendshapes". No face, several faces or too poor a picture give
-    a reading that says so; other people in the picture are never analysed.
+    a reading that says so; other people in the picture are never analysed. Raises ModelIntegrityError
+    when a model file is not the one of the manifest.
     """
     faces = find_faces(pixels)
     if len(faces) != 1:
@@ -27,8 +29,13 @@ def analyse_photo(pixels: Pixels, categories: Collection[str]) -> PhotoReading:
     if status != "read":
         return PhotoReading(status, 1, quality)
     landmarks = find_landmarks(pixels, faces[0])
-    if landmarks is None:
-        return PhotoReading("no-face", 0, quality)
+    if landmarks is None:  # what looked like a face is none
+        return PhotoReading("no-face", 0)
+    quality["certainty"] = landmarks.presence
+    quality["turn_degrees"] = turn_degrees(landmarks.points)
+    status = verdict(quality)
+    if status != "read":
+        return PhotoReading(status, 1, quality)
     return PhotoReading(
         status,
         1,

@@ -1,7 +1,7 @@
 """What comes out: one reading of one photograph, as parts that are sealed and erased each on its own.
 
-Schema version 1. Every value says its unit and range; every part says its schema. A photograph that
-cannot be read is a reading too, with a status that says why.
+Schema version 1. Every value says its unit, its range and its model; every part says its schema. A
+photograph that cannot be read is a reading too, with a status that says why.
 """
 
 from __future__ import annotations
@@ -9,18 +9,36 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from emotion.inference.blendshapes import FACS_UNITS
 from emotion.inference.models import manifest
+from emotion.inference.quality import THRESHOLDS
 
 SCHEMA = 1
 Part = dict[str, Any]
 
+STATUSES = {
+    "read": "One face was found and the photograph is good enough.",
+    "no-face": "No face was found.",
+    "several-faces": "More than one face was found; nobody is analysed.",
+    "too-small": "The face has too few pixels.",
+    "too-dark": "The face is too dark.",
+    "too-bright": "Too much of the face is overexposed.",
+    "too-blurred": "The face is too blurred.",
+    "unclear": "The face is covered, cut off or upside down.",
+    "turned-away": "The face is turned too far from the camera.",
+}
+FINDING = ("face_detector.onnx", "face_landmarks.onnx", "canonical_face.npz")
+EXPRESSION = ("expression_fer.onnx", "expression_human.onnx", "expression_faceapi.onnx")
+BLENDSHAPES = ("face_blendshapes.onnx",)
+
 
 @dataclass(frozen=True)
 class PhotoReading:
-    """status: "read", or why not: no-face, several-faces, too-small, too-dark, too-blurred.
+    """status: one of STATUSES; anything but "read" means that the models abstain, and why.
 
-    quality: figures of ``quality.measure_quality``, empty without a face. expression and blendshapes:
-    by name, or None when not asked for or not measured.
+    faces: how many were found. quality: figures of ``quality.THRESHOLDS`` as far as they were measured,
+    empty without a single face. expression and blendshapes: by name, or None when not asked for or
+    abstained on.
     """
 
     status: str
@@ -31,39 +49,50 @@ class PhotoReading:
 
     def parts(self) -> dict[str, Part]:
         """The JSON parts by data category; "summary" is always there."""
-        found: dict[str, Part] = {
-            "summary": {
-                "schema": SCHEMA,
-                "status": self.status,
-                "faces": self.faces,
-                "quality": self.quality,
-                "models": model_versions(),
-            }
-        }
+        found = {"summary": self.summary()}
         if self.expression is not None:
-            ranked = max(self.expression, key=self.expression.__getitem__)
             found["expression"] = {
                 "schema": SCHEMA,
                 "unit": "probability",
                 "range": [0, 1],
                 "model": "mean of fer, human and face-api, with mirroring",
-                "top": ranked,
+                "models": model_versions(EXPRESSION),
+                "top": max(self.expression, key=self.expression.__getitem__),
                 "probabilities": self.expression,
             }
         if self.blendshapes is not None:
             found["blendshapes"] = {
                 "schema": SCHEMA,
-                "unit": "share of full movement",
+                "unit": "share of the full movement",
                 "range": [0, 1],
                 "model": "MediaPipe face blendshapes V2",
+                "models": model_versions(BLENDSHAPES),
                 "values": self.blendshapes,
+                "facs": FACS_UNITS,
             }
         return found
 
+    def summary(self) -> Part:
+        """Status and quality: nothing in it says what the face showed."""
+        used = list(FINDING)
+        used += EXPRESSION if self.expression is not None else ()
+        used += BLENDSHAPES if self.blendshapes is not None else ()
+        return {
+            "schema": SCHEMA,
+            "status": self.status,
+            "explanation": STATUSES[self.status],
+            "abstained": self.status != "read",
+            "faces": self.faces,
+            "quality": self.quality,
+            "quality_units": {name: THRESHOLDS[name].unit for name in self.quality},
+            "models": model_versions(used),
+        }
 
-def model_versions() -> dict[str, str]:
-    """Each model file with its package, version and the start of its checksum."""
+
+def model_versions(names: list[str] | tuple[str, ...]) -> dict[str, str]:
+    """Each of these model files with its package, version and the start of its checksum."""
+    known = manifest()
     return {
-        name: f"{entry['package']} {entry['version']}, {entry['sha256'][:12]}"
-        for name, entry in manifest().items()
+        name: f"{known[name]['package']} {known[name]['version']}, {known[name]['sha256'][:12]}"
+        for name in names
     }
