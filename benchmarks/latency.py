@@ -97,7 +97,9 @@ def main() -> None:
     print(f"  reading the picture    {milliseconds(reading)}")
     print(f"bare ONNX, same models   {milliseconds(floor)}")
     ratio = statistics.median(finished) / statistics.median(floor)
-    print(f"upload → result is {ratio:.1f} times the bare ONNX time; {RUNS} photographs, one by one")
+    print(
+        f"upload → result is {ratio:.1f} times the bare ONNX time; {RUNS} photographs, one by one"
+    )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,10 @@ STATUS: dict[type[Exception], int] = {
     emotion_errors.IdempotencyConflict: 422,
     emotion_errors.IdempotencyInProgress: 409,
     vault_errors.KeyDestroyed: 410,
-    vault_errors.VaultError: 503,
+    vault_errors.KeystoreUnavailable: 503,
+    vault_errors.RootKeyMissing: 503,
+    vault_errors.WrongRootKey: 503,
+    vault_errors.VaultError: 500,
     log_errors.AuditLogError: 503,
 }
 MEDIA_STATUS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 
-from audit_log.sequencer import lag
 from django.conf import settings
 from django.db import DatabaseError, connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
 from accounts.actors import actor_of
+from audit_log.sequencer import lag
 from config.celery import app
 from config.errors import api_problem, is_api
 from emotion.health import DISK_AT_LEAST, KEEPER_SILENT_AFTER, LAG_AT_MOST

@@ -86,8 +86,8 @@ def keys_of(request: ErasureRequest) -> list[UUID]:
 def write_step(request: ErasureRequest, action: Action, fields: dict[str, object]) -> None:
     """Record one step with its log entry; a step already recorded by another process stays as it is.
 
-    The entry's detail names the data-key ids in plain: they are random, and the keystore forgets what
-    they belonged to.
+    The entry's detail names the data-key ids in plain: they are random, and what they belonged to stands
+    only on the keystore's tombstones.
     """
     tags = tagger(request.subject_id, request.purpose_id)
     step = next(iter(fields))

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from audit_log.receipts import receipt_document
 from django.utils.translation import gettext as _
 
 from audit_log.models import LogEntry
+from audit_log.receipts import receipt_document
 from consent.models import ConsentEvent, ErasureRequest
 from vault.tags import tagger
 
