@@ -8,7 +8,7 @@ from django.utils import timezone
 from consent.erasure import destroy_keys, rows_removed
 from consent.models import DataCategory, ErasureRequest
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
-from emotion.sealed_media import blob_path
+from emotion.sealed_media import remove_media
 
 
 def drain_one(request: ErasureRequest) -> None:
@@ -23,7 +23,7 @@ def drain_one(request: ErasureRequest) -> None:
         recordings = recordings.filter(pk=request.recording_id)
     for recording in recordings:
         if request.category in {"", DataCategory.MEDIA}:
-            blob_path(recording.id).unlink(missing_ok=True)
+            remove_media(recording.id)
         remove_rows(recording, request.category)
     rows_removed(request)
 

@@ -30,3 +30,11 @@ def media_unit(recording_id: UUID, subject_id: UUID, purpose_id: UUID) -> Unit:
 def media_row(recording_id: UUID) -> Row:
     """What a media blob is bound to."""
     return Row(table="recording", column="media", row_id=recording_id)
+
+
+def remove_media(recording_id: UUID) -> None:
+    """Remove a recording's sealed file, and what a killed process left half-written beside it."""
+    path = blob_path(recording_id)
+    path.unlink(missing_ok=True)
+    for unfinished in path.parent.glob(f".{path.name}.*.partial"):
+        unfinished.unlink(missing_ok=True)

@@ -34,7 +34,7 @@ from emotion.errors import (
 from emotion.inference.media import PhotoProbe
 from emotion.models import Analysis, Recording, Upload, UploadState
 from emotion.queue import enqueue_analysis
-from emotion.sealed_media import blob_path, media_row, media_unit
+from emotion.sealed_media import blob_path, media_row, media_unit, remove_media
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import seal_blob
 from vault.tags import Tagger, tagger
@@ -257,7 +257,7 @@ def forget_upload(upload: Upload) -> None:
         state=UploadState.ABANDONED
     ):
         return
-    blob_path(upload.recording_id).unlink(missing_ok=True)
+    remove_media(upload.recording_id)
     key_id = Upload.objects.values_list("media_key_id", flat=True).get(pk=upload.pk)
     if key_id:
         destroy_data_keys([key_id])
