@@ -12,23 +12,26 @@ FOLDER = Path(__file__).parent / "models"
 
 
 class ModelIntegrityError(Exception):
-    """A model file is missing, or is not the one that the manifest describes."""
+    """A model file or the manifest is missing, or is not what it should be."""
 
 
 @cache
-def manifest() -> dict[str, dict[str, Any]]:
-    """The manifest's entries by file name: role, source, licence, checksums, labels, training data."""
-    with (FOLDER / "manifest.json").open(encoding="utf-8") as file:
-        return {entry["file"]: entry for entry in json.load(file)["files"]}
+def manifest(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """The manifest's entries by file name: role, sources, licence, checksums, labels, training data."""
+    try:
+        listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return {entry["file"]: entry for entry in listed["files"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelIntegrityError(f"manifest.json: {type(error).__name__}") from error
 
 
-def model_bytes(name: str) -> bytes:
+def model_bytes(name: str, folder: Path = FOLDER) -> bytes:
     """The bytes of a model file, checked against the manifest. Raises ModelIntegrityError."""
-    entry = manifest().get(name)
+    entry = manifest(folder).get(name)
     if entry is None:
         raise ModelIntegrityError(f"{name} is not in the manifest")
     try:
-        body = (FOLDER / name).read_bytes()
+        body = (folder / name).read_bytes()
     except OSError as error:
         raise ModelIntegrityError(f"{name}: {type(error).__name__}") from error
     found = hashlib.sha256(body).hexdigest()
@@ -37,7 +40,7 @@ def model_bytes(name: str) -> bytes:
     return body
 
 
-def verify_models() -> None:
+def verify_models(folder: Path = FOLDER) -> None:
     """Check every file of the manifest. Raises ModelIntegrityError at the first that is wrong."""
-    for name in manifest():
-        model_bytes(name)
+    for name in manifest(folder):
+        model_bytes(name, folder)

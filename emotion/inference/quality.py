@@ -65,9 +65,9 @@ THRESHOLDS = {
     "certainty": Threshold(
         "the landmark model's certainty that it sees a face, 0 to 1",
         "unclear",
-        "measured, 0.99 and more for a visible face, 0.82 for the same one upside down, whose landmarks "
-        "were wrong: covered, cut off or overturned",
-        least=0.9,
+        "measured, 0.99 and more for a visible face, 0.57 to 0.97 for one turned upside down or with its "
+        "forehead cut off, whose landmarks were wrong",
+        least=0.97,
     ),
     "turn_degrees": Threshold(
         "degrees between the face and the camera's axis",

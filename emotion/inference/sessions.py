@@ -13,6 +13,15 @@ import onnxruntime
 from emotion.inference.arrays import Array
 from emotion.inference.models import model_bytes
 
+MODELS = (
+    "face_detector.onnx",
+    "face_landmarks.onnx",
+    "face_blendshapes.onnx",
+    "expression_fer.onnx",
+    "expression_human.onnx",
+    "expression_faceapi.onnx",
+)
+
 
 @cache
 def session(name: str) -> onnxruntime.InferenceSession:
@@ -36,12 +45,5 @@ def run(name: str, inputs: Array) -> list[Array]:
 
 def warm_up() -> None:
     """Load every session, so that the first photograph does not wait for it."""
-    for name in (
-        "face_detector.onnx",
-        "face_landmarks.onnx",
-        "face_blendshapes.onnx",
-        "expression_fer.onnx",
-        "expression_human.onnx",
-        "expression_faceapi.onnx",
-    ):
+    for name in MODELS:
         session(name)

@@ -63,7 +63,10 @@ def test_orientation_in_png_and_webp_is_honoured() -> None:
     extended = b"\x08\0\0\0" + (399).to_bytes(3, "little") + (511).to_bytes(3, "little")
     length = int.from_bytes(picture[4:8], "little")
     webp = riff((b"VP8X", extended), (picture[:4], picture[8 : 8 + length]), (b"EXIF", exif))
-    assert difference(decode_photo(lossless[:33] + png_chunk(b"eXIf", exif) + lossless[33:]), upright) == 0
+    assert (
+        difference(decode_photo(lossless[:33] + png_chunk(b"eXIf", exif) + lossless[33:]), upright)
+        == 0
+    )
     assert difference(decode_photo(webp), upright) < 6
 
 

@@ -133,7 +133,8 @@ def test_exactly_the_most_bytes_are_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extension", "media_type"), [(".jpg", "image/jpeg"), (".png", "image/png"), (".webp", "image/webp")]
+    ("extension", "media_type"),
+    [(".jpg", "image/jpeg"), (".png", "image/png"), (".webp", "image/webp")],
 )
 def test_whole_photograph_is_taken_in_any_chunks(extension: str, media_type: str) -> None:
     photo = encode(pixels()[:300], extension)
@@ -171,11 +172,17 @@ def test_inspection_of_a_damaged_file_ends_in_facts_or_a_code(
         assert facts.width * facts.height <= 40_000_000
 
 
-SMALL = {extension: encode(pixels()[:48, :48], extension) for extension in (".jpg", ".png", ".webp")}
+SMALL = {
+    extension: encode(pixels()[:48, :48], extension) for extension in (".jpg", ".png", ".webp")
+}
 
 
 @settings(max_examples=25, deadline=None)
-@given(extension=st.sampled_from([".jpg", ".png", ".webp"]), at=st.floats(0, 1), byte=st.integers(0, 255))
+@given(
+    extension=st.sampled_from([".jpg", ".png", ".webp"]),
+    at=st.floats(0, 1),
+    byte=st.integers(0, 255),
+)
 def test_decoding_a_damaged_file_ends_in_pixels_or_a_code(
     extension: str, at: float, byte: int
 ) -> None:
