@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 
 from config.errors import api_problem, is_api, status_of
 
 log = logging.getLogger("consentry.web")
+
+# Django's own words for 404, 403 and 400, which it turns into pages itself: nothing unexpected.
+ANSWERS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
 
 
 class PlainErrors:
@@ -31,6 +36,8 @@ class PlainErrors:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The page of a known error; None lets Django answer 500."""
+        if isinstance(error, ANSWERS):
+            return None
         status = status_of(error)
         if status is None:
             frame = error.__traceback__

@@ -1,0 +1,1 @@
+"""The walk under attack: every test here was seen red against a planted fault."""

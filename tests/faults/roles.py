@@ -1,0 +1,163 @@
+"""Every role at every address: who they are, what they would ask for, and what they are told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.models import ApiClient, Role, User
+from audit_log.sequencer import integrate_once
+from consent.invitations import send_invitation
+from consent.models import ConsentEvent, ErasureRequest, OutboxMessage
+from consent.subjects import register_subject
+from emotion.analyses import run_analysis
+from emotion.models import Analysis
+from tests.cast import PHOTO, Person, Study, consenting, invite, open_study, operator, upload
+
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
+ROLES = (
+    "stranger", "administrator", "researcher", "other researcher", "DPO",
+    "subject", "other subject", "client", "other client",
+)  # fmt: skip
+# Whoever has nothing to do with the study or with this person must not even read an opaque id.
+UNINVOLVED = {"stranger", "other researcher", "DPO", "other subject", "other client"}
+YES, NO, SIGN_IN, MOVED = "yes", "no", "sign in", "moved"
+MAY, REASON = "may", "reason"
+
+
+@dataclass
+class House:
+    """One study in which everything exists once, and a way in for every role."""
+
+    study: Study
+    alice: Person
+    arguments: dict[str, Any]
+    browsers: dict[str, Client]
+    keys: dict[str, str]
+    opaque: list[str]
+    named: list[str]
+
+    def get(self, role: str, name: str) -> Any:
+        """What this role is told when it opens the address of this name."""
+        return self.browsers[role].get(address(name, self.arguments))
+
+    def post(self, role: str, name: str) -> Any:
+        """What this role is told when it sends an empty form, or to the API what is Alice's."""
+        browser = self.browsers[role]
+        if name == "api_subjects_find":
+            body = {"subject": "Visible-Alice"}
+            return browser.post(reverse(name), body, content_type="application/json")
+        if name == "api_recordings" and role in self.keys:
+            return upload(
+                self.keys[role], "Visible-Alice", self.study.purpose.id, PHOTO.read_bytes()
+            )
+        return browser.post(address(name, self.arguments))
+
+
+def key_client(key: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {key}"})
+
+
+def build() -> House:
+    """Alice has been analysed, Bob consented too; a third person is invited by e-mail."""
+    study = open_study()
+    alice, bob = consenting(study, "Visible-Alice"), consenting(study, "Visible-Bob")
+    key = study.key()
+    answer = upload(key, "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
+    run_analysis(answer.json()["analyses"][0]["id"])
+    analysis = Analysis.objects.select_related("recording").get()
+    actor = study.administrator.actor
+    mailed = register_subject(
+        actor, study.purpose, reference="Visible-Carol", email="visible-carol@example.org"
+    )
+    send_invitation(actor, mailed, study.purpose)
+    _subject, token = invite(study, "Visible-Dora")
+    keys = {"client": key, "other client": open_study().key()}
+    passkey = Authenticator.objects.create(  # of somebody who is nobody in the table
+        user=User.objects.create_subject(), type=Authenticator.Type.WEBAUTHN, data={"name": "k"}
+    )
+    integrate_once()
+    page = alice.browser.get(reverse("access_history")).content.decode()
+    found = re.search(rf"/me/access/({UUID_PATTERN})/proof/", page)
+    assert found, "the history links its proofs"
+    arguments = {
+        "purpose_id": study.purpose.id,
+        "subject_id": alice.subject.id,
+        "recording_id": analysis.recording_id,
+        "analysis_id": analysis.id,
+        "event_id": ConsentEvent.objects.get(subject=alice.subject, kind="given").id,
+        "erasure_id": ErasureRequest.objects.get(subject=alice.subject).id,
+        "reference_id": alice.subject.references.get().id,
+        "entry_id": found[1],
+        "message_id": OutboxMessage.objects.get().id,
+        "client_id": ApiClient.objects.get(purpose_id=study.purpose.id).id,
+        "operator_id": study.researcher.user.id,
+        "token": token,
+        "step": "reset",
+        "uidb36": "1",
+        "key": "nothing",
+        "pk": passkey.pk,
+    }
+    browsers = {
+        "stranger": Client(),
+        "administrator": study.administrator.sign_in(),
+        "researcher": study.researcher.sign_in(),
+        "other researcher": operator(Role.RESEARCHER, "charlie").sign_in(),
+        "DPO": study.officer.sign_in(),
+        "subject": alice.browser,
+        "other subject": bob.browser,
+    } | {role: key_client(each) for role, each in keys.items()}
+    opaque = [str(arguments[name]) for name in ("subject_id", "recording_id", "analysis_id")]
+    named = ["Visible-", "visible-carol"]
+    return House(study, alice, arguments, browsers, keys, opaque, named)
+
+
+UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def addresses(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
+    """Every address that the installation answers at."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern)
+        else:
+            yield pattern
+
+
+def pattern_of(name: str) -> URLPattern:
+    return next(pattern for pattern in addresses() if pattern.name == name)
+
+
+def address(name: str, arguments: dict[str, Any]) -> str:
+    """An address with the objects of the house put in; KeyError for a parameter nobody knows."""
+    wanted = set(pattern_of(name).pattern.regex.groupindex)
+    return reverse(name, kwargs={each: arguments[each] for each in wanted})
+
+
+def word(answer: Any) -> str:
+    """What an answer means for whoever asked."""
+    status = answer.status_code
+    if status == 302:
+        return SIGN_IN if answer.headers["Location"].startswith("/account/login/") else MOVED
+    if status in {401, 403, 404}:
+        return NO
+    if 200 <= status < 300 or (status == 503 and b'"parts"' in answer.content):
+        return YES  # /readyz says 503 to everybody here: no keeper runs in this test
+    if status == 400 and b"reason-required" in answer.content:
+        return REASON
+    return str(status)
+
+
+def written(heading: str) -> dict[str, list[str]]:
+    """The rows of one table of docs/roles.md: first cell → the others."""
+    section = TABLE.read_text().split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0].strip("`"): row[1:] for row in cells}
