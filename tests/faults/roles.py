@@ -145,7 +145,8 @@ def word(answer: Any) -> str:
     """What an answer means for whoever asked."""
     status = answer.status_code
     if status == 302:
-        return SIGN_IN if answer.headers["Location"].startswith("/account/login/") else MOVED
+        doors = (reverse("account_login"), reverse("subject_sign_in") + "?")
+        return SIGN_IN if answer.headers["Location"].startswith(doors) else MOVED
     if status in {401, 403, 404}:
         return NO
     if 200 <= status < 300 or (status == 503 and b'"parts"' in answer.content):
