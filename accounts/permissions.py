@@ -13,6 +13,7 @@ from typing import Any
 from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -118,7 +119,10 @@ def require_permission(codename: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             user = request.user
             if not isinstance(user, User):
-                return redirect_to_login(request.get_full_path())
+                # A data subject has no password: the operators' page would be a dead end.
+                theirs = codename in ROLE_PERMISSIONS[Role.SUBJECT]
+                door = resolve_url("subject_sign_in") if theirs else None
+                return redirect_to_login(request.get_full_path(), door)
             if not user.has_perm(codename):
                 raise Http404
             return view(request, *args, **kwargs)

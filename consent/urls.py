@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consent import views
+from consent import sign_in_views, views
 
 urlpatterns = [
-    path("invitation/<str:token>/", views.invitation, name="invitation"),
-    path("sign-in/", views.sign_in, name="subject_sign_in"),
-    path("sign-in/code/", views.sign_in_code, name="subject_sign_in_code"),
-    path("sign-out/", views.sign_out, name="subject_sign_out"),
+    path("invitation/<str:token>/", sign_in_views.invitation, name="invitation"),
+    path("sign-in/", sign_in_views.sign_in, name="subject_sign_in"),
+    path("sign-in/code/", sign_in_views.sign_in_code, name="subject_sign_in_code"),
+    path("sign-out/", sign_in_views.sign_out, name="subject_sign_out"),
     path("studies/<uuid:purpose_id>/notice/", views.notice, name="consent_notice"),
     path("studies/<uuid:purpose_id>/done/", views.done, name="consent_done"),
     path("studies/<uuid:purpose_id>/withdraw/", views.withdraw_page, name="consent_withdraw"),

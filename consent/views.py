@@ -1,4 +1,4 @@
-"""The data subject's pages: invitation, notice, choices, home, withdrawal, who looked."""
+"""The data subject's pages about consent: notice and choices, withdrawal, who looked."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actors import actor_of
-from accounts.attempts import address_of, begin_attempt
 from accounts.models import User
 from accounts.permissions import require_permission
-from accounts.sign_ins import sign_in_subject
 from audit_log.models import Checkpoint
 from audit_log.receipts import receipt_document
 from audit_log.signing import verifier_key
-from consent.errors import ConsentError, InvitationInvalid, SignInFailed
+from consent.errors import ConsentError
 from consent.history import access_history, find_own_entry
-from consent.invitations import find_invitation, redeem
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -33,15 +29,17 @@ from consent.models import (
     DataSubject,
     ErasureRequest,
     EventKind,
+    Notice,
     Purpose,
+    Use,
 )
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.records import give_consent, notice_in_force, record_notice_shown, refuse_consent
-from consent.sign_in import check_code, send_code
-from consent.subject_forms import AddressForm, CodeForm
+from consent.sign_in_views import ways_back
 from consent.withdrawals import withdraw
 
-SIGN_IN, UNKNOWN = "sign_in", "unknown"
+SHOWN_ENTRIES = 200
+WITHDRAWABLE = {ConsentStatus.GIVEN, ConsentStatus.EXPIRED}
 
 
 def own_subject(request: HttpRequest) -> DataSubject:
@@ -65,6 +63,12 @@ def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
     return state
 
 
+def category_labels(categories: list[str]) -> list[Any]:
+    """Data categories in words."""
+    labels = dict(DataCategory.choices)
+    return [labels[category] for category in categories]
+
+
 def category_choices(purpose: Purpose) -> list[dict[str, Any]]:
     """The choices on the notice page, in the purpose's order; none is ticked."""
     labels = dict(DataCategory.choices)
@@ -83,56 +87,56 @@ def category_choices(purpose: Purpose) -> list[dict[str, Any]]:
     ]
 
 
-@require_http_methods(["GET", "POST"])
-def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Opening a link shows what it is; only the button uses it up (mail scanners open links too)."""
-    if isinstance(request.user, User) and request.user.is_operator:
-        logout_first = {"status": 403, "code": "sign-out-first"}
-        message = _("You are signed in as staff. An invitation is for the person it was made for.")
-        return render(request, "error.html", logout_first | {"message": message}, status=403)
+def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
+    """Record what the form says; returns why nothing was recorded, or nothing when it was."""
+    read = current.purpose.notices.filter(pk__in=uuids(request.POST.get("notice", ""))).first()
     try:
-        if request.method == "GET":
-            found = find_invitation(token)
-            shown = {"purpose": found.purpose, "invitation": found}
-            return render(request, "consent/invitation.html", shown)
-        user, found = redeem(token)
-    except InvitationInvalid as error:
-        context = {"status": 410, "code": error.code, "message": str(error)}
-        return render(request, "error.html", context, status=410)
-    logout(request)
-    sign_in_subject(request, user)
-    return redirect("consent_notice", found.purpose_id)
+        if request.POST.get("decision") == "refuse":
+            refuse_consent(actor_of(request), subject, read or current)
+        elif read != current:
+            return _(
+                "The notice has changed since you opened it, and nothing was recorded. "
+                "Please read this version and choose again."
+            )
+        else:
+            give_consent(actor_of(request), subject, current, request.POST.getlist("categories"))
+    except ConsentError as refused:
+        return str(refused)
+    return ""
+
+
+def uuids(text: str) -> list[UUID]:
+    """The id in a form's field, or none when it is no id."""
+    try:
+        return [UUID(text)]
+    except ValueError:
+        return []
 
 
 @require_permission("consent.give_consent")
 @require_http_methods(["GET", "POST"])
 def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
-    """The notice in layers and the separate, unticked choices."""
-    state = own_state(request, purpose_id)
-    actor, subject = actor_of(request), own_subject(request)
-    shown = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
-    error, chosen = "", list[str]()
+    """The notice in layers and the separate, unticked choices; read only while consent stands."""
+    state, subject = own_state(request, purpose_id), own_subject(request)
+    current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
+    error = ""
     if request.method == "POST":
-        try:
-            if request.POST.get("decision") == "refuse":
-                refuse_consent(actor, subject, shown)
-                return redirect("consent_done", purpose_id)
-            chosen = request.POST.getlist("categories")
-            if request.POST.get("notice") != str(shown.id):
-                error = _("The notice has changed since you opened it. Please read it again.")
-            else:
-                give_consent(actor, subject, shown, chosen)
-                return redirect("consent_done", purpose_id)
-        except ConsentError as refused:
-            error = str(refused)
-    else:
-        record_notice_shown(actor, subject, shown)
+        error = decide(request, subject, current)
+        if not error:
+            return redirect("consent_done", purpose_id)
+    # Also after a refused form: what stands on the screen now was shown now.
+    record_notice_shown(actor_of(request), subject, current)
+    given = state.status == ConsentStatus.GIVEN and state.notice is not None
+    uses = dict(Use.choices)
     context = {
         "purpose": state.purpose,
-        "notice": shown,
+        "notice": current,
         "state": state,
+        "agreed": given and state.notice and state.notice.version == current.version,
+        "granted": category_labels(state.categories),
+        "uses": [uses[use] for use in state.purpose.uses],
         "choices": category_choices(state.purpose),
-        "chosen": chosen,
+        "chosen": request.POST.getlist("categories"),
         "error": error,
     }
     return render(request, "consent/notice.html", context, status=422 if error else 200)
@@ -146,16 +150,13 @@ def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     if state.status not in {ConsentStatus.GIVEN, ConsentStatus.REFUSED} or state.event is None:
         return redirect("subject_home")
     given = state.status == ConsentStatus.GIVEN
-    labels = dict(DataCategory.choices)
+    declined = [name for name in state.purpose.categories if name not in state.categories]
     context = {
         "purpose": state.purpose,
         "given": given,
-        "granted": [labels[category] for category in state.categories],
-        "declined": [
-            labels[category]
-            for category in state.purpose.categories
-            if given and category not in state.categories
-        ],
+        "granted": category_labels(state.categories),
+        "declined": category_labels(declined) if given else [],
+        "ways_back": ways_back(own_subject(request)),
         "event": state.event,
         "valid_until": state.valid_until,
         "notice": state.notice,
@@ -170,6 +171,8 @@ def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
 def withdraw_page(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     """What will happen, in plain words, and one button."""
     state = own_state(request, purpose_id)
+    if request.method == "GET" and state.status not in WITHDRAWABLE:
+        return redirect("subject_home")
     if request.method == "POST":
         request_made = withdraw(actor_of(request), own_subject(request), state.purpose)
         return redirect("erasure", request_made.id)
@@ -236,12 +239,13 @@ def consent_receipt_file(request: HttpRequest, event_id: UUID) -> HttpResponse:
 @require_GET
 def access(request: HttpRequest) -> HttpResponse:
     """Who looked, and why: every entry about me."""
-    accesses = access_history(own_subject(request))
+    accesses = access_history(own_subject(request), limit=SHOWN_ENTRIES)
     only_looks = bool(request.GET.get("looks"))
     newest = Checkpoint.objects.order_by("-size").first()
     context = {
         "accesses": [a for a in accesses if a.is_look] if only_looks else accesses,
         "only_looks": only_looks,
+        "only_newest": SHOWN_ENTRIES if len(accesses) == SHOWN_ENTRIES else 0,
         "checkpoint": newest,
         "verifier_key": verifier_key(),
         "verifier_url": reverse("verifier"),
@@ -266,48 +270,3 @@ def access_proof(request: HttpRequest, entry_id: UUID) -> HttpResponse:
     if found is None:
         raise Http404
     return download(receipt_document([found.entry_id]), f"access-{found.index}.json")
-
-
-@require_http_methods(["GET", "POST"])
-def sign_in(request: HttpRequest) -> HttpResponse:
-    """Ask for the address and send a code; the answer is the same whether it is known or not."""
-    form = AddressForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        email = form.cleaned_data["email"]
-        attempt = begin_attempt(account=email, address=address_of(request))
-        subject = send_code(email)
-        attempt.succeed()
-        # The session is a row in the database: it may name an opaque id, never an address.
-        request.session[SIGN_IN] = str(subject.id) if subject else UNKNOWN
-        return redirect("subject_sign_in_code")
-    return render(request, "consent/sign_in.html", {"form": form})
-
-
-@require_http_methods(["GET", "POST"])
-def sign_in_code(request: HttpRequest) -> HttpResponse:
-    """Take the code."""
-    who = request.session.get(SIGN_IN, "")
-    if not who:
-        return redirect("subject_sign_in")
-    form = CodeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        attempt = begin_attempt(account=who, address=address_of(request))
-        try:
-            known = None if who == UNKNOWN else UUID(who)
-            user = check_code(known, form.cleaned_data["code"])
-        except SignInFailed as failed:
-            form.add_error("code", str(failed))
-        else:
-            attempt.succeed()
-            del request.session[SIGN_IN]
-            sign_in_subject(request, user)
-            return redirect("subject_home")
-    status = 422 if form.errors else 200
-    return render(request, "consent/sign_in_code.html", {"form": form}, status=status)
-
-
-@require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
-    """End the session."""
-    logout(request)
-    return redirect("front")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
 from accounts.actors import actor_of
@@ -18,12 +21,37 @@ from consent.models import (
     ConsentState,
     ConsentStatus,
     DataCategory,
+    DataSubject,
     ErasureCause,
     ErasureRequest,
+    Purpose,
     PurposeState,
 )
+from consent.sign_in_views import ways_back
 from consent.views import own_subject
 from emotion.models import AnalysisState, Recording
+
+OWN_WORDS = {
+    ConsentStatus.REQUESTED: gettext_lazy("Waits for your answer"),
+    ConsentStatus.GIVEN: gettext_lazy("You said yes"),
+    ConsentStatus.REFUSED: gettext_lazy("You said no"),
+}
+
+
+def results_kept(purpose: Purpose) -> str:
+    """How long results are kept."""
+    days = purpose.result_retention_days or 0
+    text = ngettext("Results for %(days)s day.", "Results for %(days)s days.", days)
+    return text % {"days": days}
+
+
+def photographs_kept(purpose: Purpose) -> str:
+    """How long photographs are kept."""
+    if not purpose.keep_media:
+        return _("Photographs are deleted once they have been measured.")
+    days = purpose.media_retention_days or 0
+    text = ngettext("Photographs for %(days)s day.", "Photographs for %(days)s days.", days)
+    return text % {"days": days}
 
 
 def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[str, Any]:
@@ -31,34 +59,44 @@ def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[st
     live = state.status == ConsentStatus.GIVEN
     purpose = state.purpose
     labels = dict(DataCategory.choices)
-    keeps = ngettext(
-        "Results for %(days)s day.",
-        "Results for %(days)s days.",
-        purpose.result_retention_days or 0,
-    ) % {"days": purpose.result_retention_days}
-    if not purpose.keep_media:
-        keeps += " " + _("Photographs are deleted once they have been measured.")
+    keeps = results_kept(purpose) + " " + photographs_kept(purpose)
     ask = state.status in {ConsentStatus.REQUESTED, ConsentStatus.REFUSED}
     renew = state.status in {ConsentStatus.EXPIRED, ConsentStatus.WITHDRAWN}
     is_open = purpose.state == PurposeState.OPEN
     return {
         "purpose": purpose,
         "state": state.status,
-        "label": state.get_status_display(),
+        "label": OWN_WORDS.get(ConsentStatus(state.status), state.get_status_display()),
         "categories": [labels[category] for category in state.categories],
         "valid_until": state.valid_until if live else None,
         "keeps": keeps if live else "",
         "notice_url": reverse("consent_notice", args=[purpose.id])
-        if is_open and (ask or renew)
+        if is_open and (ask or renew or live)
         else "",
+        "decide": ask or renew,
+        "asked": ask,
         "upload_url": reverse("upload", args=[purpose.id]) if live and is_open else "",
         "withdraw_url": reverse("consent_withdraw", args=[purpose.id]) if live else "",
         "erasure_url": reverse("erasure", args=[erasure.id]) if erasure and not live else "",
     }
 
 
-def recording_rows(request: HttpRequest) -> list[dict[str, Any]]:
+def closed_since(subject: DataSubject) -> dict[UUID, datetime]:
+    """By purpose: until when everything recorded was given up to erasure; it opens no more."""
+    whole = ErasureRequest.objects.filter(subject=subject, recording_id=None)
+    newest = whole.values("purpose_id").annotate(at=Max("requested_at"))
+    return {row["purpose_id"]: row["at"] for row in newest}
+
+
+def is_closed(recording: Recording, closed: dict[UUID, datetime]) -> bool:
+    """Whether this recording belongs to a consent that has ended."""
+    at = closed.get(recording.purpose_id)
+    return at is not None and recording.created_at <= at
+
+
+def recording_rows(request: HttpRequest, subject: DataSubject) -> list[dict[str, Any]]:
     """The person's newest recordings with the state of their newest analysis."""
+    closed = closed_since(subject)
     found = (
         Recording.objects.visible_to(actor_of(request))
         .select_related("purpose")
@@ -68,14 +106,17 @@ def recording_rows(request: HttpRequest) -> list[dict[str, Any]]:
     rows = []
     for recording in found:
         analysis = max(recording.analyses.all(), key=lambda a: a.queued_at)
-        done = analysis.state == AnalysisState.DONE
+        over = is_closed(recording, closed)
+        erased = analysis.state == AnalysisState.ERASED
+        done = analysis.state == AnalysisState.DONE and not over
+        being_erased = over and not erased
         rows.append(
             {
                 "id": recording.id,
                 "created_at": recording.created_at,
                 "purpose_name": recording.purpose.name,
-                "state": analysis.state,
-                "label": analysis.get_state_display(),
+                "state": "waiting" if being_erased else analysis.state,
+                "label": _("Being erased") if being_erased else analysis.get_state_display(),
                 "url": reverse("own_recording", args=[recording.id]),
                 "result_url": reverse("own_result", args=[analysis.id]) if done else "",
             }
@@ -103,7 +144,8 @@ def subject_home(request: HttpRequest) -> HttpResponse:
     context = {
         "live_count": sum(state.status == ConsentStatus.GIVEN for state in states),
         "consents": [consent_card(state, erasures.get(state.purpose_id)) for state in states],
-        "recordings": recording_rows(request),
+        "recordings": recording_rows(request, subject),
+        "ways_back": ways_back(subject),
         "looks": looks[:5],
     }
     return render(request, "consent/subject_home.html", context)

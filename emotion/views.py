@@ -21,11 +21,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from consent.errors import ConsentRefused
+from consent.history import REASONS
 from consent.models import ConsentState, ConsentStatus, DataCategory, DataSubject
 from consent.views import own_subject
 from emotion.errors import EmotionError, UploadInvalid
+from emotion.home import closed_since, is_closed
 from emotion.inference.media import MediaRefused
 from emotion.intake import receive_upload
+from emotion.models import AnalysisState
 from emotion.results import find_recording, read_result
 from emotion.uploads import Receiving, new_idempotency_key
 from emotion.wording import in_words
@@ -118,9 +121,14 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     """One recording: how far its analysis is."""
     found = find_recording(actor_of(request), recording_id)
     analysis = found.analyses.order_by("-queued_at").first()
+    closed = is_closed(found, closed_since(own_subject(request)))
+    gone = _("Your consent has ended. Nobody can open this any more, and it is being erased.")
+    erased = found.erased_at or (analysis and analysis.state == AnalysisState.ERASED)
     context = {
         "recording": found,
         "analysis": analysis,
+        "reason_words": REASONS.get(analysis.reason, "") if analysis else "",
+        "ended": gone if closed and not erased else "",
         "state_url": reverse("own_recording", args=[found.id]),
         "result_url": reverse("own_result", args=[analysis.id]) if analysis else "",
         "back_url": reverse("subject_home"),
@@ -142,5 +150,7 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
         "entry_id": opened.entry_id,
         "back_url": reverse("own_recording", args=[recording.id]),
         "back_label": _("Recording"),
+        "again_url": reverse("upload", args=[recording.purpose_id]),
+        "withdraw_url": reverse("consent_withdraw", args=[recording.purpose_id]),
     }
     return render(request, "emotion/result.html", context)

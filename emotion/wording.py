@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
+
+from emotion.inference.quality import THRESHOLDS
+from emotion.movement_words import MOVEMENTS
 
 EXPRESSIONS = {
     "angry": gettext_lazy("angry"),
@@ -28,14 +32,40 @@ ABSTAINED = {
     "unclear": gettext_lazy("The face is covered, cut off or upside down."),
     "turned-away": gettext_lazy("The face is turned too far from the camera."),
 }
+QUALITY = {
+    "face_size_px": gettext_lazy("Size of the face (pixels)"),
+    "light": gettext_lazy("Light on the face (0 dark, 1 bright)"),
+    "burnt_out": gettext_lazy("Overexposed part of the face (0 to 1)"),
+    "sharpness": gettext_lazy("Sharpness (variance of the Laplacian)"),
+    "certainty": gettext_lazy("Certainty that it is a face (0 to 1)"),
+    "turn_degrees": gettext_lazy("Turned from the camera (degrees)"),
+}
 SHOWN_MOVEMENTS = 8
+CLEAR = 0.5
+"""The headline names an expression only if it has more than all the others together."""
 
 Parts = dict[str, dict[str, Any]]
 
 
-def bar(label: str, value: float) -> dict[str, Any]:
-    """One row of a bar list: value from 0 to 1."""
-    return {"label": label, "value": f"{value:.2f}", "percent": round(value * 100)}
+def per_cent(value: float) -> str:
+    """A share from 0 to 1 in words; never a bare 100 % or 0 %, which no model can know."""
+    if value > 0.995:
+        return _("over 99 %")
+    if value < 0.005:
+        return _("under 1 %")
+    return pgettext("a share, in per cent", "%(number)s %%") % {"number": round(value * 100)}
+
+
+def share_bar(label: str, value: float) -> dict[str, Any]:
+    """One row of a bar list whose values are shares from 0 to 1."""
+    return {"label": label, "value": per_cent(value), "percent": round(value * 100)}
+
+
+def movement_bar(name: str, value: float) -> dict[str, Any]:
+    """One row of the movements: in words, with the model's own name and its value from 0 to 1."""
+    label = MOVEMENTS.get(name, name)
+    shown = number_format(value, decimal_pos=2)
+    return {"label": label, "name": name, "value": shown, "percent": round(value * 100)}
 
 
 def in_words(parts: Parts) -> dict[str, Any]:
@@ -62,14 +92,25 @@ def in_words(parts: Parts) -> dict[str, Any]:
 
 
 def add_expression(context: dict[str, Any], part: dict[str, Any]) -> None:
-    """The seven classes, and the headline."""
+    """The seven classes, and the headline: it names one only if it has most of the share."""
     ranked = sorted(part["probabilities"].items(), key=lambda item: -item[1])
-    context["expressions"] = [bar(str(EXPRESSIONS[name]), value) for name, value in ranked]
-    name, value = ranked[0]
-    words = {"expression": EXPRESSIONS[name], "percent": round(value * 100)}
-    context["headline"] = _("The expression looked %(expression)s") % words
+    context["expressions"] = [share_bar(str(EXPRESSIONS[name]), value) for name, value in ranked]
+    (name, value), (second, next_value) = ranked[:2]
+    words = {"expression": EXPRESSIONS[name], "percent": per_cent(value)}
+    if value > CLEAR:
+        context["headline"] = _("The expression looked %(expression)s") % words
+        context["findings"].append(
+            _("Of seven expressions the models put %(percent)s on “%(expression)s”.") % words
+        )
+        return
+    context["headline"] = _("No clear expression")
+    words |= {"second": EXPRESSIONS[second], "second_percent": per_cent(next_value)}
     context["findings"].append(
-        _("Of seven expressions the models put %(percent)s %% on “%(expression)s”.") % words
+        _(
+            "The models did not agree: %(percent)s on “%(expression)s”, "
+            "%(second_percent)s on “%(second)s”."
+        )
+        % words
     )
 
 
@@ -77,7 +118,7 @@ def add_movements(context: dict[str, Any], part: dict[str, Any]) -> None:
     """The strongest facial movements."""
     moved = {name: value for name, value in part["values"].items() if name != "_neutral"}
     ranked = sorted(moved.items(), key=lambda item: -item[1])
-    rows = [bar(name, value) for name, value in ranked]
+    rows = [movement_bar(name, value) for name, value in ranked]
     context["movements"], context["all_movements"] = rows[:SHOWN_MOVEMENTS], rows
     smile = (moved.get("mouthSmileLeft", 0.0) + moved.get("mouthSmileRight", 0.0)) / 2
     if smile > 0.5:
@@ -85,21 +126,24 @@ def add_movements(context: dict[str, Any], part: dict[str, Any]) -> None:
 
 
 def quality_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the photograph was like, as terms and descriptions."""
-    labels = {
-        "face_size_px": _("Size of the face (pixels)"),
-        "light": _("Light on the face (0 dark, 1 bright)"),
-        "burnt_out": _("Overexposed share of the face (0 to 1)"),
-        "sharpness": _("Sharpness"),
-        "certainty": _("Certainty that it is a face (0 to 1)"),
-        "turn_degrees": _("Turned from the camera (degrees)"),
-    }
+    """What the photograph was like: term, and value with what was needed."""
     quality = summary.get("quality") or {}
     return [
-        (label, f"{quality[name]:.3g}")
-        for name, label in labels.items()
+        (str(label), measured(name, float(quality[name])))
+        for name, label in QUALITY.items()
         if isinstance(quality.get(name), int | float)
     ]
+
+
+def measured(name: str, value: float) -> str:
+    """A quality figure with the limit beyond which the models abstain."""
+    limit = THRESHOLDS[name]
+    shown = number_format(value, decimal_pos=0 if abs(value) >= 10 else 2)
+    if limit.least > float("-inf"):
+        needed = number_format(limit.least, decimal_pos=0 if limit.least >= 10 else 2)
+        return _("%(value)s; needed: at least %(limit)s") % {"value": shown, "limit": needed}
+    needed = number_format(limit.most, decimal_pos=0 if limit.most >= 10 else 2)
+    return _("%(value)s; needed: at most %(limit)s") % {"value": shown, "limit": needed}
 
 
 def model_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
