@@ -24,6 +24,8 @@ SCORE_AT_LEAST = 0.5
 SCORE_IN_TILES = 0.75
 SAME_FACE_IOU = 0.3
 SAME_FACE_COVERED = 0.5
+# Twice what the tiles are looked at with: more pixels would be averaged away again.
+LOOKED_AT = 4 * SIZE
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,6 @@ def square_input(pixels: Pixels) -> tuple[Array, int, Array]:
     padded = cv2.copyMakeBorder(
         pixels, top, side - height - top, left, side - width - left, cv2.BORDER_CONSTANT
     )
-    # Area averaging, because sampling alone would alias when a large photograph shrinks.
     method = cv2.INTER_AREA if side > SIZE else cv2.INTER_LINEAR
     small = cv2.resize(padded, (SIZE, SIZE), interpolation=method)
     tensor = small[None].astype(np.float32) / 127.5 - 1.0
@@ -95,20 +96,21 @@ def starts(length: int, side: int) -> list[int]:
 
 def find_faces(pixels: Pixels) -> list[Face]:
     """All faces in an RGB image (H, W, 3), the largest first."""
-    height, width = pixels.shape[:2]
+    scale = max(max(pixels.shape[:2]) / LOOKED_AT, 1.0)
+    size = (round(pixels.shape[1] / scale), round(pixels.shape[0] / scale))
+    # Area averaging, because sampling alone would alias when a large photograph shrinks.
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale > 1 else pixels
     found: list[Face] = []
-    for left, top, right, bottom in tiles(width, height):
+    for left, top, right, bottom in tiles(*size):
         corner = np.array([left, top], dtype=np.float32)
-        inner = np.array([left > 0, top > 0, right < width, bottom < height])
+        inner = np.array([left > 0, top > 0, right < size[0], bottom < size[1]])
         edges = np.array([left, top, right, bottom], dtype=np.float32)
         least = SCORE_IN_TILES if inner.any() else SCORE_AT_LEAST
-        for face in faces_in(pixels[top:bottom, left:right], least):
-            moved = Face(
-                (face.box.reshape(2, 2) + corner).reshape(4), face.points + corner, face.score
-            )
-            past = np.array([1, 1, -1, -1]) * (edges - moved.box) > 0
+        for face in faces_in(small[top:bottom, left:right], least):
+            box = (face.box.reshape(2, 2) + corner).reshape(4)
+            past = np.array([1, 1, -1, -1]) * (edges - box) > 0
             if not (past & inner).any():  # a face cut by a tile's edge is whole in the next tile
-                found.append(moved)
+                found.append(Face(box * scale, (face.points + corner) * scale, face.score))
     return distinct(found)
 
 

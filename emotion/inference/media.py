@@ -50,7 +50,7 @@ class DecodingChild:
     """One run of ``decode_child``. Every wait has an end; ``close`` ends it whatever it is doing."""
 
     def __init__(self, mode: str, max_bytes: int) -> None:
-        program = [sys.executable, "-I", "-S", str(CHILD)]
+        program = [sys.executable, "-I", "-S", "-B", str(CHILD)]
         self.process = subprocess.Popen(  # noqa: S603  # our own program, no shell, no outside argument
             [*program, mode, str(max_bytes), packages_folder()],
             stdin=subprocess.PIPE,
@@ -187,7 +187,7 @@ class PhotoProbe:
 def decode_photo(data: bytes) -> Pixels:
     """The picture as uint8 RGB (H, W, 3), turned as its EXIF orientation says.
 
-    Photographs with a side of 4096 pixels or more come reduced by 2 or 4 (``WORKING_SIDE``). Raises
+    Photographs with a side of 3200 pixels or more come reduced by 2 or 4 (``WORKING_SIDE``). Raises
     MediaRefused.
     """
     child = DecodingChild("pixels", PHOTO_MAX_BYTES)
