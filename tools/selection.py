@@ -16,11 +16,11 @@ PROCESSES = {"worker", "keeper"}  # fixtures that start them
 def part_of(item: pytest.Item) -> str:
     """The part that a test belongs to besides "all"; empty when it belongs to none."""
     fixtures = set(getattr(item, "fixturenames", ()))
-    if item.get_closest_marker("browser"):
-        return ""
+    if item.get_closest_marker("browser") or "templates" not in fixtures:
+        return ""  # without the tests' databases the engine makes no difference
     if item.get_closest_marker("processes") or fixtures & PROCESSES:
         return "queue"
-    return "databases" if "templates" in fixtures else ""
+    return "databases"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,6 +25,7 @@ from tools.installation import Installation, NotReady, from_environment, make_fo
 from tools.setup import ROOT, VENV
 
 STEP = 0.1  # seconds between two looks at the children
+WORKER_GRACE = 15.0  # seconds: an analysis under way may end, and Celery needs 5 when idle
 WEB_FIRST = (
     8.0  # seconds that the others wait for the web server, so that it has the cores at start
 )
@@ -102,7 +103,7 @@ def children(installation: Installation, host: str, port: int) -> list[Child]:
     ]  # fmt: skip
     return [
         Child("web", web, ROOT, common, installation),
-        Child("worker", worker, ROOT, common | broker, installation),
+        Child("worker", worker, ROOT, common | broker, installation, grace=WORKER_GRACE),
         Child("keeper", [python, "manage.py", "keeper"], ROOT, common, installation),
     ]
 
