@@ -16,6 +16,15 @@ from pathlib import Path
 ROOT = Path(tempfile.mkdtemp(prefix="consentry-tests-"))
 atexit.register(shutil.rmtree, ROOT, ignore_errors=True)
 
+
+def forget_queue(broker: str, queue: str) -> None:
+    """Leave no queue behind on a server that is not ours."""
+    from kombu import Connection
+
+    with Connection(broker) as connection:
+        connection.default_channel.queue_delete(queue)
+
+
 (ROOT / "keys").mkdir(mode=0o700)
 (ROOT / "var").mkdir(mode=0o700)
 for name in list(os.environ):
@@ -35,3 +44,5 @@ if server := os.environ.get("TEST_DATABASE_URL"):
     os.environ["KEYSTORE_URL"] = f"{server.rstrip('/')}/{run}_keys"
 if broker := os.environ.get("TEST_BROKER_URL"):
     os.environ["CELERY_BROKER_URL"] = broker
+    os.environ["CELERY_QUEUE"] = f"consentry-test-{os.getpid()}-{secrets.token_hex(3)}"
+    atexit.register(forget_queue, broker, os.environ["CELERY_QUEUE"])

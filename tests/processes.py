@@ -68,7 +68,7 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
                     child.wait()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0, what: str = "it") -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
     """The first true value of ``condition``; fails after ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
