@@ -99,7 +99,9 @@ def find_faces(pixels: Pixels) -> list[Face]:
     scale = max(max(pixels.shape[:2]) / LOOKED_AT, 1.0)
     size = (round(pixels.shape[1] / scale), round(pixels.shape[0] / scale))
     # Area averaging, because sampling alone would alias when a large photograph shrinks.
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale > 1 else pixels
+    small = pixels
+    if scale > 1:
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     found: list[Face] = []
     for left, top, right, bottom in tiles(*size):
         corner = np.array([left, top], dtype=np.float32)

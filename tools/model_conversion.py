@@ -1,0 +1,233 @@
+"""From the weights in a package to a model file: one function for each kind of source.
+
+Needs the packages that ``rebuild_models`` names; nothing of the project imports this at run time.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+OPSET = 17
+
+
+def imported(name: str) -> Any:
+    """A package that only the rebuilding needs; the project itself does not have it."""
+    return import_module(name)
+
+
+def from_tflite(body: bytes) -> Any:
+    """An ONNX model from a TensorFlow Lite file."""
+    tf2onnx = imported("tf2onnx")
+
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+        file.write(body)
+        file.flush()
+        model, _tensors = tf2onnx.convert.from_tflite(file.name, opset=OPSET)
+    return model
+
+
+def from_function(function: Callable[[Any], Any], shape: list[int | None], name: str) -> bytes:
+    """The bytes of an ONNX model from a TensorFlow function of one float32 input."""
+    tf, tf2onnx = imported("tensorflow"), imported("tf2onnx")
+
+    signature = [tf.TensorSpec(shape, tf.float32, name=name)]
+    traced = tf.function(function, input_signature=signature)
+    model, _tensors = tf2onnx.convert.from_function(traced, signature, opset=OPSET)
+    return bytes(model.SerializeToString())
+
+
+def without_prelu(model: Any) -> bytes:
+    """Each PRelu as a·x + (1 - a)·relu(x) with two depthwise 1 x 1 convolutions.
+
+    ONNX Runtime's PRelu is slow on a CPU: the landmark model took 12.5 ms with it and 5.6 ms so.
+    """
+    np = imported("numpy")
+    helper, numpy_helper = imported("onnx.helper"), imported("onnx.numpy_helper")
+
+    weights = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type != "PRelu":
+            nodes.append(node)
+            continue
+        slope = weights[node.input[1]].reshape(-1, 1, 1, 1).astype(np.float32)
+        name, groups = node.output[0], len(slope)
+        for suffix, value in (("_a", slope), ("_b", 1 - slope)):
+            model.graph.initializer.append(numpy_helper.from_array(value, name + suffix))
+        nodes += [
+            helper.make_node("Relu", [node.input[0]], [f"{name}_relu"]),
+            helper.make_node("Conv", [node.input[0], f"{name}_a"], [f"{name}_1"], group=groups),
+            helper.make_node("Conv", [f"{name}_relu", f"{name}_b"], [f"{name}_2"], group=groups),
+            helper.make_node("Add", [f"{name}_1", f"{name}_2"], [name]),
+        ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return bytes(model.SerializeToString())
+
+
+def from_keras(body: bytes) -> bytes:
+    """``fer``: a Keras file."""
+    tf = imported("tensorflow")
+
+    with tempfile.NamedTemporaryFile(suffix=".hdf5") as file:
+        file.write(body)
+        file.flush()
+        network = tf.keras.models.load_model(file.name, compile=False)
+    return from_function(lambda x: network(x, training=False), [None, 64, 64, 1], "input")
+
+
+def decoded_weights(groups: list[dict[str, Any]], body: bytes) -> dict[str, Any]:
+    """Weights of a TensorFlow.js manifest; quantised ones as scale · q + min."""
+    np = imported("numpy")
+
+    found, at = {}, 0
+    for weight in (weight for group in groups for weight in group["weights"]):
+        rule = weight.get("quantization")
+        kind = np.dtype(rule["dtype"] if rule else weight["dtype"])
+        count = int(np.prod(weight["shape"], dtype=np.int64))
+        raw = np.frombuffer(body, kind, count, at).reshape(weight["shape"])
+        at += count * kind.itemsize
+        if rule and "scale" in rule:
+            raw = (raw * np.float32(rule["scale"]) + np.float32(rule["min"])).astype(np.float32)
+        found[weight["name"]] = raw
+    if at != len(body):
+        raise SystemExit(f"weights: expected {at} bytes, got {len(body)}")
+    return found
+
+
+def from_tfjs_graph(topology: bytes, body: bytes) -> bytes:
+    """``human``: a TensorFlow.js graph model, evaluated node by node while TensorFlow traces it."""
+    tf = imported("tensorflow")
+
+    model = json.loads(topology)
+    weights = decoded_weights(model["weightsManifest"], body)
+
+    def text(node: dict[str, Any], name: str) -> str:
+        return base64.b64decode(node["attr"][name]["s"]).decode()
+
+    def numbers(node: dict[str, Any], name: str) -> list[int]:
+        return [int(number) for number in node["attr"][name]["list"]["i"]]
+
+    def fused(node: dict[str, Any], x: Any, kernel: Any, bias: Any) -> Any:
+        steps = [base64.b64decode(step).decode() for step in node["attr"]["fused_ops"]["list"]["s"]]
+        y = tf.nn.conv2d(x, kernel, numbers(node, "strides"), text(node, "padding")) + bias
+        if steps not in (["BiasAdd"], ["BiasAdd", "Relu"]):
+            raise SystemExit(f"unknown fused steps: {steps}")
+        return tf.nn.relu(y) if "Relu" in steps else y
+
+    by_op: dict[str, Callable[..., Any]] = {
+        "_FusedConv2D": fused,
+        "DepthwiseConv2dNative": lambda node, x, kernel: tf.nn.depthwise_conv2d(
+            x, kernel, numbers(node, "strides"), text(node, "padding")
+        ),
+        "MaxPool": lambda node, x: tf.nn.max_pool2d(
+            x, numbers(node, "ksize"), numbers(node, "strides"), text(node, "padding")
+        ),
+        "AddV2": lambda node, x, y: x + y,
+        "Relu": lambda node, x: tf.nn.relu(x),
+        "Mean": lambda node, x, axes: tf.reduce_mean(x, [int(axis) for axis in axes]),
+        "Softmax": lambda node, x: tf.nn.softmax(x),
+        "Identity": lambda node, x: tf.identity(x),
+    }
+
+    def network(x: Any) -> Any:
+        values: dict[str, Any] = dict(weights)
+        for node in model["modelTopology"]["node"]:
+            if node["op"] == "Placeholder":
+                values[node["name"]] = x
+            elif node["op"] != "Const":
+                inputs = [values[name.split(":")[0]] for name in node["input"]]
+                values[node["name"]] = by_op[node["op"]](node, *inputs)
+        return values["Identity"]
+
+    return from_function(network, [None, 64, 64, 1], "input_1")
+
+
+def from_faceapi(listed: bytes, body: bytes) -> bytes:
+    """``face-api``: four dense blocks of separable convolutions, as its source builds them."""
+    tf = imported("tensorflow")
+
+    w = decoded_weights(json.loads(listed), body)
+
+    def separable(x: Any, name: str, stride: int) -> Any:
+        kernels = w[f"{name}/depthwise_filter"], w[f"{name}/pointwise_filter"]
+        return (
+            tf.nn.separable_conv2d(x, *kernels, [1, stride, stride, 1], "SAME") + w[f"{name}/bias"]
+        )
+
+    def block(x: Any, name: str) -> Any:
+        if name == "dense0":
+            first = tf.nn.conv2d(x, w["dense0/conv0/filters"], 2, "SAME") + w["dense0/conv0/bias"]
+        else:
+            first = separable(x, f"{name}/conv0", 2)
+        first = tf.nn.relu(first)
+        second = separable(first, f"{name}/conv1", 1)
+        third = separable(tf.nn.relu(first + second), f"{name}/conv2", 1)
+        fourth = separable(tf.nn.relu(first + second + third), f"{name}/conv3", 1)
+        return tf.nn.relu(first + second + third + fourth)
+
+    def network(x: Any) -> Any:
+        y = (tf.transpose(x, [0, 2, 3, 1]) - [122.782, 117.001, 104.298]) / 255.0
+        for name in ("dense0", "dense1", "dense2", "dense3"):
+            y = block(y, name)
+        y = tf.nn.avg_pool2d(y, 7, 2, "VALID")
+        return tf.nn.softmax(tf.reshape(y, [-1, 256]) @ w["fc/weights"] + w["fc/bias"])
+
+    return from_function(network, [None, 3, 112, 112], "rgb")
+
+
+def wire(body: bytes) -> Iterator[tuple[int, Any]]:
+    """The fields of a protobuf message: (number, integer or bytes)."""
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = body[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    while at < len(body):
+        tag = varint()
+        size = {1: 8, 5: 4}.get(tag & 7)
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+            continue
+        size = varint() if size is None else size
+        yield tag >> 3, body[at : at + size]
+        at += size
+
+
+def canonical_face(body: bytes) -> bytes:
+    """The mesh of MediaPipe's GeometryPipelineMetadata: vertices (x, y, z, u, v), landmarks and weights."""
+    np = imported("numpy")
+
+    vertices: list[float] = []
+    basis: list[tuple[int, float]] = []
+    for number, value in wire(body):
+        if number == 1:
+            for inner, packed in wire(value):
+                if inner == 3:  # one float each, or many packed
+                    vertices += struct.unpack(f"<{len(packed) // 4}f", packed)
+        elif number == 2:
+            landmark = dict(wire(value))
+            basis.append((landmark.get(1, 0), struct.unpack("<f", landmark[2])[0]))
+    held = io.BytesIO()
+    np.savez(
+        held,
+        V=np.array(vertices, np.float32).reshape(-1, 5)[:, :3],
+        ids=np.array([index for index, _weight in basis]),
+        w=np.array([weight for _index, weight in basis]),
+    )
+    return held.getvalue()
