@@ -73,7 +73,9 @@ def category_choices(purpose: Purpose) -> list[dict[str, Any]]:
     """The choices on the notice page, in the purpose's order; none is ticked."""
     labels = dict(DataCategory.choices)
     helps = {
-        DataCategory.MEDIA: _("Needed to take part. Sealed on arrival, never shown to others."),
+        DataCategory.MEDIA: _("Needed to take part. Sealed on arrival, deleted once measured.")
+        if not purpose.keep_media
+        else _("Needed to take part. Sealed on arrival; you see who looks at one, and why."),
         DataCategory.EXPRESSION: _("What the face shows, in seven classes. Not what you feel."),
         DataCategory.BLENDSHAPES: _("How far muscles move, for instance the corners of the mouth."),
     }

@@ -50,15 +50,24 @@ Parts = dict[str, dict[str, Any]]
 def per_cent(value: float) -> str:
     """A share from 0 to 1 in words; never a bare 100 % or 0 %, which no model can know."""
     if value > 0.995:
-        return _("over 99 %")
+        return _("over 99\u00a0%")
     if value < 0.005:
-        return _("under 1 %")
-    return pgettext("a share, in per cent", "%(number)s %%") % {"number": round(value * 100)}
+        return _("under 1\u00a0%")
+    return shown_per_cent(value)
+
+
+def shown_per_cent(value: float) -> str:
+    """The same for a narrow column, held together by no-break spaces."""
+    if value > 0.995:
+        return ">\u00a099\u00a0%"
+    if value < 0.005:
+        return "<\u00a01\u00a0%"
+    return pgettext("a share, in per cent", "%(number)s\u00a0%%") % {"number": round(value * 100)}
 
 
 def share_bar(label: str, value: float) -> dict[str, Any]:
     """One row of a bar list whose values are shares from 0 to 1."""
-    return {"label": label, "value": per_cent(value), "percent": round(value * 100)}
+    return {"label": label, "value": shown_per_cent(value), "percent": round(value * 100)}
 
 
 def movement_bar(name: str, value: float) -> dict[str, Any]:
