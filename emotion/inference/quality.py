@@ -46,19 +46,19 @@ THRESHOLDS = {
         "95th percentile of the luma in the face's box, 0 to 1",
         "too-dark",
         "below, sensor noise outweighs the shading of an expression: measured, a plain smile fell from "
-        "82 % at 0.18 to 58 % at 0.13",
+        "84 % at 0.18 to 59 % at 0.13",
         least=0.15,
     ),
     "burnt_out": Threshold(
         "share of the face's box at 250 or more of 255, 0 to 1",
         "too-bright",
-        "measured, a plain smile was still seen at 0.58; beyond, the landmarks were lost",
+        "measured, a plain smile fell from 91 % at 0.58 to 50 % at 0.66",
         most=0.6,
     ),
     "sharpness": Threshold(
         "variance of the Laplacian at 96 pixels and even contrast",
         "too-blurred",
-        "measured, at 14 the landmarks were off by 3 % of the eye distance and a plain smile had fallen "
+        "measured, at 14 the landmarks were off by 4 % of the eye distance and a plain smile had fallen "
         "to 63 %, at 9 to 40 %",
         least=15.0,
     ),
