@@ -20,9 +20,9 @@ from consent.enforcement import (
 from consent.errors import ConsentRefused
 from consent.models import ConsentState, ConsentStatus, Purpose, PurposeState
 from consent.purposes import close_purpose
-from consent.records import lock_state
+from consent.records import give_consent, lock_state
 from consent.withdrawals import withdraw
-from tests.cast import Person, Study, consent, consenting, open_study
+from tests.cast import Person, Study, consenting, open_study
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MEDIA = frozenset({"media"})
@@ -106,7 +106,8 @@ def test_a_permit_dies_with_any_change_of_the_consent(fresh_db: None) -> None:
     person = consenting(study)
     permit = permit_of(study, person)
     permit.recheck()
-    consent(person, study.purpose, ["media"])  # still a yes, but another one
+    notice = study.purpose.notices.get()
+    give_consent(person.actor, person.subject, notice, ["media"])  # still a yes, but another one
     with pytest.raises(ConsentRefused) as refused:
         permit.recheck()
     assert refused.value.reason == ReasonCode.CONSENT_CHANGED
