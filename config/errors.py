@@ -53,6 +53,7 @@ STATUS: dict[type[Exception], int] = {
     vault_errors.KeystoreUnavailable: 503,
     vault_errors.RootKeyMissing: 503,
     vault_errors.WrongRootKey: 503,
+    vault_errors.StorageFull: 507,
     vault_errors.VaultError: 500,
     log_errors.AuditLogError: 503,
 }

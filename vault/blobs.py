@@ -13,9 +13,12 @@ reaches the disk.
 
 from __future__ import annotations
 
+import errno
 import hmac
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -35,9 +38,10 @@ from vault.aead import (
     Label,
     derive,
 )
-from vault.errors import BlobExists, Tampered
+from vault.errors import BlobExists, StorageFull, Tampered
 
 CHUNK_BYTES = 16 * 1024
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
 PREFIX_BYTES = SALT_BYTES + COMMITMENT_BYTES
 INFO_PREFIX = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
@@ -46,6 +50,17 @@ INFO_PREFIX = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
 def input_key(data_key: bytes) -> bytes:
     """The chunked-encryption input key of a data key."""
     return derive(data_key, Label.BLOB, b"", KEY_BYTES)
+
+
+@contextmanager
+def told_when_full() -> Iterator[None]:
+    """Raise StorageFull for the errors by which a file system says that nothing more fits."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise StorageFull("there is no room left for sealed media; nothing was stored") from error
 
 
 class BlobWriter:
@@ -61,14 +76,16 @@ class BlobWriter:
         self.path = path
         self.size = 0
         self._encryptor = Cobblestone256Encryptor(input_key(data_key), context)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._temporary = path.parent / f".{path.name}.{os.urandom(8).hex()}.partial"
-        handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with told_when_full():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file: io.BufferedWriter | None = os.fdopen(handle, "wb")
 
     def write(self, chunk: bytes) -> int:
         """Seal some more bytes; how many were taken, which is all of them."""
-        self._open_file().write(self._encryptor.update(chunk))
+        with told_when_full():
+            self._open_file().write(self._encryptor.update(chunk))
         self.size += len(chunk)
         return len(chunk)
 
@@ -76,12 +93,13 @@ class BlobWriter:
         """Finish the file, make it durable and give it its name."""
         file = self._open_file()
         try:
-            file.write(self._encryptor.finalize())
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            self._file = None
-            self._temporary.replace(self.path)
+            with told_when_full():
+                file.write(self._encryptor.finalize())
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+                self._file = None
+                self._temporary.replace(self.path)
         except BaseException:
             self.abort()
             raise
@@ -90,8 +108,9 @@ class BlobWriter:
     def abort(self) -> None:
         """Throw away what was written; nothing happens after ``commit``."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            with suppress(OSError):  # closing writes what waits, which a full disk refuses again
+                file.close()
         self._temporary.unlink(missing_ok=True)
 
     def _open_file(self) -> io.BufferedWriter:

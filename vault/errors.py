@@ -91,3 +91,9 @@ class BlobExists(VaultError):
     """A sealed blob is written once and never over another."""
 
     code = "blob-exists"
+
+
+class StorageFull(VaultError):
+    """The disk, or this user's share of it, is full: nothing was stored."""
+
+    code = "storage-full"

@@ -1,0 +1,294 @@
+"""Withdrawals and deaths at every moment: never a result without consent, never a recording forgotten."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent.enforcement import Operation
+from consent.errors import ConsentRefused
+from consent.withdrawals import withdraw
+from emotion import analyses
+from emotion.analyses import (
+    Claim,
+    Superseded,
+    claim,
+    commit_results,
+    permit_for,
+    read_face,
+    run_analysis,
+    save_results,
+    sealed_result,
+)
+from emotion.erasure import drain
+from emotion.models import Analysis, AnalysisState, Recording, Result
+from emotion.sweeping import requeue_stale
+from tests.cast import PHOTO, Person, Study, consent, consenting, open_study, upload
+from tests.faults.leftovers import ENDED, NOTHING, living_keys, rows, sealed_files
+from tests.processes import KEEPER, WORKER, running, wait_for
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+@pytest.fixture
+def study() -> Study:
+    return open_study()
+
+
+@pytest.fixture
+def person(study: Study) -> Person:
+    return consenting(study)
+
+
+@pytest.fixture
+def waiting(study: Study, person: Person) -> Analysis:
+    """An accepted upload whose analysis nobody has claimed yet."""
+    return accepted(study, study.key())
+
+
+def accepted(study: Study, key: str) -> Analysis:
+    answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
+    assert answer.status_code == 202, answer.content
+    return Analysis.objects.select_related("recording").get(pk=answer.json()["analyses"][0]["id"])
+
+
+def held(row: Analysis) -> Claim:
+    taken = claim(row.id)
+    assert taken is not None
+    return taken
+
+
+def nothing_came_of(row: Analysis, person: Person) -> None:
+    """No result, no key, no media, and the row has ended."""
+    drain()
+    row.refresh_from_db()
+    assert row.state in ENDED - {"done"}
+    assert not Result.objects.exists()
+    assert not living_keys(person.subject)
+    assert not [path for path in sealed_files() if row.recording_id.hex in path.name]
+
+
+def refusals(action: Action) -> list[str | None]:
+    integrate_once()
+    found = LogEntry.objects.filter(action=action, outcome="refused")
+    return list(found.values_list("reason", flat=True))
+
+
+def test_withdrawal_between_upload_and_claim(
+    study: Study, person: Person, waiting: Analysis
+) -> None:
+    withdraw(person.actor, person.subject, study.purpose)
+    run_analysis(waiting.id)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.reason) == (AnalysisState.REFUSED, "consent-withdrawn")
+    assert refusals(Action.ANALYSIS_REFUSE) == ["consent-withdrawn"]
+    nothing_came_of(waiting, person)
+
+
+@pytest.mark.parametrize("step", ["decode_photo", "analyse_photo", "create_data_key"])
+def test_withdrawal_during_the_work(
+    study: Study, person: Person, waiting: Analysis, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    real: Callable[..., Any] = getattr(analyses, step)
+
+    def withdrawn_before(*args: Any, **kwargs: Any) -> Any:
+        withdraw(person.actor, person.subject, study.purpose)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(analyses, step, withdrawn_before)
+    run_analysis(waiting.id)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.reason) == (AnalysisState.REFUSED, "consent-withdrawn")
+    nothing_came_of(waiting, person)
+
+
+def test_no_inference_after_a_withdrawal_during_decoding(
+    study: Study, person: Person, waiting: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(data: bytes) -> Any:
+        withdraw(person.actor, person.subject, study.purpose)
+
+    def inferred(*args: Any) -> Any:
+        raise AssertionError("a face was measured after the withdrawal")
+
+    monkeypatch.setattr(analyses, "decode_photo", decoded)
+    monkeypatch.setattr(analyses, "analyse_photo", inferred)
+    with pytest.raises(ConsentRefused):
+        read_face(held(waiting))
+
+
+def test_withdrawal_between_inference_and_save(
+    study: Study, person: Person, waiting: Analysis
+) -> None:
+    mine = held(waiting)
+    reading, chosen = read_face(mine)
+    withdraw(person.actor, person.subject, study.purpose)
+    with pytest.raises(ConsentRefused):
+        save_results(mine, reading, chosen)
+    nothing_came_of(waiting, person)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_withdrawal_between_sealing_and_save(
+    study: Study, person: Person, waiting: Analysis, again: bool
+) -> None:
+    """Also when the person has consented anew: that consent did not cover this recording."""
+    mine = held(waiting)
+    reading, chosen = read_face(mine)
+    permit = permit_for(mine, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
+    rows = [sealed_result(permit, mine, *part) for part in reading.parts().items()]
+    withdraw(person.actor, person.subject, study.purpose)
+    if again:
+        consent(person, study.purpose)
+    with pytest.raises(ConsentRefused):
+        commit_results(mine, permit, rows)
+    assert not Result.objects.exists()
+    nothing_came_of(waiting, person)
+
+
+def test_a_lost_lease_between_sealing_and_save(person: Person, waiting: Analysis) -> None:
+    slow = held(waiting)
+    reading, chosen = read_face(slow)
+    permit = permit_for(slow, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
+    rows = [sealed_result(permit, slow, *part) for part in reading.parts().items()]
+    Analysis.objects.filter(pk=waiting.pk).update(lease_until=timezone.now() - timedelta(days=1))
+    assert held(waiting).attempt == 2
+    with pytest.raises(Superseded):
+        commit_results(slow, permit, rows)
+    assert not Result.objects.exists()
+
+
+def test_retention_that_ends_between_inference_and_save(waiting: Analysis) -> None:
+    mine = held(waiting)
+    reading, chosen = read_face(mine)
+    Recording.objects.update(retain_until=timezone.now())
+    with pytest.raises(ConsentRefused) as refused:
+        save_results(mine, reading, chosen)
+    assert refused.value.reason == "retention-passed"
+    assert not Result.objects.exists()
+
+
+@pytest.mark.processes
+def test_withdrawal_while_a_real_worker_works(
+    study: Study, person: Person, worker: subprocess.Popen[bytes]
+) -> None:
+    key = study.key()
+    mine = [accepted(study, key) for _number in range(4)]
+    wait_for(lambda: Analysis.objects.filter(state="running").exists(), what="the worker")
+    withdraw(person.actor, person.subject, study.purpose)
+    seen_after = Result.objects.count()
+    wait_for(
+        lambda: not Analysis.objects.filter(state__in=["queued", "running"]).exists(),
+        what="the end of every row",
+    )
+    assert Result.objects.count() <= seen_after, "a result was saved after the withdrawal"
+    for row in mine:
+        nothing_came_of(row, person)
+
+
+def test_two_uploads_with_one_key_at_once(study: Study, person: Person) -> None:
+    key, before = study.key(), sealed_files()
+    answers: list[Any] = []
+    together = threading.Barrier(4)
+
+    def send() -> None:
+        together.wait()
+        answers.append(upload(key, "P-001", study.purpose.id, PHOTO.read_bytes(), "one-key"))
+        connections.close_all()
+
+    senders = [threading.Thread(target=send) for _number in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    told = {(answer.status_code, answer.json().get("code", "")) for answer in answers}
+    assert told <= {(202, ""), (409, "idempotency-in-progress")}
+    assert (202, "") in told
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
+    assert Recording.objects.count() == Analysis.objects.count() == 1
+    assert len(sealed_files() - before) == 1
+    assert len(living_keys(person.subject)) == 1
+
+
+@pytest.mark.processes
+def test_a_killed_worker_loses_nothing(study: Study, person: Person, tmp_path: Path) -> None:
+    with running(WORKER, tmp_path / "first.log") as first:
+        row = accepted(study, study.key())
+        wait_for(lambda: Analysis.objects.get(pk=row.pk).state == "running", what="the worker")
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    row.refresh_from_db()
+    assert (row.state, row.attempt) == (AnalysisState.RUNNING, 1)
+    assert claim(row.id) is None, "the lease still holds"
+    Analysis.objects.filter(pk=row.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    with running(WORKER, tmp_path / "second.log"), running(KEEPER, tmp_path / "keeper.log"):
+        wait_for(lambda: Analysis.objects.get(pk=row.pk).state in ENDED, what="the second worker")
+    row.refresh_from_db()
+    assert (row.state, row.attempt) == (AnalysisState.DONE, 2)
+    assert Result.objects.filter(analysis=row).count() == 3
+
+
+@pytest.mark.processes
+def test_a_wiped_broker_loses_nothing(study: Study, person: Person, tmp_path: Path) -> None:
+    key = study.key()
+    mine = [accepted(study, key) for _number in range(2)]
+    if settings.CELERY_BROKER_URL.startswith("filesystem"):
+        for message in (Path(settings.BROKER_DIR) / "queue").glob("*"):
+            message.unlink()
+    # as the keeper finds them a minute later
+    Analysis.objects.update(queued_at=timezone.now() - timedelta(minutes=1))
+    with running(WORKER, tmp_path / "worker.log"), running(KEEPER, tmp_path / "keeper.log"):
+        for row in mine:
+            wait_for(lambda row=row: Analysis.objects.get(pk=row.pk).state in ENDED, what="it")
+    assert {Analysis.objects.get(pk=row.pk).state for row in mine} == {"done"}
+
+
+def test_a_row_that_no_worker_ever_ends_fails_with_a_reason(waiting: Analysis) -> None:
+    for _attempt in range(3):
+        assert claim(waiting.id) is not None
+        Analysis.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert claim(waiting.id) is None
+    requeue_stale()
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.reason) == (AnalysisState.FAILED, "attempts-exhausted")
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[None]:
+    """Media lie on a file system of 32 KiB, which the photograph does not fit on."""
+    small, usual = tmp_path / "small", settings.BLOB_DIR
+    small.mkdir()
+    mounted = subprocess.run(
+        ["/usr/bin/env", "mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(small)],
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted without being root")
+    settings.BLOB_DIR = small
+    yield
+    settings.BLOB_DIR = usual
+    subprocess.run(["/usr/bin/env", "umount", str(small)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    study: Study, person: Person, full_disk: None
+) -> None:
+    answer = upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes(), "again")
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage-full")
+    assert not sealed_files()
+    assert rows() == NOTHING
+    assert not living_keys(person.subject)
