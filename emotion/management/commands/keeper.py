@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from audit_log.sequencer import integrate_once
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections, connections
 
+from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
 from consent.messages import deliver_waiting
 from consent.retention import expire_consents
