@@ -224,7 +224,7 @@ def test_whole_life_of_a_consent_without_scripting(site: str, unscripted: Browse
     page.get_by_role("link", name="Open the result").click()
     heading(page, "The expression looked happy")
     page.get_by_text("All 51 movements as a table").click()
-    expect(page.get_by_role("cell", name="mouthSmileLeft")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="mouthSmileLeft")).to_be_visible()
     page.get_by_role("link", name="Who else looked").click()
     expect(page.get_by_text("A result about you was read").first).to_be_visible()
     page.get_by_role("link", name="My studies").click()
