@@ -285,7 +285,9 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "consentry@localhost")
 
 # --- API -----------------------------------------------------------------------------------------
 
+API_RATE = env.text("API_RATE", "3000/min")  # of one client
 REST_FRAMEWORK = {
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.ClientThrottle"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
