@@ -172,6 +172,16 @@ def test_a_lost_lease_between_sealing_and_save(person: Person, waiting: Analysis
     assert not Result.objects.exists()
 
 
+def test_a_discarded_result_leaves_no_key(person: Person, waiting: Analysis) -> None:
+    slow = held(waiting)
+    reading, chosen = read_face(slow)
+    Analysis.objects.filter(pk=waiting.pk).update(lease_until=timezone.now() - timedelta(days=1))
+    held(waiting)
+    with pytest.raises(Superseded):
+        save_results(slow, reading, chosen)
+    assert living_keys(person.subject) == [waiting.recording.media_key_id]
+
+
 def test_retention_that_ends_between_inference_and_save(waiting: Analysis) -> None:
     mine = held(waiting)
     reading, chosen = read_face(mine)
