@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from accounts.languages import choose_language
 from config import views
 
 urlpatterns = [
@@ -19,7 +20,7 @@ urlpatterns = [
     path("operate/", include("consent.operator_urls")),
     path("operate/", include("accounts.operator_urls")),
     path("", include("audit_log.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", choose_language, name="set_language"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/v1/", include("consent.api_urls")),
     path("api/v1/", include("emotion.api_urls")),

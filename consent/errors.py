@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from audit_log.actions import ReasonCode
 
 
@@ -14,22 +17,22 @@ class ConsentError(Exception):
 class ConsentRefused(ConsentError):
     """The gate says no. ``code`` is the reason, one of the closed list."""
 
-    def __init__(self, reason: ReasonCode, message: str = "") -> None:
+    def __init__(self, reason: ReasonCode, message: str | Promise = "") -> None:
         self.reason = reason
         self.code = reason.value
-        super().__init__(message or REFUSALS.get(reason, "The gate refused this operation."))
+        super().__init__(message or REFUSALS.get(reason, _("The gate refused this operation.")))
 
 
 REFUSALS = {
-    ReasonCode.NO_CONSENT: "This person has given no consent to this purpose.",
-    ReasonCode.CONSENT_WITHDRAWN: "This person has withdrawn their consent to this purpose.",
-    ReasonCode.CONSENT_REFUSED: "This person has refused this purpose.",
-    ReasonCode.CONSENT_EXPIRED: "The consent to this purpose has ended and was not renewed.",
-    ReasonCode.CONSENT_CHANGED: "The consent changed while the operation was under way.",
-    ReasonCode.CATEGORY_NOT_CONSENTED: "The consent does not cover this data category.",
-    ReasonCode.PURPOSE_NOT_OPEN: "This purpose is not open.",
-    ReasonCode.RETENTION_NOT_SET: "The purpose has no retention period, so nothing may be kept.",
-    ReasonCode.RETENTION_PASSED: "The retention period of this recording is over.",
+    ReasonCode.NO_CONSENT: _("This person has given no consent to this purpose."),
+    ReasonCode.CONSENT_WITHDRAWN: _("This person has withdrawn their consent to this purpose."),
+    ReasonCode.CONSENT_REFUSED: _("This person has refused this purpose."),
+    ReasonCode.CONSENT_EXPIRED: _("The consent to this purpose has ended and was not renewed."),
+    ReasonCode.CONSENT_CHANGED: _("The consent changed while the operation was under way."),
+    ReasonCode.CATEGORY_NOT_CONSENTED: _("The consent does not cover this data category."),
+    ReasonCode.PURPOSE_NOT_OPEN: _("This purpose is not open."),
+    ReasonCode.RETENTION_NOT_SET: _("The purpose has no retention period, so nothing may be kept."),
+    ReasonCode.RETENTION_PASSED: _("The retention period of this recording is over."),
 }
 
 

@@ -15,6 +15,8 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, override
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
@@ -23,13 +25,15 @@ from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.errors import InvalidPurpose, InvitationInvalid
-from consent.messages import queue_message
+from consent.messages import language_for, queue_message
 from consent.models import DataSubject, Invitation, Purpose, PurposeState
 from consent.records import record_request, subject_log_name
 from vault.tags import tagger
 
 VALID_FOR = timedelta(days=14)
-REFUSAL = "This invitation is not valid: it was used, has expired, or was replaced by a newer one."
+REFUSAL = gettext_lazy(
+    "This invitation is not valid: it was used, has expired, or was replaced by a newer one."
+)
 
 
 def token_hash(token: str) -> bytes:
@@ -85,19 +89,25 @@ def create_invitation(
 def send_invitation(actor: Actor, subject: DataSubject, purpose: Purpose) -> None:
     """Queue an invitation to the person's own address; raises UnknownSubject when there is none."""
     token = create_invitation(actor, subject, purpose, show_to_operator=False)
+    with override(language_for(subject, purpose)):
+        heading = _("Invitation: %(purpose)s") % {"purpose": purpose.name}
+        paragraphs = [
+            _("%(controller)s invites you to take part in “%(purpose)s”.")
+            % {"controller": purpose.controller, "purpose": purpose.name},
+            _(
+                "Nothing is recorded before you have read what it is about and said yes. "
+                "You can say no, and you can withdraw at any time."
+            ),
+            invitation_url(token),
+            _("The link works once and for 14 days. Do not pass it on: it is yours alone."),
+        ]
     queue_message(
         actor,
         subject,
         purpose,
         kind="invitation",
-        heading=f"Invitation: {purpose.name}",
-        text=(
-            f"{purpose.controller} invites you to take part in “{purpose.name}”.\n\n"
-            "Nothing is recorded before you have read what it is about and said yes. "
-            "You can say no, and you can withdraw at any time.\n\n"
-            f"{invitation_url(token)}\n\n"
-            "The link works once and for 14 days. Do not pass it on: it is yours alone."
-        ),
+        heading=heading,
+        text="\n\n".join(paragraphs),
     )
 
 

@@ -23,13 +23,26 @@ from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from consent.enforcement import AccountPermit, AccountUse, require_account_use
 from consent.errors import UnknownSubject
-from consent.models import Contact, DataSubject, OutboxMessage, Purpose
+from consent.models import Contact, DataSubject, Notice, OutboxMessage, Purpose
 from consent.subjects import contact_unit
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import seal, unseal
 from vault.units import Row, Unit
 
 ATTEMPTS = 8
+
+
+def language_for(subject: DataSubject, purpose: Purpose | None = None) -> str:
+    """The language in which to write to a person.
+
+    The one they chose or read before; for a stranger the only language in which the purpose has a
+    notice, if there is just one; else the installation's.
+    """
+    if subject.user is not None and subject.user.language:
+        return subject.user.language
+    notices = purpose.notices.all() if purpose else Notice.objects.none()
+    languages = set(notices.values_list("language", flat=True))
+    return languages.pop() if len(languages) == 1 else settings.LANGUAGE_CODE
 
 
 def message_unit(subject_id: UUID) -> Unit:

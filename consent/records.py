@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from audit_log.actions import Action
@@ -38,7 +39,9 @@ def subject_log_name(tags: Tagger) -> str:
 def require_subject(actor: Actor, subject: DataSubject) -> None:
     """Raise NotTheSubject unless the actor is this very person."""
     if actor.kind != "subject" or actor.id is None or actor.id != subject.user_id:
-        raise NotTheSubject("Consent is the data subject's own act; nobody can give it for them.")
+        raise NotTheSubject(
+            _("Consent is the data subject's own act; nobody can give it for them.")
+        )
 
 
 def lock_state(subject_id: UUID, purpose_id: UUID) -> ConsentState:
@@ -147,7 +150,7 @@ def notice_in_force(purpose: Purpose, language: str) -> Notice:
     """The newest published notice, in the language asked for or else in English or any."""
     newest = purpose.notices.order_by("-version").first()
     if newest is None:
-        raise InvalidNotice("This purpose has no published privacy notice.")
+        raise InvalidNotice(_("This purpose has no published privacy notice."))
     of_version = {n.language: n for n in purpose.notices.filter(version=newest.version)}
     return of_version.get(language) or of_version.get("en") or newest
 
@@ -156,11 +159,16 @@ def check_choices(purpose: Purpose, categories: list[str]) -> list[str]:
     """The chosen categories in the purpose's order; raises InvalidChoice on anything else."""
     unknown = sorted(set(categories) - set(purpose.categories))
     if unknown:
-        raise InvalidChoice(f"These data categories are not part of this purpose: {unknown}.")
+        raise InvalidChoice(
+            _("These data categories are not part of this purpose: %(names)s.")
+            % {"names": ", ".join(unknown)}
+        )
     if DataCategory.MEDIA not in categories:
         raise InvalidChoice(
-            "Without photographs of your face this study can do nothing: "
-            "choose them, or say no to the study."
+            _(
+                "Without photographs of your face this study can do nothing: "
+                "choose them, or say no to the study."
+            )
         )
     return [category for category in purpose.categories if category in categories]
 
@@ -179,13 +187,13 @@ def give_consent(
     with transaction.atomic():
         state = lock_state(subject.id, purpose.id)
         if state.purpose.state != PurposeState.OPEN:
-            raise InvalidPurpose("This purpose is not open; nobody can consent to it now.")
+            raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
         shown = ConsentEvent.objects.filter(
             subject=subject, purpose=purpose, kind=EventKind.NOTICE_SHOWN, notice=notice
         )
         newest = purpose.notices.order_by("-version").values_list("version", flat=True).first()
         if notice.version != newest or not shown.exists():
-            raise InvalidNotice("The privacy notice has changed: please read the current one.")
+            raise InvalidNotice(_("The privacy notice has changed: please read the current one."))
         now = timezone.now()
         event = write_event(
             state,
@@ -209,7 +217,9 @@ def refuse_consent(actor: Actor, subject: DataSubject, notice: Notice) -> Consen
     with transaction.atomic():
         state = lock_state(subject.id, notice.purpose_id)
         if state.status == ConsentStatus.GIVEN:
-            raise InvalidChoice("You have consented to this study: withdraw instead of refusing.")
+            raise InvalidChoice(
+                _("You have consented to this study: withdraw instead of refusing.")
+            )
         event = write_event(state, EventKind.REFUSED, by="subject", method="web", notice=notice)
         move_state(state, ConsentStatus.REFUSED, event)
         append_consent_entry(Action.CONSENT_REFUSE, tags, event)

@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy, override
+from django.utils.translation import gettext as _
 
 from accounts.actors import ANONYMOUS
 from accounts.models import User
@@ -32,7 +34,7 @@ from vault.tags import tagger
 LIFE = timedelta(minutes=10)
 PAUSE = timedelta(seconds=60)
 TRIES = 5
-WRONG = "This code is not valid."
+WRONG = gettext_lazy("This code is not valid.")
 
 
 def code_hash(subject: DataSubject, code: str) -> bytes:
@@ -55,24 +57,23 @@ def send_code(email: str) -> DataSubject | None:
         subject=subject,
         defaults={"code_hash": code_hash(subject, code), "expires_at": now + LIFE, "tries": 0},
     )
-    queue_message(
-        ANONYMOUS,
-        subject,
-        None,
-        kind="sign-in-code",
-        heading="Your sign-in code",
-        text=f"Your code is {code}. It works for ten minutes. If you did not ask, ignore this.",
-    )
+    # The account's language, or that of the browser in which somebody is waiting for the code.
+    with override(subject.user.language or get_language() or settings.LANGUAGE_CODE):
+        heading = _("Your sign-in code")
+        text = _(
+            "Your code is %(code)s. It works for ten minutes. If you did not ask, ignore this."
+        ) % {"code": code}
+    queue_message(ANONYMOUS, subject, None, kind="sign-in-code", heading=heading, text=text)
     return subject
 
 
 def check_code(subject_id: UUID | None, code: str) -> User:
     """The account behind the right code, which is then used up; SignInFailed otherwise."""
     if subject_id is None:
-        raise SignInFailed(WRONG)
+        raise SignInFailed(str(WRONG))
     subject = DataSubject.objects.select_related("user").filter(pk=subject_id).first()
     if subject is None or subject.user is None:
-        raise SignInFailed(WRONG)
+        raise SignInFailed(str(WRONG))
     tags = tagger(subject.id, None)
     with transaction.atomic():
         pending = (
@@ -97,7 +98,7 @@ def check_code(subject_id: UUID | None, code: str) -> User:
         )
     )
     if not right:
-        raise SignInFailed(WRONG)
+        raise SignInFailed(str(WRONG))
     return subject.user
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actors import actor_of
 from accounts.attempts import address_of, begin_attempt, keyed_hash
+from accounts.languages import settle_language
 from accounts.models import User
 from accounts.second_factor import has_second_factor
 from accounts.sign_ins import sign_in_subject
@@ -52,7 +53,9 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "error.html", context, status=410)
     logout(request)
     sign_in_subject(request, user)
-    return redirect("consent_notice", found.purpose_id)
+    response = redirect("consent_notice", found.purpose_id)
+    settle_language(request, user, response)
+    return response
 
 
 def own_page(request: HttpRequest, address: str) -> str:
@@ -111,7 +114,9 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
             # A new session, not the stranger's: nothing of what was asked before stays in it.
             request.session.flush()
             sign_in_subject(request, user)
-            return redirect(onward or "subject_home")
+            response = redirect(onward or "subject_home")
+            settle_language(request, user, response)
+            return response
     status = 422 if form.errors else 200
     return render(request, "consent/sign_in_code.html", {"form": form}, status=status)
 

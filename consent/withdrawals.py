@@ -7,6 +7,7 @@ rows follows, at once where it can be and by the keeper until it is done.
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from audit_log.actions import Action, ReasonCode
@@ -44,13 +45,13 @@ def withdraw(actor: Actor, subject: DataSubject, purpose: Purpose) -> ErasureReq
         try:
             state = lock_state(subject.id, purpose.id)
         except ConsentState.DoesNotExist:
-            raise InvalidChoice("You have not been asked about this study.") from None
+            raise InvalidChoice(_("You have not been asked about this study.")) from None
         if state.status == ConsentStatus.WITHDRAWN:
             return ErasureRequest.objects.filter(
                 subject=subject, purpose=purpose, cause=ErasureCause.WITHDRAWAL
             ).latest("requested_at")
         if state.status not in {ConsentStatus.GIVEN, ConsentStatus.EXPIRED}:
-            raise InvalidChoice("There is no consent to withdraw: you have not said yes.")
+            raise InvalidChoice(_("There is no consent to withdraw: you have not said yes."))
         event = write_event(state, EventKind.WITHDRAWN, by="subject", method="web")
         move_state(state, ConsentStatus.WITHDRAWN, event)
         entry_id = append_consent_entry(Action.CONSENT_WITHDRAW, tags, event)

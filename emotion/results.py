@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts.actors import Actor
 from accounts.models import Role, Scope
 from accounts.permissions import ROLE_PERMISSIONS
@@ -87,7 +89,7 @@ def find_analysis(actor: Actor, analysis_id: UUID) -> Analysis:
         .first()
     )
     if found is None:
-        raise NotFound("There is no such analysis.")
+        raise NotFound(_("There is no such analysis."))
     return found
 
 
@@ -100,7 +102,7 @@ def find_recording(actor: Actor, recording_id: UUID) -> Recording:
         .first()
     )
     if found is None:
-        raise NotFound("There is no such recording.")
+        raise NotFound(_("There is no such recording."))
     return found
 
 
@@ -151,18 +153,21 @@ def read_result(actor: Actor, analysis_id: UUID, stated: str = "") -> OpenResult
     analysis = find_analysis(actor, analysis_id)
     recording = analysis.recording
     if not may_read_result(actor):
-        raise NotFound("There is no such analysis.")
+        raise NotFound(_("There is no such analysis."))
     reason = parse_reason(actor, stated)
     if analysis.state == AnalysisState.ERASED:
-        raise Gone("This result was erased.")
+        raise Gone(_("This result was erased."))
     permit, receipt = read_permit(
         actor, recording, Operation.READ_RESULT, Action.RESULT_READ, reason
     )
     if analysis.state in {AnalysisState.QUEUED, AnalysisState.RUNNING}:
-        raise NotReady("The analysis has not finished yet.")
+        raise NotReady(_("The analysis has not finished yet."))
     rows = list(analysis.results.order_by("category"))
     if not rows:
-        raise NoResult(f"The analysis ended without a result: {analysis.reason or analysis.state}.")
+        raise NoResult(
+            _("The analysis ended without a result: %(reason)s.")
+            % {"reason": analysis.reason or analysis.state}
+        )
     opened = unseal_parts(permit, receipt, [sealed_part(recording, row) for row in rows])
     parts = {
         row.category: json.loads(plain.reveal()) for row, plain in zip(rows, opened, strict=True)
@@ -189,10 +194,10 @@ def read_media(
     """Open a recording's media as a stream, with the recording: the strictest of the three reads."""
     recording = find_recording(actor, recording_id)
     if not may_read_media(actor):
-        raise NotFound("There is no such recording.")
+        raise NotFound(_("There is no such recording."))
     reason = parse_reason(actor, stated)
     if recording.media_state != MediaState.STORED:
-        raise Gone("The photograph was erased.")
+        raise Gone(_("The photograph was erased."))
     permit, receipt = read_permit(actor, recording, Operation.READ_MEDIA, Action.MEDIA_READ, reason)
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     path, row = blob_path(recording.id), media_row(recording.id)

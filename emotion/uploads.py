@@ -15,6 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
@@ -131,7 +132,8 @@ class Receiving:
         self.size += len(chunk)
         if self.size > settings.PHOTO_MAX_BYTES:
             raise UploadTooLarge(
-                f"A photograph may have at most {settings.PHOTO_MAX_BYTES} bytes; more came."
+                _("A photograph may have at most %(most)s bytes; more came.")
+                % {"most": settings.PHOTO_MAX_BYTES}
             )
         self.fingerprint.update(chunk)
         if not self.replayed:
@@ -175,7 +177,9 @@ class Receiving:
                     pk=self.upload.pk, state=UploadState.RECEIVING
                 ).update(state=UploadState.STORED, fingerprint=digest)
                 if not stored:
-                    raise UploadInvalid("The upload took too long and was given up; send it again.")
+                    raise UploadInvalid(
+                        _("The upload took too long and was given up; send it again.")
+                    )
                 append(self.entry())
                 transaction.on_commit(lambda: enqueue_analysis(analysis.id))
         except ConsentRefused as refusal:
@@ -202,7 +206,10 @@ class Receiving:
         self.finished = True
         if not hmac.compare_digest(bytes(self.upload.fingerprint or b""), digest):
             raise IdempotencyConflict(
-                "This Idempotency-Key was used with another body; use a new key for a new upload."
+                _(
+                    "This Idempotency-Key was used with another body; "
+                    "use a new key for a new upload."
+                )
             )
         self.permit.recheck()
         return Analysis.objects.select_related("recording").get(recording_id=self.recording_id)
@@ -242,7 +249,7 @@ def reserve(actor: Actor, key: str) -> tuple[Upload, bool]:
         pass
     known = Upload.objects.filter(actor=owner, idempotency_key=key).first()
     if known is None or known.state == UploadState.RECEIVING:
-        raise IdempotencyInProgress("An upload with this Idempotency-Key is still under way.")
+        raise IdempotencyInProgress(_("An upload with this Idempotency-Key is still under way."))
     return known, True
 
 

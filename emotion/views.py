@@ -28,6 +28,7 @@ from emotion.errors import EmotionError, UploadInvalid
 from emotion.home import closed_since, is_closed
 from emotion.inference.media import MediaRefused
 from emotion.intake import receive_upload
+from emotion.media_words import refusal_words
 from emotion.models import AnalysisState
 from emotion.results import find_recording, read_result
 from emotion.uploads import Receiving, new_idempotency_key
@@ -57,7 +58,7 @@ def check_csrf(request: HttpRequest, token: str) -> None:
         request, recording, (), {}
     )
     if refused is not None:
-        raise PermissionDenied("The form had expired; please load it again.")
+        raise PermissionDenied(_("The form had expired; please load it again."))
 
 
 def begin_upload(
@@ -67,7 +68,7 @@ def begin_upload(
     check_csrf(request, fields.get("csrfmiddlewaretoken", ""))
     key = fields.get("idempotency_key", "")
     if not 1 <= len(key) <= 128:
-        raise UploadInvalid("The form was incomplete; please load it again.")
+        raise UploadInvalid(_("The form was incomplete; please load it again."))
     return Receiving(actor_of(request), subject, purpose_id, key)
 
 
@@ -101,7 +102,7 @@ def upload(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         try:
             analysis = receive_upload(request, begin)
         except (EmotionError, MediaRefused, ConsentRefused) as problem:
-            form, status = refused_form(str(problem)), 422
+            form, status = refused_form(refusal_words(problem)), 422
         else:
             return redirect("own_recording", analysis.recording_id)
     labels = dict(DataCategory.choices)
