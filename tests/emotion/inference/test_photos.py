@@ -247,3 +247,14 @@ def test_the_inference_imports_no_framework() -> None:
     assert "onnxruntime" in ended.stdout
     for framework in ("django", "rest_framework", "celery"):
         assert f"'{framework}'" not in ended.stdout
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_one_person_anywhere_in_the_picture_is_one_face(scale: float) -> None:
+    person = cv2.resize(pixels()[:300, 80:400], None, fx=scale, fy=scale)
+    height, width = int(700 * scale), int(900 * scale)
+    for top in np.linspace(0, height - person.shape[0], 4).astype(int):
+        for left in np.linspace(0, width - person.shape[1], 4).astype(int):
+            picture = np.full((height, width, 3), 100, np.uint8)
+            picture[top : top + person.shape[0], left : left + person.shape[1]] = person
+            assert len(find_faces(picture)) == 1, (left, top)
