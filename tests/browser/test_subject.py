@@ -36,6 +36,9 @@ class Keyboard:
         )
         self.page.on("pageerror", lambda error: self.note(str(error)))
         self.page.on("request", lambda asked: self.asked(asked.url))
+        # Playwright catches the window for choosing files only while somebody listens, and says so to
+        # the browser without waiting: listening from the start leaves no gap.
+        self.page.on("filechooser", lambda _chooser: None)
         # A refusal by the content policy is an event of the page, whatever the console says of it.
         self.page.expose_function("violated", self.note)
         self.page.add_init_script(
