@@ -69,6 +69,7 @@ class Search:
     seen: int = 0
 
     def __post_init__(self) -> None:
+        assert all(len(marker) >= 12 for marker in self.markers.values()), "too short to be unique"
         self.forms = {name: encodings(marker) for name, marker in self.markers.items()}
 
     def names_in(self, data: bytes) -> set[str]:

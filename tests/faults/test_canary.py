@@ -81,8 +81,9 @@ def test_the_search_finds_its_marker_in_a_database_row(tmp_path: Path) -> None:
     session.save()
     search = Search({"marker": marker.encode()})
     assert search.in_places(places(tmp_path))
-    with subprocess.Popen([sys.executable, "-c", "input()", marker], stdin=subprocess.PIPE):
-        assert any("/proc/" in line for line in search.in_places(process_arguments()))
+    sleeper = [sys.executable, "-c", "import sys; sys.stdin.read()", marker]
+    with subprocess.Popen(sleeper, stdin=subprocess.PIPE):
+        wait_for(lambda: search.in_places(process_arguments()), 10, "the process's arguments")
 
 
 class Walk:
@@ -180,16 +181,30 @@ def take_the_walk(walk: Walk, folder: Path, logs: Path) -> Search:
             "the file's name": file_name.encode(),
             "EXIF": f"exif-{unique}".encode(),
             "the invitation": token.encode(),
-            "the API key": key.rpartition("_")[2].encode(),
+            "the API key": key.split("_", 2)[2].encode(),
             "the app secret": secret.encode(),
             "the app secret, raw": base64.b32decode(secret + "=" * (-len(secret) % 8)),
             "the password": study.administrator.password.encode(),
         }
         | pixel_markers(photo)
     )
-    api = walk.browser()
-    api.headers["Authorization"] = f"Bearer {key}"
-    analysis = upload(api, study, reference, photo, file_name)
+    with walk.browser() as api:
+        api.headers["Authorization"] = f"Bearer {key}"
+        walk_the_machine(walk, api, look, photo, folder, logs)
+    names = Search({each: look.markers[each] for each in ("the reference", "the address")})
+    assert len(walk.asked) > 20
+    assert not names.in_places(("an address", each.encode()) for each in walk.asked)
+    links = [link for page in walk.told for link in links_of(page)]
+    assert links
+    assert not names.in_places(("a link", each) for each in links)
+    return look
+
+
+def walk_the_machine(
+    walk: Walk, api: httpx.Client, look: Search, photo: bytes, folder: Path, logs: Path
+) -> None:
+    """Upload, then look; analyse, read and fail in every way, and look again."""
+    analysis = upload(api, walk.study, photo, look)
     if settings.CELERY_BROKER_URL.startswith("filesystem"):
         queue = list(files_below(Path(settings.BROKER_DIR) / "queue"))
         assert Search({"id": analysis.encode()}).in_places(queue), (
@@ -205,16 +220,9 @@ def take_the_walk(walk: Walk, folder: Path, logs: Path) -> Search:
             reverse("api_result", args=[analysis]), headers={"Access-Reason": "quality-check"}
         )
         assert result.status_code == 200
-        ask_wrongly(walk, api, reference)
+        ask_wrongly(api, look.markers["the reference"].decode())
         found += look.in_places(places(folder))
     assert not found, "\n".join(found)
-    names = Search({each: look.markers[each] for each in ("the reference", "the address")})
-    assert len(walk.asked) > 20
-    assert not names.in_places(("an address", each.encode()) for each in walk.asked)
-    links = [link for page in walk.told for link in links_of(page)]
-    assert links
-    assert not names.in_places(("a link", each) for each in links)
-    return look
 
 
 def links_of(page: httpx.Response) -> list[bytes]:
@@ -253,8 +261,10 @@ def come_in_and_consent(walk: Walk, token: str) -> None:
         assert own.get(reverse("subject_home")).status_code == 200
 
 
-def upload(api: httpx.Client, study: Study, reference: str, photo: bytes, name: str) -> str:
+def upload(api: httpx.Client, study: Study, photo: bytes, look: Search) -> str:
     """Send the photograph under a telling file name; the id of its analysis."""
+    reference = look.markers["the reference"].decode()
+    name = look.markers["the file's name"].decode()
     answer = api.post(
         reverse("api_recordings"),
         data={"subject": reference, "purpose": str(study.purpose.id)},
@@ -265,7 +275,7 @@ def upload(api: httpx.Client, study: Study, reference: str, photo: bytes, name: 
     return str(answer.json()["analyses"][0]["id"])
 
 
-def ask_wrongly(walk: Walk, api: httpx.Client, reference: str) -> None:
+def ask_wrongly(api: httpx.Client, reference: str) -> None:
     """Errors of every kind with the reference in them: no answer and no log line repeats it."""
     find = reverse("api_subjects_find")
     unknown = api.post(find, json={"subject": f"{reference}-unknown"})
