@@ -16,14 +16,16 @@ from accounts.actors import actor_of
 from audit_log.sequencer import lag
 from config.celery import app
 from config.errors import api_problem, is_api
+from consent.models import Purpose, PurposeState
 from emotion.health import DISK_AT_LEAST, KEEPER_SILENT_AFTER, LAG_AT_MOST
 from emotion.inference.models import ModelIntegrityError, verify_models
 
 
 @require_safe
 def front(request: HttpRequest) -> HttpResponse:
-    """What this installation is, for anybody."""
-    return render(request, "front.html")
+    """What this installation is and which studies run on it, for anybody."""
+    purposes = Purpose.objects.filter(state=PurposeState.OPEN).order_by("name")
+    return render(request, "front.html", {"purposes": purposes})
 
 
 @require_safe
