@@ -40,7 +40,7 @@ def settle_language(request: HttpRequest, user: User, response: HttpResponseBase
             max_age=settings.LANGUAGE_COOKIE_AGE,
             secure=settings.LANGUAGE_COOKIE_SECURE,
             httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+            samesite="Lax",
         )
         return
     remember_language(user, get_language() or "")

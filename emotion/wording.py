@@ -47,12 +47,17 @@ CLEAR = 0.5
 Parts = dict[str, dict[str, Any]]
 
 
+def together(share: str) -> str:
+    """The sign stays on the line of its number (xgettext cannot read an escaped no-break space)."""
+    return share.replace(" %", "\u00a0%")
+
+
 def per_cent(value: float) -> str:
     """A share from 0 to 1 in words; never a bare 100 % or 0 %, which no model can know."""
     if value > 0.995:
-        return _("over 99\u00a0%")
+        return together(_("over 99 %"))
     if value < 0.005:
-        return _("under 1\u00a0%")
+        return together(_("under 1 %"))
     return shown_per_cent(value)
 
 
@@ -62,7 +67,8 @@ def shown_per_cent(value: float) -> str:
         return ">\u00a099\u00a0%"
     if value < 0.005:
         return "<\u00a01\u00a0%"
-    return pgettext("a share, in per cent", "%(number)s\u00a0%%") % {"number": round(value * 100)}
+    share = pgettext("a share, in per cent", "%(number)s %%") % {"number": round(value * 100)}
+    return together(share)
 
 
 def share_bar(label: str, value: float) -> dict[str, Any]:

@@ -1,0 +1,253 @@
+"""The Simplified Chinese of the pages that data subjects and the public see.
+
+Nothing here needs the gettext tools: templates and modules are read for what they translate, and the
+two catalogue files are read as they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from bs4 import BeautifulSoup
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django.utils.translation.template import templatize
+
+from tests import cast
+
+FOLDER = Path(settings.BASE_DIR) / "locale" / "zh_Hans" / "LC_MESSAGES"
+TEMPLATES = [
+    "base.html",
+    "front.html",
+    "error*.html",
+    "[45]??.html",
+    "consent/**/*.html",
+    "emotion/**/*.html",
+    "components/**/*.html",
+    "account/snippets/*.html",
+    "account/logout.html",
+    "account/*reauthenticate.html",
+    "mfa/index.html",
+    "mfa/reauthenticate.html",
+    "mfa/webauthn/**/*.html",
+]
+MODULES = [
+    "accounts/adapters.py",
+    "accounts/attempts.py",
+    "consent/errors.py",
+    "consent/history.py",
+    "consent/invitations.py",
+    "consent/messages.py",
+    "consent/models.py",
+    "consent/receipts.py",
+    "consent/records.py",
+    "consent/sign_in.py",
+    "consent/sign_in_views.py",
+    "consent/subject_forms.py",
+    "consent/views.py",
+    "consent/withdrawals.py",
+    "emotion/home.py",
+    "emotion/media_words.py",
+    "emotion/models.py",
+    "emotion/movement_words.py",
+    "emotion/results.py",
+    "emotion/uploads.py",
+    "emotion/views.py",
+    "emotion/wording.py",
+]
+# Name of the function → which of its arguments are (context, singular, plural).
+CALLS: dict[str, tuple[int | None, int, int | None]] = {
+    "_": (None, 0, None),
+    "gettext": (None, 0, None),
+    "gettext_lazy": (None, 0, None),
+    "ngettext": (None, 0, 1),
+    "ngettext_lazy": (None, 0, 1),
+    "pgettext": (0, 1, None),
+    "pgettext_lazy": (0, 1, None),
+    "npgettext": (0, 1, 2),
+}
+STRING = r"""u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
+CALL_IN_TEMPLATE = re.compile(rf"\b(?:_|n?p?gettext)\(\s*{STRING}(?:\s*,\s*{STRING})*")
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
+
+
+class Message(NamedTuple):
+    """What the catalogue is asked for."""
+
+    context: str
+    singular: str
+    plural: str
+
+
+class Entry(NamedTuple):
+    """One block of the .po file."""
+
+    message: Message
+    translated: str
+    fuzzy: bool
+
+
+def messages_of(tree: ast.AST) -> set[Message]:
+    """The messages of all translating calls whose texts are literals."""
+    found = set()
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id not in CALLS:
+            continue
+        texts = [getattr(argument, "value", None) for argument in node.args]
+        if texts and isinstance(texts[0], str):
+            parts = [
+                "" if at is None else str(texts[at] if at < len(texts) else "")
+                for at in CALLS[node.func.id]
+            ]
+            found.add(Message(*parts))
+    return found
+
+
+def wanted() -> set[Message]:
+    """Every message of the pages in question."""
+    found: set[Message] = set()
+    for pattern in TEMPLATES:
+        files = list((Path(settings.BASE_DIR) / "templates").glob(pattern))
+        assert files, pattern
+        for file in files:
+            source = templatize(file.read_text(encoding="utf-8"), origin=str(file))
+            for call in CALL_IN_TEMPLATE.findall(source):
+                found |= messages_of(ast.parse(call + ")"))
+    for module in MODULES:
+        found |= messages_of(ast.parse((Path(settings.BASE_DIR) / module).read_text("utf-8")))
+    return found
+
+
+def field(block: str, name: str) -> str:
+    """A field of a .po block, its lines joined; empty when it is missing."""
+    match = re.search(rf'^{re.escape(name)} ((?:"[^\n]*"\n?)+)', block, re.MULTILINE)
+    return "".join(map(ast.literal_eval, match[1].splitlines())) if match else ""
+
+
+def entries() -> list[Entry]:
+    """The .po file without its header."""
+    blocks = (FOLDER / "django.po").read_text("utf-8").strip().split("\n\n")
+    return [
+        Entry(
+            Message(field(block, "msgctxt"), field(block, "msgid"), field(block, "msgid_plural")),
+            field(block, "msgstr") or field(block, "msgstr[0]"),
+            bool(re.search(r"^#,.*\bfuzzy\b", block, re.MULTILINE)),
+        )
+        for block in blocks[1:]
+    ]
+
+
+def test_every_message_a_data_subject_can_meet_is_translated() -> None:
+    ready = {e.message[:2] for e in entries() if e.translated and not e.fuzzy}
+    messages = wanted()
+    assert len(messages) > 300, "the reading of templates and modules finds their messages"
+    assert sorted(m for m in messages if m[:2] not in ready) == []
+
+
+def test_placeholders_are_the_same_on_both_sides() -> None:
+    for entry in entries():
+        if entry.translated:
+            source = entry.message.plural or entry.message.singular
+            assert sorted(PLACEHOLDER.findall(source)) == sorted(
+                PLACEHOLDER.findall(entry.translated)
+            ), entry
+
+
+def test_the_compiled_catalogue_is_that_of_the_source() -> None:
+    with (FOLDER / "django.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    catalogue = dict(compiled._catalog)  # type: ignore[attr-defined]  # the only way to list it
+    catalogue.pop("", None)
+    expected = {}
+    for entry in entries():
+        if entry.translated and not entry.fuzzy:
+            context, singular, plural = entry.message
+            key = f"{context}\x04{singular}" if context else singular
+            expected[(key, 0) if plural else key] = entry.translated
+    assert catalogue == expected
+
+
+def test_expressions_are_never_called_emotions() -> None:
+    assert [e.message.singular for e in entries() if "情绪" in e.translated] == []
+
+
+def english_sentences() -> set[str]:
+    """Messages long enough not to be a name by chance, without placeholders."""
+    return {
+        m.singular.strip()
+        for m in wanted()
+        if "%" not in m.singular and "<" not in m.singular and len(m.singular) > 8
+    } - {"Consentry"}
+
+
+def visible_texts(page: str) -> set[str]:
+    """The pieces of text of a page, and what is read aloud in place of text."""
+    soup = BeautifulSoup(page, "html.parser")
+    for hidden in soup(["script", "style"]):
+        hidden.decompose()
+    texts = {" ".join(text.split()) for text in soup.stripped_strings}
+    return texts | {tag["aria-label"] for tag in soup.find_all(attrs={"aria-label": True})}
+
+
+def assert_chinese(browser: Client, address: str, status: int = 200) -> None:
+    page = browser.get(address, headers={"Accept-Language": "zh-hans"})
+    assert page.status_code == status, address
+    html = page.content.decode()
+    assert '<html lang="zh-hans"' in html
+    assert visible_texts(html) & english_sentences() == set(), address
+
+
+@pytest.mark.usefixtures("fresh_db")
+def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
+    study = cast.open_study()
+    person = cast.consenting(study)
+    purpose = study.purpose.id
+    # The person came in with an English browser: what was filed then gives way to the switch.
+    person.browser.post(reverse("set_language"), {"language": "zh-hans", "next": "/"})
+    for address in [
+        reverse("front"),
+        reverse("subject_home"),
+        reverse("consent_notice", args=[purpose]),
+        reverse("consent_done", args=[purpose]),
+        reverse("upload", args=[purpose]),
+        reverse("access_history"),
+        reverse("consent_withdraw", args=[purpose]),
+        reverse("mfa_index"),
+    ]:
+        assert_chinese(person.browser, address)
+    assert_chinese(person.browser, reverse("consent_notice", args=[study.officer.user.id]), 404)
+    page = person.browser.post(reverse("consent_withdraw", args=[purpose]))
+    assert_chinese(person.browser, page["Location"])
+
+
+@pytest.mark.usefixtures("fresh_db")
+def test_public_pages_follow_the_browser_and_the_switch() -> None:
+    browser = Client()
+    for name in ["front", "subject_sign_in"]:
+        assert_chinese(browser, reverse(name))
+    browser.post(reverse("set_language"), {"language": "en", "next": "/"})
+    page = browser.get(reverse("front"), headers={"Accept-Language": "zh-hans"})
+    assert '<html lang="en"' in page.content.decode()
+
+
+@pytest.mark.usefixtures("fresh_db")
+def test_the_switch_is_remembered_for_messages_and_other_devices() -> None:
+    study = cast.open_study()
+    person = cast.consenting(study)
+    person.browser.post(reverse("set_language"), {"language": "zh-hans", "next": "/"})
+    person.subject.refresh_from_db()
+    user = person.subject.user
+    assert user is not None
+    user.refresh_from_db()
+    assert user.language == "zh-hans"
+    person.browser.post(reverse("set_language"), {"language": "xx", "next": "/"})
+    user.refresh_from_db()
+    assert user.language == "zh-hans", "a language that nobody offers is not filed"
