@@ -19,6 +19,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation.template import templatize
 
+from accounts.actors import SYSTEM_WORKER
+from audit_log.actions import Action
+from consent.invitations import send_invitation
+from consent.messages import open_message
+from consent.models import DataSubject, OutboxMessage
+from consent.sign_in import send_code
 from tests import cast
 
 FOLDER = Path(settings.BASE_DIR) / "locale" / "zh_Hans" / "LC_MESSAGES"
@@ -210,7 +216,7 @@ def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
     study = cast.open_study()
     person = cast.consenting(study)
     purpose = study.purpose.id
-    # The person came in with an English browser: what was filed then gives way to the switch.
+    # The person came in with an English browser; the switch changes that.
     person.browser.post(reverse("set_language"), {"language": "zh-hans", "next": "/"})
     for address in [
         reverse("front"),
@@ -251,3 +257,25 @@ def test_the_switch_is_remembered_for_messages_and_other_devices() -> None:
     person.browser.post(reverse("set_language"), {"language": "xx", "next": "/"})
     user.refresh_from_db()
     assert user.language == "zh-hans", "a language that nobody offers is not filed"
+
+
+@pytest.mark.usefixtures("fresh_db")
+def test_messages_are_written_in_the_language_of_the_person() -> None:
+    study = cast.open_study()
+    administrator = study.administrator.actor
+    person = cast.come_in(study, email="alice@example.org")
+    person.browser.post(reverse("set_language"), {"language": "zh-hans", "next": "/"})
+    subject = DataSubject.objects.get(pk=person.subject.pk)
+    send_code("alice@example.org")
+    send_invitation(administrator, subject, study.purpose)
+    stranger, _token = cast.invite(study, "P-002", "bob@example.org")
+    send_invitation(administrator, stranger, study.purpose)
+    headings = [
+        open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)[1]
+        for message in OutboxMessage.objects.order_by("created_at")
+    ]
+    assert headings == [
+        "您的登录验证码",
+        "邀请：Story study",  # noqa: RUF001  # the colon of Chinese text
+        "Invitation: Story study",
+    ]
