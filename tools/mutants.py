@@ -11,10 +11,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tools.setup import PYTHON, ROOT
 
+AT_ONCE = 2  # copies, and tests running in them
 CAUGHT = 1  # pytest's exit status when it ran and tests failed
 
 
@@ -66,34 +69,44 @@ def applied(patch: Path, folder: Path, *options: str) -> bool:
     return subprocess.run(command, cwd=folder).returncode == 0
 
 
+def try_mutant(patch: Path, copies: SimpleQueue[Path]) -> bool:
+    """Break a free copy, run the named tests there, mend it again; returns whether they noticed."""
+    copy = copies.get()
+    if not applied(patch, copy):
+        copies.put(copy)
+        print(f"{patch.stem}: the patch does not apply", flush=True)
+        return False
+    status, output = pytest_status(copy, named_tests(patch))
+    if not applied(patch, copy, "--reverse"):
+        raise RuntimeError(f"{patch.name} could not be taken back")
+    copies.put(copy)
+    caught = status == CAUGHT
+    print(f"{patch.stem}: caught" if caught else f"{patch.stem}: NOT CAUGHT\n{output}", flush=True)
+    return caught
+
+
 def main(arguments: list[str]) -> int:
-    """Try every mutant, or those named by file; returns 1 when one was not caught."""
+    """Try every mutant, or those named by file, two at once; returns 1 when one was not caught."""
     folder = ROOT / "tests" / "mutants"
     patches = [Path(name).resolve() for name in arguments] or sorted(folder.glob("*.patch"))
     if not patches:
         print("tests/mutants has no patches yet", file=sys.stderr)
         return 1
-    wrong = 0
     with tempfile.TemporaryDirectory(prefix="consentry-mutants-") as temporary:
-        copy = Path(temporary)
-        copy_tree(copy)
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(AT_ONCE):
+            copy = Path(temporary) / str(number)
+            copy.mkdir()
+            copy_tree(copy)
+            copies.put(copy)
         tests = sorted({test for patch in patches for test in named_tests(patch)})
         status, output = pytest_status(copy, tests)
         if status:
             print(f"the tests fail without any mutant:\n{output}", file=sys.stderr)
             return 1
-        for patch in patches:
-            if not applied(patch, copy):
-                print(f"{patch.stem}: the patch does not apply")
-                wrong += 1
-                continue
-            status, output = pytest_status(copy, named_tests(patch))
-            print(f"{patch.stem}: {'caught' if status == CAUGHT else 'NOT CAUGHT'}", flush=True)
-            if status != CAUGHT:
-                print(output)
-                wrong += 1
-            if not applied(patch, copy, "--reverse"):
-                raise RuntimeError(f"{patch.name} could not be taken back")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            caught = list(pool.map(lambda patch: try_mutant(patch, copies), patches))
+    wrong = caught.count(False)
     print(f"mutants: {wrong} not caught" if wrong else f"mutants: ok, {len(patches)} caught")
     return 1 if wrong else 0
 
