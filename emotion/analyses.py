@@ -191,6 +191,8 @@ def save_results(held: Claim, reading: PhotoReading, chosen: frozenset[str]) -> 
             rows.append(sealed_result(permit, held, category, part))
         held.renew()
         erasure = commit_results(held, permit, rows)
+    except DatabaseError:
+        raise  # whether it was committed is unknown; an orphan key is harmless, a lost one is not
     except BaseException:
         destroy_data_keys([row.data_key_id for row in rows])
         raise
