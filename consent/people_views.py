@@ -37,8 +37,9 @@ from consent.operator_views import UNPROCESSABLE, refuse
 from consent.subjects import read_reference, register_subject
 from consent.visibility import find_purpose, find_state, visible_purposes, visible_states
 
-# Whoever said no, or took consent back, is not asked again from here.
-MAY_BE_ASKED = (ConsentStatus.REQUESTED, ConsentStatus.EXPIRED)
+# Whoever said no, or took consent back, is not asked again from here. Whoever said yes may need a new
+# link to come back and withdraw: without an address or a passkey there is no other way in.
+MAY_BE_ASKED = (ConsentStatus.REQUESTED, ConsentStatus.GIVEN, ConsentStatus.EXPIRED)
 
 
 @require_permission("consent.view_subjects")
@@ -167,7 +168,7 @@ def qr_svg(url: str) -> str:
 @require_POST
 @never_cache
 def invite_again(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResponse:
-    """A new invitation for somebody who was asked and has not answered; the old link stops working."""
+    """A new invitation for somebody who has not answered, or who consented and must come in again."""
     actor = actor_of(request)
     state = find_state(actor, purpose_id, subject_id)
     try:

@@ -23,6 +23,7 @@ from consent.models import (
     ConsentStatus,
     DataCategory,
     DataSubject,
+    ErasureRequest,
     EventKind,
     Notice,
     Purpose,
@@ -188,6 +189,13 @@ def give_consent(
         state = lock_state(subject.id, purpose.id)
         if state.purpose.state != PurposeState.OPEN:
             raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
+        if ErasureRequest.objects.filter(
+            subject=subject, purpose=purpose, recording_id=None, rows_removed_at=None
+        ).exists():
+            # What is recorded from now on must not fall to the erasure of what was before.
+            raise InvalidChoice(
+                _("Your earlier data are still being erased. Please try again in a minute.")
+            )
         shown = ConsentEvent.objects.filter(
             subject=subject, purpose=purpose, kind=EventKind.NOTICE_SHOWN, notice=notice
         )

@@ -22,16 +22,27 @@ from accounts.permissions import ROLE_PERMISSIONS
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import DurableReceipt, append_durable
-from consent.enforcement import ConsentPermit, Operation, require_consent
+from consent.enforcement import ConsentPermit, Operation, current_state, require_consent
 from consent.errors import ConsentRefused
+from consent.models import DataCategory
 from consent.records import subject_log_name
 from emotion.errors import Gone, NoResult, NotFound, NotReady, ReasonRequired
-from emotion.models import Analysis, AnalysisState, MediaState, Recording, recording_retained_until
+from emotion.models import (
+    Analysis,
+    AnalysisState,
+    MediaState,
+    Recording,
+    Result,
+    recording_retained_until,
+)
 from emotion.sealed_media import blob_path, media_row, media_unit
 from vault.parts import Sealed, unseal_parts
 from vault.store import open_blob
 from vault.tags import tagger
 from vault.units import Row, Unit
+
+SUMMARY = "summary"
+"""The part that says whether a face could be read; it measures nothing."""
 
 STATED_REASONS = (
     ReasonCode.STUDY_ANALYSIS,
@@ -107,9 +118,17 @@ def find_recording(actor: Actor, recording_id: UUID) -> Recording:
 
 
 def read_permit(
-    actor: Actor, recording: Recording, operation: Operation, action: Action, reason: ReasonCode
+    actor: Actor,
+    recording: Recording,
+    operation: Operation,
+    action: Action,
+    reason: ReasonCode,
+    categories: frozenset[str] = frozenset(),
 ) -> tuple[ConsentPermit, DurableReceipt]:
-    """Ask the gate, then write the entry: (permit, receipt). A refusal is an entry too."""
+    """Ask the gate, then write the entry: (permit, receipt). A refusal is an entry too.
+
+    ``categories``: what is to be opened, besides the recording itself.
+    """
     tags = tagger(recording.subject_id, recording.purpose_id)
     draft = Draft(
         action=action,
@@ -127,6 +146,7 @@ def read_permit(
             action=action,
             object_kind="recording",
             object_id=recording.id,
+            categories=categories | {DataCategory.MEDIA},
             retained=partial(recording_retained_until, recording.id, media=reads_media),
         )
     except ConsentRefused as refusal:
@@ -157,12 +177,13 @@ def read_result(actor: Actor, analysis_id: UUID, stated: str = "") -> OpenResult
     reason = parse_reason(actor, stated)
     if analysis.state == AnalysisState.ERASED:
         raise Gone(_("This result was erased."))
+    rows = readable_rows(analysis)
+    measured = frozenset(row.category for row in rows) - {SUMMARY}
     permit, receipt = read_permit(
-        actor, recording, Operation.READ_RESULT, Action.RESULT_READ, reason
+        actor, recording, Operation.READ_RESULT, Action.RESULT_READ, reason, measured
     )
     if analysis.state in {AnalysisState.QUEUED, AnalysisState.RUNNING}:
         raise NotReady(_("The analysis has not finished yet."))
-    rows = list(analysis.results.order_by("category"))
     if not rows:
         raise NoResult(
             _("The analysis ended without a result: %(reason)s.")
@@ -173,6 +194,13 @@ def read_result(actor: Actor, analysis_id: UUID, stated: str = "") -> OpenResult
         row.category: json.loads(plain.reveal()) for row, plain in zip(rows, opened, strict=True)
     }
     return OpenResult(analysis, parts, receipt.entry_id)
+
+
+def readable_rows(analysis: Analysis) -> list[Result]:
+    """The parts whose data category the consent covers now; one dropped since stays closed."""
+    state = current_state(analysis.recording.subject_id, analysis.recording.purpose_id)
+    covered = {SUMMARY, *(state.categories if state else ())}
+    return [row for row in analysis.results.order_by("category") if row.category in covered]
 
 
 def sealed_part(recording: Recording, row: Any) -> Sealed:

@@ -31,6 +31,7 @@ from consent.purposes import create_purpose
 from consent.records import give_consent
 from consent.withdrawals import withdraw
 from emotion.analyses import Superseded, claim, read_face, run_analysis, save_results
+from emotion.erasure import drain
 from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.queue import enqueue_analysis
 from emotion.results import read_permit, read_result, sealed_part
@@ -230,6 +231,7 @@ def test_invariant_07_a_data_key_per_erasure_unit() -> None:
     with pytest.raises(VaultError):  # the ciphertext of one row under the name of another
         unseal(permit, receipt, two.data_key_id, two.unit, two.row, one.sealed)
     withdraw(person.actor, person.subject, study.purpose)
+    drain()
     consent(person, study.purpose)
     again = uploaded(study)
     assert again.recording.media_key_id not in keys
@@ -244,6 +246,7 @@ def test_invariant_08_erasure_survives_a_restored_backup(tmp_path: Path) -> None
     recording, result = row.recording, row.results.get(category="expression")
     backup = sealed_part(recording, result)  # what a backup of the main database holds
     withdraw(person.actor, person.subject, study.purpose)
+    drain()
     consent(person, study.purpose)  # even under a new consent the old key is not made again
     permit = require_consent(
         subject_id=person.subject.id,

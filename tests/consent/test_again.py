@@ -1,0 +1,76 @@
+"""Consenting again: to less, and after a withdrawal."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from consent.errors import InvalidChoice
+from consent.records import give_consent
+from consent.withdrawals import withdraw
+from emotion.analyses import run_analysis
+from emotion.erasure import drain
+from emotion.models import Analysis, AnalysisState
+from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+def analysed(study: Study) -> Analysis:
+    answer = upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert row.state == AnalysisState.DONE, row.reason
+    return row
+
+
+def again(person: Person, study: Study, categories: list[str]) -> None:
+    give_consent(person.actor, person.subject, study.purpose.notices.get(), categories)
+
+
+def test_a_category_that_was_dropped_stays_closed() -> None:
+    study = open_study()
+    person = consenting(study)
+    row = analysed(study)
+    key = study.key()
+    before = api_get(key, "api_result", row.id, Access_Reason="quality-check").json()["parts"]
+    assert set(before) == {"summary", "expression", "blendshapes"}
+    again(person, study, ["media", "blendshapes"])
+    after = api_get(key, "api_result", row.id, Access_Reason="quality-check").json()["parts"]
+    assert set(after) == {"summary", "blendshapes"}
+    page = person.browser.get(reverse("own_result", args=[row.id])).content.decode()
+    assert "Of seven expressions" not in page
+
+
+def test_a_new_consent_waits_for_the_old_erasure() -> None:
+    study = open_study()
+    person = consenting(study)
+    analysed(study)
+    withdraw(person.actor, person.subject, study.purpose)
+    with pytest.raises(InvalidChoice, match="still being erased"):
+        again(person, study, ["media"])
+    drain()
+    again(person, study, ["media", "expression"])
+    row = analysed(study)
+    drain()
+    row.refresh_from_db()
+    assert row.state == AnalysisState.DONE
+    answer = api_get(study.key(), "api_result", row.id, Access_Reason="quality-check")
+    assert set(answer.json()["parts"]) == {"summary", "expression"}
+
+
+def test_whoever_consented_can_be_let_in_again_to_withdraw() -> None:
+    study = open_study()
+    person = consenting(study)
+    administrator = study.administrator.sign_in()
+    both = [study.purpose.id, person.subject.id]
+    card = administrator.post(reverse("operate_invitation_card", args=both), {"delivery": "show"})
+    assert card.status_code == 200
+    link = card.content.decode().split('id="invitation-link">')[1].split("<")[0]
+    person.browser.cookies.clear()
+    path = link.removeprefix("http://testserver")
+    assert person.browser.post(path).status_code == 302
+    gone = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert gone.status_code == 302
+    assert person.subject.consent_states.get().status == "withdrawn"
