@@ -153,6 +153,7 @@ def test_withdrawal_between_sealing_and_save(
     rows = [sealed_result(permit, mine, *part) for part in reading.parts().items()]
     withdraw(person.actor, person.subject, study.purpose)
     if again:
+        drain()
         consent(person, study.purpose)
     with pytest.raises(ConsentRefused):
         commit_results(mine, permit, rows)
