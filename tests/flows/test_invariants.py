@@ -39,6 +39,7 @@ from emotion.sweeping import requeue_stale
 from tests.cast import PHOTO, Study, api_get, consent, consenting, open_study, upload
 from tests.processes import wait_for
 from vault.errors import VaultError
+from vault.keyring import data_key_ids
 from vault.parts import unseal_parts
 from vault.store import unseal
 from vault.tags import tagger
@@ -246,6 +247,8 @@ def test_invariant_08_erasure_survives_a_restored_backup(tmp_path: Path) -> None
     recording, result = row.recording, row.results.get(category="expression")
     backup = sealed_part(recording, result)  # what a backup of the main database holds
     withdraw(person.actor, person.subject, study.purpose)
+    living = data_key_ids(subject_id=person.subject.id, purpose_id=study.purpose.id)
+    assert not living, "the keys die with the withdrawal, before anything is drained"
     drain()
     consent(person, study.purpose)  # even under a new consent the old key is not made again
     permit = require_consent(
