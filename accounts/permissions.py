@@ -40,6 +40,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_outbox",
             "consent.view_purpose",
             "consent.view_subjects",
+            "emotion.handle_dispute",
+            "emotion.view_disputes",
             "emotion.view_recordings",
             # Opened only with a stated reason that is in the log first, like every read.
             "emotion.read_result",
@@ -54,6 +56,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "emotion.read_media",
             "emotion.read_result",
             "emotion.upload_recording",
+            "emotion.view_disputes",
             "emotion.view_recordings",
             "emotion.view_statistics",
         }
@@ -70,6 +73,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_breaches",
             "consent.view_purpose",
             "consent.view_register",
+            "emotion.handle_dispute",
+            "emotion.view_disputes",
         }
     ),
     # Consent is the data subject's own act: these codenames stand in no other row.
@@ -80,6 +85,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.give_consent",
             "consent.view_own_consents",
             "consent.withdraw_consent",
+            "emotion.dispute_own_recording",
             "emotion.read_own_result",
             "emotion.upload_own_recording",
             "emotion.view_own_recordings",

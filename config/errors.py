@@ -44,6 +44,7 @@ STATUS: dict[type[Exception], int] = {
     emotion_errors.Gone: 410,
     emotion_errors.NotReady: 409,
     emotion_errors.NoResult: 404,
+    emotion_errors.NotDisputed: 409,
     emotion_errors.ReasonRequired: 400,
     emotion_errors.UploadInvalid: 400,
     emotion_errors.UploadTooLarge: 413,

@@ -28,8 +28,11 @@ from consent.models import (
 )
 from vault.tags import Tagger, tagger
 
-Retained = Callable[[], datetime | None]
-"""Reads afresh until when an object may be kept; None when it is gone or was never given a date."""
+Standing = Callable[[], datetime | ReasonCode | None]
+"""Reads afresh how one object stands: until when it may be kept, or why it is closed.
+
+None when it is gone or was never given a date.
+"""
 
 
 class Operation(StrEnum):
@@ -61,7 +64,7 @@ def decide(
 ) -> ReasonCode | None:
     """The rule: None when the operation is allowed, else the reason of the refusal.
 
-    ``state`` comes with its purpose. Retention of a single object is asked beside this.
+    ``state`` comes with its purpose. How a single object stands is asked beside this.
     """
     if state is None:
         return ReasonCode.NO_CONSENT
@@ -103,7 +106,7 @@ class ConsentPermit:
     consent_event_id: UUID
     policy_version: str
     tags: Tagger = field(repr=False)
-    retained: Retained | None = field(default=None, repr=False)
+    standing: Standing | None = field(default=None, repr=False)
     permit_id: UUID = field(default_factory=uuid7)
 
     @property
@@ -123,19 +126,24 @@ class ConsentPermit:
         if reason is None and state is not None and state.version != self.consent_version:
             reason = ReasonCode.CONSENT_CHANGED
         if reason is None:
-            reason = retention_refusal(self.retained)
+            reason = object_refusal(self.standing)
         if reason is not None:
             raise ConsentRefused(reason)
 
 
-def retention_refusal(retained: Retained | None) -> ReasonCode | None:
-    """Why retention forbids it: no date, or a date in the past. None where no object exists yet."""
-    if retained is None:
+def object_refusal(standing: Standing | None) -> ReasonCode | None:
+    """Why the object itself forbids it: closed, without a date, or past it.
+
+    None where it may be used, and where no object exists yet.
+    """
+    if standing is None:
         return None
-    until = retained()
-    if until is None:
+    found = standing()
+    if isinstance(found, ReasonCode):
+        return found
+    if found is None:
         return ReasonCode.RETENTION_NOT_SET
-    return ReasonCode.RETENTION_PASSED if until <= timezone.now() else None
+    return ReasonCode.RETENTION_PASSED if found <= timezone.now() else None
 
 
 def require_consent(
@@ -147,15 +155,15 @@ def require_consent(
     object_kind: str,
     object_id: UUID,
     categories: frozenset[str] = frozenset({DataCategory.MEDIA}),
-    retained: Retained | None = None,
+    standing: Standing | None = None,
 ) -> ConsentPermit:
     """A permit for one operation on one object, or ConsentRefused with the reason.
 
-    ``retained`` must be given for every object that already exists: it reads the date until which the
-    object may be kept, now and at each recheck.
+    ``standing`` must be given for every object that already exists: it reads until when the object may
+    be kept, or why it is closed, now and at each recheck.
     """
     state = current_state(subject_id, purpose_id)
-    reason = decide(state, operation, categories, timezone.now()) or retention_refusal(retained)
+    reason = decide(state, operation, categories, timezone.now()) or object_refusal(standing)
     if reason is not None or state is None or state.event_id is None:
         raise ConsentRefused(reason or ReasonCode.NO_CONSENT)
     tags = tagger(subject_id, purpose_id)
@@ -170,7 +178,7 @@ def require_consent(
         consent_event_id=state.event_id,
         policy_version=str(state.notice_id or ""),
         tags=tags,
-        retained=retained,
+        standing=standing,
     )
 
 

@@ -29,6 +29,7 @@ REASONS = {
     ErasureCause.WITHDRAWAL: ReasonCode.WITHDRAWAL,
     ErasureCause.RETENTION: ReasonCode.RETENTION_END,
     ErasureCause.NOT_KEPT: ReasonCode.MEDIA_NOT_KEPT,
+    ErasureCause.DISPUTE: ReasonCode.RECORDING_DISPUTED,
 }
 
 

@@ -275,6 +275,7 @@ class ErasureCause(models.TextChoices):
     WITHDRAWAL = "withdrawal", _("Consent withdrawn")
     RETENTION = "retention", _("Retention period over")
     NOT_KEPT = "media-not-kept", _("Photographs are not kept after analysis")
+    DISPUTE = "dispute", _("The recording does not show this person")
 
 
 class ErasureRequest(models.Model):

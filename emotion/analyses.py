@@ -40,7 +40,7 @@ from emotion.models import (
     AnalysisState,
     Recording,
     Result,
-    recording_retained_until,
+    recording_standing,
 )
 from emotion.sealed_media import blob_path, media_row, media_unit
 from vault.errors import VaultError
@@ -145,7 +145,7 @@ def permit_for(
         object_kind="recording",
         object_id=recording.id,
         categories=chosen,
-        retained=partial(recording_retained_until, recording.id, media=reads_media),
+        standing=partial(recording_standing, recording.id, media=reads_media),
     )
 
 
@@ -218,7 +218,12 @@ def sealed_result(
     row_id = uuid7()
     key_id = create_data_key(unit)
     body = json.dumps(part, separators=(",", ":"), sort_keys=True).encode()
-    sealed = seal(permit, key_id, unit, Row(table="result", column="sealed", row_id=row_id), body)
+    place = Row(table="result", column="sealed", row_id=row_id)
+    try:
+        sealed = seal(permit, key_id, unit, place, body)
+    except BaseException:
+        destroy_data_keys([key_id])  # nothing was sealed under it
+        raise
     return Result(
         id=row_id,
         analysis_id=held.analysis_id,

@@ -55,6 +55,11 @@ class RecordingOutput(serializers.Serializer[Any]):
     media_state = serializers.ChoiceField(choices=["stored", "erased"])
     created_at = serializers.DateTimeField()
     retain_until = serializers.DateTimeField()
+    disputed_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Since when the person says that this is not them; it is closed then, and you can "
+        "upload nothing more for them until the study's staff have answered.",
+    )
     erased_at = serializers.DateTimeField(allow_null=True)
     analyses = AnalysisOutput(many=True)
 
@@ -89,6 +94,7 @@ def recording_json(request: Request, recording: Recording) -> dict[str, Any]:
         "media_state": recording.media_state,
         "created_at": recording.created_at,
         "retain_until": recording.retain_until,
+        "disputed_at": recording.disputed_at,
         "erased_at": recording.erased_at,
         "analyses": [analysis_json(request, analysis) for analysis in analyses],
     }

@@ -33,6 +33,12 @@ class NoResult(EmotionError):
     code = "no-result"
 
 
+class NotDisputed(EmotionError):
+    """There is no open dispute about this recording."""
+
+    code = "not-disputed"
+
+
 class ReasonRequired(EmotionError):
     """Reading another person's result needs a stated reason of the closed list."""
 

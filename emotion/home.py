@@ -29,7 +29,7 @@ from consent.models import (
 )
 from consent.sign_in_views import ways_back
 from consent.views import own_subject
-from emotion.models import AnalysisState, Recording
+from emotion.models import Analysis, AnalysisState, Recording
 
 OWN_WORDS = {
     ConsentStatus.REQUESTED: gettext_lazy("Waits for your answer"),
@@ -106,22 +106,31 @@ def recording_rows(request: HttpRequest, subject: DataSubject) -> list[dict[str,
     rows = []
     for recording in found:
         analysis = max(recording.analyses.all(), key=lambda a: a.queued_at)
-        over = is_closed(recording, closed)
-        erased = analysis.state == AnalysisState.ERASED
-        done = analysis.state == AnalysisState.DONE and not over
-        being_erased = over and not erased
+        state, label = own_state(recording, analysis, over=is_closed(recording, closed))
+        opens = state == AnalysisState.DONE
         rows.append(
             {
                 "id": recording.id,
                 "created_at": recording.created_at,
                 "purpose_name": recording.purpose.name,
-                "state": "waiting" if being_erased else analysis.state,
-                "label": _("Being erased") if being_erased else analysis.get_state_display(),
+                "state": state,
+                "label": label,
                 "url": reverse("own_recording", args=[recording.id]),
-                "result_url": reverse("own_result", args=[analysis.id]) if done else "",
+                "result_url": reverse("own_result", args=[analysis.id]) if opens else "",
             }
         )
     return rows
+
+
+def own_state(recording: Recording, analysis: Analysis, *, over: bool) -> tuple[str, str]:
+    """How a recording stands for the person: (state, its word). ``over``: the consent has ended."""
+    if analysis.state == AnalysisState.ERASED:
+        return analysis.state, analysis.get_state_display()
+    if over:
+        return "waiting", _("Being erased")
+    if recording.disputed_at is not None:
+        return "disputed", _("You said: not me")
+    return analysis.state, analysis.get_state_display()
 
 
 @require_permission("consent.view_own_consents")

@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from accounts.models import Role
+from audit_log.actions import ReasonCode
 from consent.models import DataSubject, Purpose
 
 MAX_ATTEMPTS = 3
@@ -91,6 +93,7 @@ class Recording(models.Model):
     media_retain_until = models.DateTimeField()
     retain_until = models.DateTimeField()
     created_at = models.DateTimeField()
+    disputed_at = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
 
     objects = RecordingQuerySet.as_manager()
@@ -180,16 +183,66 @@ class Result(models.Model):
         return f"{self.category} of {self.analysis_id}"
 
 
-def recording_retained_until(recording_id: UUID, *, media: bool) -> datetime | None:
-    """Read afresh until when a recording (or only its media) may be kept; None when it is gone."""
+class DisputeQuerySet(models.QuerySet["Dispute"]):
+    """Look-ups that authorise, and what still waits for an answer."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """The disputes of the recordings that this actor may know of."""
+        return self.filter(recording__in=Recording.objects.visible_to(actor))
+
+    def open(self) -> Self:
+        """Neither taken back by the person nor answered by an operator."""
+        return self.filter(retracted_at=None, handled_at=None)
+
+
+class Dispute(models.Model):
+    """A person's word that a recording filed under their name does not show them.
+
+    It is open until the person takes it back or an operator answers it. Rows stay: who filed the wrong
+    person must be findable after the recording is gone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    recording = models.ForeignKey(Recording, models.PROTECT, related_name="disputes")
+    opened_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+    retracted_at = models.DateTimeField(null=True)
+    handled_at = models.DateTimeField(null=True)
+    handled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True
+    )
+
+    objects = DisputeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recording"],
+                condition=models.Q(retracted_at=None, handled_at=None),
+                name="one_open_dispute_each",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+def recording_standing(recording_id: UUID, *, media: bool) -> datetime | ReasonCode | None:
+    """Read afresh how a recording (or only its media) stands, for the gate.
+
+    Until when it may be kept; RECORDING_DISPUTED while somebody says that it does not show them; None
+    when it is gone.
+    """
     found = (
         Recording.objects.using("default")
         .filter(pk=recording_id, erased_at=None)
-        .values("retain_until", "media_retain_until", "media_state")
+        .values("retain_until", "media_retain_until", "media_state", "disputed_at")
         .first()
     )
     if found is None:
         return None
+    if found["disputed_at"] is not None:
+        return ReasonCode.RECORDING_DISPUTED
     if not media:
         return found["retain_until"]
     if found["media_state"] != MediaState.STORED:

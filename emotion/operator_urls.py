@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from emotion import operator_views
+from emotion import dispute_views, operator_views, photograph_views
 
 urlpatterns = [
     path("", operator_views.home, name="operate_home"),
     path("recordings/", operator_views.recordings, name="operate_recordings"),
     path("recordings/<uuid:recording_id>/", operator_views.recording, name="operate_recording"),
+    path(
+        "recordings/<uuid:recording_id>/photograph/",
+        photograph_views.photograph,
+        name="operate_photograph",
+    ),
+    path("disputes/", dispute_views.disputes, name="operate_disputes"),
+    path("disputes/<uuid:dispute_id>/", dispute_views.dispute_detail, name="operate_dispute"),
     path("analyses/<uuid:analysis_id>/result/", operator_views.result, name="operate_result"),
     path("health/", operator_views.health, name="operate_health"),
 ]

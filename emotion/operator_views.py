@@ -24,7 +24,7 @@ from consent.operator_views import UNPROCESSABLE, refuse
 from consent.visibility import visible_purposes
 from emotion.errors import Gone, NoResult, NotReady
 from emotion.health import checks
-from emotion.models import Analysis, AnalysisState, Recording
+from emotion.models import Analysis, AnalysisState, Dispute, Recording
 from emotion.overview import overview
 from emotion.results import STATED_REASONS, OpenResult, find_analysis, find_recording, read_result
 from emotion.wording import in_words
@@ -65,6 +65,8 @@ def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
         )
     if user.has_perm("consent.view_outbox"):
         tasks["messages"] = OutboxMessage.objects.filter(sent_at=None).count()
+    if user.has_perm("emotion.view_disputes"):
+        tasks["disputes"] = Dispute.objects.visible_to(actor).open().count()
     if user.has_perm("emotion.view_recordings"):
         tasks["failed"] = (
             Analysis.objects.visible_to(actor).filter(state=AnalysisState.FAILED).count()
@@ -102,6 +104,7 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
         "recording": found,
         "analyses": found.analyses.order_by("-id")[:20],
         "labels": CATEGORY_LABELS,
+        "dispute": found.disputes.order_by("-opened_at").first() if found.disputed_at else None,
     }
     return render(request, "operators/recording.html", context)
 

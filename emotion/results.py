@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from io import RawIOBase
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,7 @@ from emotion.models import (
     MediaState,
     Recording,
     Result,
-    recording_retained_until,
+    recording_standing,
 )
 from emotion.sealed_media import blob_path, media_row, media_unit
 from vault.parts import Sealed, unseal_parts
@@ -147,7 +148,7 @@ def read_permit(
             object_kind="recording",
             object_id=recording.id,
             categories=categories | {DataCategory.MEDIA},
-            retained=partial(recording_retained_until, recording.id, media=reads_media),
+            standing=partial(recording_standing, recording.id, media=reads_media),
         )
     except ConsentRefused as refusal:
         append_durable(replace(draft, outcome=Outcome.REFUSED, reason=refusal.reason))
@@ -215,11 +216,23 @@ def sealed_part(recording: Recording, row: Any) -> Sealed:
     return Sealed(data_key_id=row.data_key_id, unit=unit, row=place, sealed=bytes(row.sealed))
 
 
+@dataclass(frozen=True)
+class OpenMedia:
+    """A recording's media as an open stream; ``permit`` is asked again after every wait."""
+
+    recording: Recording
+    blob: RawIOBase
+    permit: ConsentPermit
+    entry_id: UUID
+
+
 @contextmanager
-def read_media(
-    actor: Actor, recording_id: UUID, stated: str = ""
-) -> Iterator[tuple[Any, Recording]]:
-    """Open a recording's media as a stream, with the recording: the strictest of the three reads."""
+def read_media(actor: Actor, recording_id: UUID, stated: str = "") -> Iterator[OpenMedia]:
+    """Open a recording's media as a stream: the strictest of the three reads.
+
+    Raises NotFound, ReasonRequired, Gone or ConsentRefused; LogUnavailable when the entry cannot be
+    written, and then nothing was opened.
+    """
     recording = find_recording(actor, recording_id)
     if not may_read_media(actor):
         raise NotFound(_("There is no such recording."))
@@ -230,4 +243,4 @@ def read_media(
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     path, row = blob_path(recording.id), media_row(recording.id)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
-        yield blob, recording
+        yield OpenMedia(recording, blob, permit, receipt.entry_id)

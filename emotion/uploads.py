@@ -26,6 +26,7 @@ from consent.enforcement import ConsentPermit, Operation, require_consent
 from consent.errors import ConsentRefused
 from consent.models import DataSubject, Purpose
 from consent.records import lock_state, subject_log_name
+from emotion.disputes import require_undisputed
 from emotion.errors import (
     IdempotencyConflict,
     IdempotencyInProgress,
@@ -91,6 +92,7 @@ class Receiving:
     def ask_gate(self) -> ConsentPermit:
         """The first of the gate's two questions; a refusal is in the log before it is told."""
         try:
+            require_undisputed(self.actor, self.subject.id, self.purpose_id)
             return require_consent(
                 subject_id=self.subject.id,
                 purpose_id=self.purpose_id,
@@ -152,6 +154,7 @@ class Receiving:
             with transaction.atomic():
                 state = lock_state(self.subject.id, self.purpose_id)
                 self.permit.recheck()
+                require_undisputed(self.actor, self.subject.id, self.purpose_id)
                 media_until, results_until = retention_dates(state.purpose, now)
                 recording = Recording.objects.create(
                     id=self.recording_id,

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from django.urls import path
 
-from emotion import home, views
+from emotion import dispute_views, home, photograph_views, views
 
 urlpatterns = [
     path("", home.subject_home, name="subject_home"),
     path("studies/<uuid:purpose_id>/upload/", views.upload, name="upload"),
     path("recordings/<uuid:recording_id>/", views.recording, name="own_recording"),
+    path(
+        "recordings/<uuid:recording_id>/photograph/",
+        photograph_views.own_photograph,
+        name="own_photograph",
+    ),
+    path("recordings/<uuid:recording_id>/dispute/", dispute_views.dispute_own, name="own_dispute"),
+    path(
+        "recordings/<uuid:recording_id>/dispute/retract/",
+        dispute_views.retract_own,
+        name="own_dispute_retract",
+    ),
+    path(
+        "recordings/<uuid:recording_id>/dispute/erase/",
+        dispute_views.erase_disputed,
+        name="own_dispute_erase",
+    ),
     path("analyses/<uuid:analysis_id>/result/", views.result, name="own_result"),
 ]

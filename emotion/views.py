@@ -24,12 +24,13 @@ from consent.errors import ConsentRefused
 from consent.history import REASONS
 from consent.models import ConsentState, ConsentStatus, DataCategory, DataSubject
 from consent.views import own_subject
+from emotion.disputes import ERASED_AFTER, erasure_of
 from emotion.errors import EmotionError, UploadInvalid
 from emotion.home import closed_since, is_closed
 from emotion.inference.media import MediaRefused
 from emotion.intake import receive_upload
 from emotion.media_words import refusal_words
-from emotion.models import AnalysisState
+from emotion.models import AnalysisState, Recording
 from emotion.results import find_recording, read_result
 from emotion.uploads import Receiving, new_idempotency_key
 from emotion.wording import in_words
@@ -116,20 +117,31 @@ def upload(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     return render(request, "emotion/upload.html", context, status=status)
 
 
+def why_closed(found: Recording, subject: DataSubject) -> str:
+    """Why nobody opens this recording any more, in a sentence; nothing when it is open."""
+    if is_closed(found, closed_since(subject)):
+        return _("Your consent has ended. Nobody can open this any more, and it is being erased.")
+    if found.disputed_at is not None:
+        return _("You said that this is not you. Nobody can open it or measure it.")
+    return ""
+
+
 @require_permission("emotion.view_own_recordings")
 @require_GET
 def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     """One recording: how far its analysis is."""
     found = find_recording(actor_of(request), recording_id)
     analysis = found.analyses.order_by("-queued_at").first()
-    closed = is_closed(found, closed_since(own_subject(request)))
-    gone = _("Your consent has ended. Nobody can open this any more, and it is being erased.")
     erased = found.erased_at or (analysis and analysis.state == AnalysisState.ERASED)
+    dispute = found.disputes.order_by("-opened_at").first() if found.disputed_at else None
     context = {
         "recording": found,
         "analysis": analysis,
         "reason_words": REASONS.get(analysis.reason, "") if analysis else "",
-        "ended": gone if closed and not erased else "",
+        "ended": "" if erased else why_closed(found, own_subject(request)),
+        "dispute": dispute,
+        "dispute_erasure": erasure_of(found) if dispute else None,
+        "dispute_erased_by": dispute.opened_at + ERASED_AFTER if dispute else None,
         "state_url": reverse("own_recording", args=[found.id]),
         "result_url": reverse("own_result", args=[analysis.id]) if analysis else "",
         "back_url": reverse("subject_home"),

@@ -27,13 +27,14 @@ from emotion.inference.arrays import Pixels
 from emotion.inference.media_codes import MediaCode, MediaRefused, PhotoFacts
 from emotion.inference.photo_formats import PIXELS_MAX, SIDE_MAX
 
-__all__ = ["MediaCode", "MediaRefused", "PhotoFacts", "PhotoProbe", "decode_photo"]
+__all__ = ["MediaCode", "MediaRefused", "PhotoFacts", "PhotoProbe", "decode_photo", "encode_jpeg"]
 
 CHILD = Path(__file__).with_name("decode_child.py")
 # Wall clock for what the child does by itself. Waiting for the sender of an upload does not count.
 SECONDS = 30.0
 PHOTO_MAX_BYTES = 64 * 1024 * 1024
 LINE_MAX = 4096
+JPEG_QUALITY = 88  # of what is shown to people; nothing is measured on it
 TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
@@ -202,3 +203,15 @@ def decode_photo(data: bytes) -> Pixels:
     finally:
         child.close()
     return pixels
+
+
+def encode_jpeg(pixels: Pixels) -> bytes:
+    """RGB pixels (H, W, 3) as a new JPEG file: nothing of the file they came from, no metadata."""
+    import cv2
+
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    if not done:
+        raise MediaRefused(MediaCode.UNREADABLE)
+    return bytes(data)

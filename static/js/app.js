@@ -36,6 +36,18 @@
     }
   }
 
+  /** A table too wide for its box scrolls; with the keyboard only if the box can be reached by it. */
+  const scrollers = new ResizeObserver((boxes) => {
+    for (const { target } of boxes) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+
+  function watchScrollers(root) {
+    for (const box of root.querySelectorAll(".table-box")) scrollers.observe(box);
+  }
+
   /** Buttons that need scripting are hidden until it is there. */
   function reveal(root) {
     const selector = "[data-print][hidden], [data-copy][hidden]";
@@ -45,6 +57,7 @@
   function enhance(root) {
     localTimes(root);
     tableRoles(root);
+    watchScrollers(root);
     reveal(root);
   }
 

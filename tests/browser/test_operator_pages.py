@@ -13,6 +13,7 @@ from audit_log.sequencer import integrate_once
 from consent.invitations import send_invitation
 from consent.models import OutboxMessage
 from consent.subjects import register_subject
+from emotion.disputes import dispute
 from emotion.models import Analysis
 from tests.cast import PHOTO, Operator, Study, consenting, open_study, upload
 
@@ -37,10 +38,11 @@ def addresses(study: Study) -> list[str]:
     actor = study.administrator.actor
     ann = register_subject(actor, study.purpose, reference="P-2", email="ann@example.net")
     send_invitation(actor, ann, study.purpose)
+    disputed = dispute(person.actor, analysis.recording_id)
     integrate_once()
     purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
     plain = ["home", "purposes", "purpose_new", "people", "outbox", "recordings", "clients"]
-    plain += ["client_new", "operators", "operator_new", "log", "health"]
+    plain += ["client_new", "operators", "operator_new", "log", "health", "disputes"]
     entry = LogEntry.objects.order_by("-index")[0]
     return [reverse(f"operate_{name}") for name in plain] + [
         reverse(f"operate_{name}", args=args)
@@ -54,6 +56,7 @@ def addresses(study: Study) -> list[str]:
             ("message", [OutboxMessage.objects.get().id]),
             ("recording", [analysis.recording_id]),
             ("result", [analysis.id]),
+            ("dispute", [disputed.id]),
             ("operator", [study.researcher.user.id]),
             ("log_entry", [entry.entry_id]),
         ]

@@ -198,7 +198,16 @@ def test_pages_about_recordings_are_clean(site: str, context: BrowserContext) ->
     looker.look(Shown("result", reverse("own_result", args=[analysis.id])))
     looker.page.click("text=movements as a table")
     looker.look_around(Shown("result-table", ""))
+    own = [analysis.recording_id]
+    looker.look(Shown("photograph", reverse("own_photograph", args=own)))
+    looker.page.goto(site + reverse("own_recording", args=own))
+    looker.page.click("text=This is not me")
+    looker.look_around(Shown("recording-disputed", ""))
+    looker.look(Shown("photograph-refused", reverse("own_photograph", args=own), 403))
     looker.look(Shown("home", reverse("subject_home")))
+    looker.page.goto(site + reverse("own_recording", args=own))
+    looker.page.click("text=Erase it now")
+    looker.look_around(Shown("recording-disputed-erased", ""))
     looker.look(Shown("who-looked", reverse("access_history")))
     assert looker.troubles == []
 

@@ -97,7 +97,7 @@ def permit_of(study: Study, person: Person, until: datetime | None = None) -> Co
         action=Action.MEDIA_UPLOAD,
         object_kind="recording",
         object_id=uuid4(),
-        retained=(lambda: until) if until else None,
+        standing=(lambda: until) if until else None,
     )
 
 

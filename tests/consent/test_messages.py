@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,72 +15,12 @@ from consent.messages import deliver_waiting, open_message
 from consent.models import OutboxMessage
 from consent.subjects import register_subject
 from tests.cast import open_study
+from tests.mail_server import mail_server
 from vault.errors import KeyDestroyed
 from vault.keyring import data_key_ids
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 ADDRESS = "somebody@example.net"
-
-
-class MailServer:
-    """Speaks just enough SMTP (RFC 5321) to take messages, or to refuse them."""
-
-    def __init__(self, refuse: bool) -> None:
-        self.refuse = refuse
-        self.received: list[str] = []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self) -> None:
-        while True:
-            try:
-                peer, _address = self.socket.accept()
-            except OSError:
-                return
-            with peer, peer.makefile("rwb") as stream:
-                self.converse(stream)
-
-    def converse(self, stream) -> None:  # type: ignore[no-untyped-def]
-        def say(line: str) -> None:
-            stream.write(line.encode() + b"\r\n")
-            stream.flush()
-
-        say("220 test")
-        while line := stream.readline():
-            word = line.split()[0].upper() if line.split() else b""
-            if word == b"DATA":
-                say("354 go on")
-                lines = iter(stream.readline, b".\r\n")
-                self.received.append(b"".join(lines).decode())
-                say("250 taken")
-            elif word == b"RCPT" and self.refuse:
-                say("550 nobody here")
-            elif word == b"QUIT":
-                say("221 bye")
-                return
-            else:
-                say("250 ok")
-
-    def close(self) -> None:
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.thread.join(5)
-
-
-@contextmanager
-def mail_server(settings: Any, refuse: bool = False) -> Iterator[MailServer]:
-    """A server, and the settings that EMAIL_URL=smtp://127.0.0.1:<port> gives."""
-    server = MailServer(refuse)
-    settings.EMAIL_URL = f"smtp://127.0.0.1:{server.port}"
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-    settings.EMAIL_USE_TLS = False
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 def invited() -> OutboxMessage:

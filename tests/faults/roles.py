@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from django.test import Client
@@ -15,9 +16,10 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from accounts.models import ApiClient, Role, User
 from audit_log.sequencer import integrate_once
 from consent.invitations import send_invitation
-from consent.models import ConsentEvent, ErasureRequest, OutboxMessage
+from consent.models import ConsentEvent, OutboxMessage
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
+from emotion.disputes import dispute, erase_own
 from emotion.models import Analysis
 from tests.cast import PHOTO, Person, Study, consenting, invite, open_study, operator, upload
 
@@ -66,13 +68,17 @@ def key_client(key: str) -> Client:
 
 
 def build() -> House:
-    """Alice has been analysed, Bob consented too; a third person is invited by e-mail."""
-    study = open_study()
+    """Alice has been analysed and disputes another recording; Bob consented too; Carol is invited."""
+    study = open_study(keep_media=True)
     alice, bob = consenting(study, "Visible-Alice"), consenting(study, "Visible-Bob")
     key = study.key()
     answer = upload(key, "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
-    run_analysis(answer.json()["analyses"][0]["id"])
-    analysis = Analysis.objects.select_related("recording").get()
+    analysis_id = answer.json()["analyses"][0]["id"]
+    run_analysis(analysis_id)
+    analysis = Analysis.objects.select_related("recording").get(pk=analysis_id)
+    other = upload(study.key(), "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
+    disputed = dispute(alice.actor, UUID(other.json()["id"]))
+    erasure = erase_own(alice.actor, disputed.recording_id)
     actor = study.administrator.actor
     mailed = register_subject(
         actor, study.purpose, reference="Visible-Carol", email="visible-carol@example.org"
@@ -93,11 +99,12 @@ def build() -> House:
         "recording_id": analysis.recording_id,
         "analysis_id": analysis.id,
         "event_id": ConsentEvent.objects.get(subject=alice.subject, kind="given").id,
-        "erasure_id": ErasureRequest.objects.get(subject=alice.subject).id,
+        "erasure_id": erasure.id,
+        "dispute_id": disputed.id,
         "reference_id": alice.subject.references.get().id,
         "entry_id": found[1],
         "message_id": OutboxMessage.objects.get().id,
-        "client_id": ApiClient.objects.get(purpose_id=study.purpose.id).id,
+        "client_id": ApiClient.objects.filter(purpose_id=study.purpose.id).earliest("id").id,
         "operator_id": study.researcher.user.id,
         "token": token,
         "step": "reset",

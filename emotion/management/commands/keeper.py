@@ -22,6 +22,8 @@ from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
 from consent.messages import deliver_waiting
 from consent.retention import expire_consents
+from emotion.dispute_notes import tell_operators
+from emotion.disputes import erase_unanswered
 from emotion.erasure import drain
 from emotion.sweeping import (
     ask_for_worker_restart,
@@ -75,6 +77,8 @@ def chores() -> list[Chore]:
         Chore("worker restarts asked for", 10, restart_stuck_worker),
         Chore("recordings past their retention", 20, expire_recordings),
         Chore("consents that ended", 20, expire_consents),
+        Chore("disputed recordings given up", 20, erase_unanswered),
+        Chore("operators told of disputes", 10, tell_operators),
         Chore("erasures taken up", 1, drain),
         Chore("erasures final", 15, record_final),
         Chore("unfinished uploads cleared", 60, sweep_orphans),
