@@ -16,6 +16,7 @@ from uuid import UUID
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from accounts.actors import Actor
 from audit_log.actions import Action, ReasonCode
 from consent.errors import ConsentRefused
 from consent.models import (
@@ -26,60 +27,95 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.rules import (
+    NOT_STANDING,
+    Asker,
+    ConsentStanding,
+    Facts,
+    Kept,
+    Operation,
+    refusal,
+)
 from vault.tags import Tagger, tagger
 
-Standing = Callable[[], datetime | ReasonCode | None]
+ObjectStanding = Callable[[], datetime | ReasonCode | None]
 """Reads afresh how one object stands: until when it may be kept, or why it is closed.
 
 None when it is gone or was never given a date.
 """
 
-
-class Operation(StrEnum):
-    """What the gate is asked about."""
-
-    UPLOAD = "upload"
-    ANALYSE = "analyse"
-    SAVE_RESULT = "save-result"
-    READ_RESULT = "read-result"
-    READ_MEDIA = "read-media"
-
-
-# The operations that add something new need an open purpose; a closed one can still be read.
-NEEDS_OPEN_PURPOSE = {Operation.UPLOAD, Operation.ANALYSE, Operation.SAVE_RESULT}
-
-STATUS_REFUSALS: dict[str, ReasonCode] = {
-    ConsentStatus.REQUESTED: ReasonCode.NO_CONSENT,
-    ConsentStatus.REFUSED: ReasonCode.CONSENT_REFUSED,
-    ConsentStatus.WITHDRAWN: ReasonCode.CONSENT_WITHDRAWN,
-    ConsentStatus.EXPIRED: ReasonCode.CONSENT_EXPIRED,
+STANDINGS = {
+    ConsentStatus.REQUESTED: ConsentStanding.REQUESTED,
+    ConsentStatus.REFUSED: ConsentStanding.REFUSED,
+    ConsentStatus.WITHDRAWN: ConsentStanding.WITHDRAWN,
+    ConsentStatus.EXPIRED: ConsentStanding.EXPIRED,
 }
+
+
+def asker_of(actor: Actor) -> Asker:
+    """Who asks, as the rule knows them."""
+    if actor.kind == "subject":
+        return Asker.SUBJECT
+    return Asker.SYSTEM if actor.kind == "system" else Asker.OTHER
+
+
+def consent_standing(state: ConsentState | None, now: datetime) -> ConsentStanding:
+    """How a consent stands at this moment; one past its date has ended, whoever noticed."""
+    if state is None:
+        return ConsentStanding.NEVER_ASKED
+    if state.status != ConsentStatus.GIVEN:
+        return STANDINGS[ConsentStatus(state.status)]
+    if state.valid_until is None or state.valid_until <= now:
+        return ConsentStanding.EXPIRED
+    return ConsentStanding.RESTRICTED if state.restricted_at else ConsentStanding.GIVEN
 
 
 def decide(
     state: ConsentState | None,
     operation: Operation,
+    asker: Asker,
     categories: frozenset[str],
+    kept: Kept,
     now: datetime,
 ) -> ReasonCode | None:
-    """The rule: None when the operation is allowed, else the reason of the refusal.
-
-    ``state`` comes with its purpose. How a single object stands is asked beside this.
-    """
+    """The rule on a state that comes with its purpose: None when allowed, else why it is refused."""
+    standing = consent_standing(state, now)
     if state is None:
-        return ReasonCode.NO_CONSENT
-    if state.status != ConsentStatus.GIVEN:
-        return STATUS_REFUSALS[state.status]
-    if state.valid_until is None or state.valid_until <= now:
-        return ReasonCode.CONSENT_EXPIRED
+        return NOT_STANDING[standing]
     purpose = state.purpose
-    if operation in NEEDS_OPEN_PURPOSE and purpose.state != PurposeState.OPEN:
-        return ReasonCode.PURPOSE_NOT_OPEN
-    if not purpose.media_retention_days or not purpose.result_retention_days:
-        return ReasonCode.RETENTION_NOT_SET
-    if not categories <= set(state.categories):
-        return ReasonCode.CATEGORY_NOT_CONSENTED
-    return None
+    facts = Facts(
+        standing=standing,
+        purpose_open=purpose.state == PurposeState.OPEN,
+        periods_set=bool(purpose.media_retention_days and purpose.result_retention_days),
+        covered=categories <= set(state.categories),
+        kept=kept,
+    )
+    return refusal(operation, asker, facts)
+
+
+def decide_now(
+    state: ConsentState | None,
+    operation: Operation,
+    asker: Asker,
+    categories: frozenset[str],
+    standing: ObjectStanding | None,
+) -> ReasonCode | None:
+    """The rule at this moment; the object is read afresh, and may be closed for a reason of its own."""
+    now = timezone.now()
+    found = standing() if standing else None
+    kept, closed = Kept.NOT_YET_THERE, None
+    if isinstance(found, ReasonCode):
+        closed = found
+    elif standing is not None:
+        kept = kept_until(found, now)
+    return decide(state, operation, asker, categories, kept, now) or closed
+
+
+def kept_until(date: datetime | None, now: datetime) -> Kept:
+    """How an object that may be kept until ``date`` stands with retention."""
+    if date is None:
+        return Kept.NOT_SET
+    return Kept.PASSED if date <= now else Kept.IN_TIME
 
 
 def current_state(subject_id: UUID, purpose_id: UUID) -> ConsentState | None:
@@ -101,12 +137,13 @@ class ConsentPermit:
     action: Action
     object_tag: bytes
     operation: Operation
+    asker: Asker
     categories: frozenset[str]
     consent_version: int
     consent_event_id: UUID
     policy_version: str
     tags: Tagger = field(repr=False)
-    standing: Standing | None = field(default=None, repr=False)
+    standing: ObjectStanding | None = field(default=None, repr=False)
     permit_id: UUID = field(default_factory=uuid7)
 
     @property
@@ -122,28 +159,11 @@ class ConsentPermit:
     def recheck(self) -> None:
         """Ask again by a fresh read; raises ConsentRefused when it would no longer be allowed."""
         state = current_state(self.subject_id, self.purpose_id)
-        reason = decide(state, self.operation, self.categories, timezone.now())
+        reason = decide_now(state, self.operation, self.asker, self.categories, self.standing)
         if reason is None and state is not None and state.version != self.consent_version:
             reason = ReasonCode.CONSENT_CHANGED
-        if reason is None:
-            reason = object_refusal(self.standing)
         if reason is not None:
             raise ConsentRefused(reason)
-
-
-def object_refusal(standing: Standing | None) -> ReasonCode | None:
-    """Why the object itself forbids it: closed, without a date, or past it.
-
-    None where it may be used, and where no object exists yet.
-    """
-    if standing is None:
-        return None
-    found = standing()
-    if isinstance(found, ReasonCode):
-        return found
-    if found is None:
-        return ReasonCode.RETENTION_NOT_SET
-    return ReasonCode.RETENTION_PASSED if found <= timezone.now() else None
 
 
 def require_consent(
@@ -151,11 +171,12 @@ def require_consent(
     subject_id: UUID,
     purpose_id: UUID,
     operation: Operation,
+    asker: Asker,
     action: Action,
     object_kind: str,
     object_id: UUID,
     categories: frozenset[str] = frozenset({DataCategory.MEDIA}),
-    standing: Standing | None = None,
+    standing: ObjectStanding | None = None,
 ) -> ConsentPermit:
     """A permit for one operation on one object, or ConsentRefused with the reason.
 
@@ -163,7 +184,7 @@ def require_consent(
     be kept, or why it is closed, now and at each recheck.
     """
     state = current_state(subject_id, purpose_id)
-    reason = decide(state, operation, categories, timezone.now()) or object_refusal(standing)
+    reason = decide_now(state, operation, asker, categories, standing)
     if reason is not None or state is None or state.event_id is None:
         raise ConsentRefused(reason or ReasonCode.NO_CONSENT)
     tags = tagger(subject_id, purpose_id)
@@ -173,6 +194,7 @@ def require_consent(
         action=action,
         object_tag=tags.object(object_kind, object_id),
         operation=operation,
+        asker=asker,
         categories=categories,
         consent_version=state.version,
         consent_event_id=state.event_id,

@@ -30,6 +30,7 @@ REASONS = {
     ErasureCause.RETENTION: ReasonCode.RETENTION_END,
     ErasureCause.NOT_KEPT: ReasonCode.MEDIA_NOT_KEPT,
     ErasureCause.DISPUTE: ReasonCode.RECORDING_DISPUTED,
+    ErasureCause.NARROWED: ReasonCode.WITHDRAWAL,
 }
 
 
@@ -47,7 +48,7 @@ def request_erasure(
     """File an erasure with its log entry, in the caller's transaction.
 
     Without a recording everything of this subject and purpose goes; with one, that recording; with a
-    category too, only that part of it.
+    category, only that part of it, or of them all.
     """
     request = ErasureRequest.objects.create(
         subject_id=subject_id,
@@ -74,8 +75,6 @@ def request_erasure(
 
 def keys_of(request: ErasureRequest) -> list[UUID]:
     """The data keys that this erasure destroys and that still live."""
-    if request.recording_id is None:
-        return data_key_ids(subject_id=request.subject_id, purpose_id=request.purpose_id)
     return data_key_ids(
         subject_id=request.subject_id,
         purpose_id=request.purpose_id,

@@ -33,6 +33,9 @@ REFUSALS = {
     ReasonCode.PURPOSE_NOT_OPEN: _("This purpose is not open."),
     ReasonCode.RETENTION_NOT_SET: _("The purpose has no retention period, so nothing may be kept."),
     ReasonCode.RETENTION_PASSED: _("The retention period of this recording is over."),
+    ReasonCode.PROCESSING_RESTRICTED: _(
+        "This person has paused the study; nothing is done with it."
+    ),
     ReasonCode.RECORDING_DISPUTED: _(
         "This recording is closed: it is said not to show the person under whose name it is filed."
     ),

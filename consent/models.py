@@ -7,6 +7,8 @@ references appear here as ciphertext plus a keyed index.
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -212,6 +214,11 @@ class EventKind(models.TextChoices):
     REQUESTED = "requested", _("asked for")
     NOTICE_SHOWN = "notice-shown", _("notice shown")
     GIVEN = "given", _("given")
+    RENEWED = "renewed", _("renewed")
+    REAFFIRMED = "re-affirmed", _("confirmed again")
+    NARROWED = "narrowed", _("narrowed to fewer data categories")
+    RESTRICTED = "restricted", _("paused")
+    RESUMED = "resumed", _("taken up again")
     REFUSED = "refused", _("refused")
     WITHDRAWN = "withdrawn", _("withdrawn")
     EXPIRED = "expired", _("expired")
@@ -258,6 +265,7 @@ class ConsentState(models.Model):
     notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
     event = models.ForeignKey(ConsentEvent, models.PROTECT, null=True, related_name="+")
     valid_until = models.DateTimeField(null=True)
+    restricted_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField()
 
     class Meta:
@@ -276,6 +284,15 @@ class ErasureCause(models.TextChoices):
     RETENTION = "retention", _("Retention period over")
     NOT_KEPT = "media-not-kept", _("Photographs are not kept after analysis")
     DISPUTE = "dispute", _("The recording does not show this person")
+    NARROWED = "narrowed", _("A data category is no longer consented to")
+
+
+class ErasureQuerySet(models.QuerySet["ErasureRequest"]):
+    """Erasures by what they reach."""
+
+    def whole(self) -> Self:
+        """Those of everything that a person has in a purpose."""
+        return self.filter(recording_id=None, category="")
 
 
 class ErasureRequest(models.Model):
@@ -293,6 +310,8 @@ class ErasureRequest(models.Model):
     rows_removed_at = models.DateTimeField(null=True)
     final_at = models.DateTimeField(null=True)
     entry_ids = models.JSONField(default=list)
+
+    objects = ErasureQuerySet.as_manager()
 
     class Meta:
         indexes = [

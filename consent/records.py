@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
-from audit_log.actions import Action
+from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
+from consent.erasure import request_erasure
 from consent.errors import InvalidChoice, InvalidNotice, InvalidPurpose, NotTheSubject
 from consent.models import (
     ConsentEvent,
@@ -23,6 +24,7 @@ from consent.models import (
     ConsentStatus,
     DataCategory,
     DataSubject,
+    ErasureCause,
     ErasureRequest,
     EventKind,
     Notice,
@@ -104,6 +106,7 @@ def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) 
     state.categories = event.categories
     state.notice = event.notice
     state.valid_until = event.valid_until
+    state.restricted_at = None
     state.changed_at = event.at
     state.save()
 
@@ -189,9 +192,11 @@ def give_consent(
         state = lock_state(subject.id, purpose.id)
         if state.purpose.state != PurposeState.OPEN:
             raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
-        if ErasureRequest.objects.filter(
-            subject=subject, purpose=purpose, recording_id=None, rows_removed_at=None
-        ).exists():
+        if (
+            ErasureRequest.objects.whole()
+            .filter(subject=subject, purpose=purpose, rows_removed_at=None)
+            .exists()
+        ):
             # What is recorded from now on must not fall to the erasure of what was before.
             raise InvalidChoice(
                 _("Your earlier data are still being erased. Please try again in a minute.")
@@ -203,9 +208,10 @@ def give_consent(
         if notice.version != newest or not shown.exists():
             raise InvalidNotice(_("The privacy notice has changed: please read the current one."))
         now = timezone.now()
+        dropped = dropped_categories(state, chosen)
         event = write_event(
             state,
-            EventKind.GIVEN,
+            kind_of_yes(state, notice, chosen),
             by="subject",
             method="web",
             categories=chosen,
@@ -215,7 +221,41 @@ def give_consent(
         )
         move_state(state, ConsentStatus.GIVEN, event)
         append_consent_entry(Action.CONSENT_GIVE, tags, event)
+        erase_categories(event, tags, dropped)
     return event
+
+
+def kind_of_yes(state: ConsentState, notice: Notice, chosen: list[str]) -> EventKind:
+    """What a yes is: the first one, one under another notice or with other choices, or the same again."""
+    if state.status not in {ConsentStatus.GIVEN, ConsentStatus.EXPIRED} or state.notice is None:
+        return EventKind.GIVEN
+    same = state.notice.version == notice.version and state.categories == chosen
+    return EventKind.REAFFIRMED if same else EventKind.RENEWED
+
+
+def dropped_categories(state: ConsentState, chosen: list[str]) -> list[str]:
+    """What a standing consent covered and the new choice does not."""
+    if state.status != ConsentStatus.GIVEN:
+        return []
+    return [category for category in state.categories if category not in chosen]
+
+
+def erase_categories(
+    event: ConsentEvent, tags: Tagger, categories: list[str]
+) -> list[ErasureRequest]:
+    """File the erasure of what was measured under these categories, in the flow's transaction."""
+    return [
+        request_erasure(
+            subject_id=event.subject_id,
+            purpose_id=event.purpose_id,
+            cause=ErasureCause.NARROWED,
+            actor_name=subject_log_name(tags),
+            reason=ReasonCode.WITHDRAWAL,
+            tags=tags,
+            category=category,
+        )
+        for category in categories
+    ]
 
 
 def refuse_consent(actor: Actor, subject: DataSubject, notice: Notice) -> ConsentEvent:

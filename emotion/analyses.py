@@ -25,11 +25,12 @@ from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.errors import AuditLogError
 from audit_log.log import append, append_durable
-from consent.enforcement import ConsentPermit, Operation, current_state, require_consent
+from consent.enforcement import ConsentPermit, current_state, require_consent
 from consent.erasure import request_erasure
 from consent.errors import ConsentRefused
 from consent.models import DataCategory, ErasureCause, ErasureRequest
 from consent.records import lock_state
+from consent.rules import Asker, Operation
 from emotion.erasure import drain_one
 from emotion.inference.media import MediaRefused, decode_photo
 from emotion.inference.photos import analyse_photo
@@ -141,6 +142,7 @@ def permit_for(
         subject_id=recording.subject_id,
         purpose_id=recording.purpose_id,
         operation=operation,
+        asker=Asker.SYSTEM,
         action=action,
         object_kind="recording",
         object_id=recording.id,

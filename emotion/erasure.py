@@ -34,6 +34,7 @@ def remove_rows(recording: Recording, category: str) -> None:
         results = Result.objects.filter(analysis__recording=recording)
         if category:
             results = results.filter(category=category)
+            forget_category(recording, category)
         results.delete()
         if category in {"", DataCategory.MEDIA}:
             Recording.objects.filter(pk=recording.pk).update(media_state=MediaState.ERASED)
@@ -45,6 +46,14 @@ def remove_rows(recording: Recording, category: str) -> None:
             Recording.objects.filter(pk=recording.pk, erased_at=None).update(
                 erased_at=timezone.now()
             )
+
+
+def forget_category(recording: Recording, category: str) -> None:
+    """Take a category off the lists of what analyses measured: there is nothing of it any more."""
+    for analysis in recording.analyses.all():
+        if category in analysis.categories:
+            left = [each for each in analysis.categories if each != category]
+            Analysis.objects.filter(pk=analysis.pk).update(categories=left)
 
 
 def drain() -> int:

@@ -54,6 +54,13 @@ def photographs_kept(purpose: Purpose) -> str:
     return text % {"days": days}
 
 
+def consent_word(state: ConsentState) -> str:
+    """The state of a consent in the person's own words."""
+    if state.status == ConsentStatus.GIVEN and state.restricted_at is not None:
+        return _("You paused it")
+    return str(OWN_WORDS.get(ConsentStatus(state.status), state.get_status_display()))
+
+
 def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[str, Any]:
     """One purpose on the person's start page."""
     live = state.status == ConsentStatus.GIVEN
@@ -65,8 +72,8 @@ def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[st
     is_open = purpose.state == PurposeState.OPEN
     return {
         "purpose": purpose,
-        "state": state.status,
-        "label": OWN_WORDS.get(ConsentStatus(state.status), state.get_status_display()),
+        "state": "waiting" if live and state.restricted_at else state.status,
+        "label": consent_word(state),
         "categories": [labels[category] for category in state.categories],
         "valid_until": state.valid_until if live else None,
         "keeps": keeps if live else "",
@@ -75,7 +82,11 @@ def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[st
         else "",
         "decide": ask or renew,
         "asked": ask,
-        "upload_url": reverse("upload", args=[purpose.id]) if live and is_open else "",
+        "upload_url": reverse("upload", args=[purpose.id])
+        if live and is_open and not state.restricted_at
+        else "",
+        "paused": live and state.restricted_at is not None,
+        "change_url": reverse("consent_change", args=[purpose.id]) if live else "",
         "withdraw_url": reverse("consent_withdraw", args=[purpose.id]) if live else "",
         "erasure_url": reverse("erasure", args=[erasure.id]) if erasure and not live else "",
     }
@@ -83,7 +94,7 @@ def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[st
 
 def closed_since(subject: DataSubject) -> dict[UUID, datetime]:
     """By purpose: until when everything recorded was given up to erasure; it opens no more."""
-    whole = ErasureRequest.objects.filter(subject=subject, recording_id=None)
+    whole = ErasureRequest.objects.whole().filter(subject=subject)
     newest = whole.values("purpose_id").annotate(at=Max("requested_at"))
     return {row["purpose_id"]: row["at"] for row in newest}
 

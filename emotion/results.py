@@ -23,10 +23,16 @@ from accounts.permissions import ROLE_PERMISSIONS
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import DurableReceipt, append_durable
-from consent.enforcement import ConsentPermit, Operation, current_state, require_consent
+from consent.enforcement import (
+    ConsentPermit,
+    asker_of,
+    current_state,
+    require_consent,
+)
 from consent.errors import ConsentRefused
 from consent.models import DataCategory
 from consent.records import subject_log_name
+from consent.rules import Operation
 from emotion.errors import Gone, NoResult, NotFound, NotReady, ReasonRequired
 from emotion.models import (
     Analysis,
@@ -144,6 +150,7 @@ def read_permit(
             subject_id=recording.subject_id,
             purpose_id=recording.purpose_id,
             operation=operation,
+            asker=asker_of(actor),
             action=action,
             object_kind="recording",
             object_id=recording.id,

@@ -22,10 +22,11 @@ from accounts.actors import Actor
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
-from consent.enforcement import ConsentPermit, Operation, require_consent
+from consent.enforcement import ConsentPermit, asker_of, require_consent
 from consent.errors import ConsentRefused
 from consent.models import DataSubject, Purpose
 from consent.records import lock_state, subject_log_name
+from consent.rules import Operation
 from emotion.disputes import require_undisputed
 from emotion.errors import (
     IdempotencyConflict,
@@ -97,6 +98,7 @@ class Receiving:
                 subject_id=self.subject.id,
                 purpose_id=self.purpose_id,
                 operation=Operation.UPLOAD,
+                asker=asker_of(self.actor),
                 action=Action.MEDIA_UPLOAD,
                 object_kind="recording",
                 object_id=self.recording_id,

@@ -11,28 +11,22 @@ from django.utils import timezone
 
 from audit_log.actions import Action, ReasonCode
 from consent.enforcement import (
-    NEEDS_OPEN_PURPOSE,
     ConsentPermit,
-    Operation,
+    consent_standing,
     decide,
+    decide_now,
     require_consent,
 )
 from consent.errors import ConsentRefused
 from consent.models import ConsentState, ConsentStatus, Purpose, PurposeState
 from consent.purposes import close_purpose
 from consent.records import give_consent, lock_state
+from consent.rules import Asker, ConsentStanding, Kept, Operation
 from consent.withdrawals import withdraw
 from tests.cast import Person, Study, consenting, open_study
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MEDIA = frozenset({"media"})
-REFUSED = {
-    ConsentStatus.REQUESTED: ReasonCode.NO_CONSENT,
-    ConsentStatus.REFUSED: ReasonCode.CONSENT_REFUSED,
-    ConsentStatus.WITHDRAWN: ReasonCode.CONSENT_WITHDRAWN,
-    ConsentStatus.EXPIRED: ReasonCode.CONSENT_EXPIRED,
-    ConsentStatus.GIVEN: None,
-}
 
 
 def state(
@@ -49,44 +43,78 @@ def state(
     )
 
 
-@pytest.mark.parametrize("operation", list(Operation))
+STANDINGS = {
+    ConsentStatus.REQUESTED: ConsentStanding.REQUESTED,
+    ConsentStatus.GIVEN: ConsentStanding.GIVEN,
+    ConsentStatus.REFUSED: ConsentStanding.REFUSED,
+    ConsentStatus.WITHDRAWN: ConsentStanding.WITHDRAWN,
+    ConsentStatus.EXPIRED: ConsentStanding.EXPIRED,
+}
+
+
 @pytest.mark.parametrize("status", list(ConsentStatus))
-@pytest.mark.parametrize("purpose_state", list(PurposeState))
-def test_each_cell(
-    operation: Operation, status: ConsentStatus, purpose_state: PurposeState
-) -> None:
-    expected = REFUSED[status]
-    if expected is None and operation in NEEDS_OPEN_PURPOSE and purpose_state != PurposeState.OPEN:
-        expected = ReasonCode.PURPOSE_NOT_OPEN
-    assert decide(state(status, purpose_state), operation, MEDIA, NOW) == expected
+def test_each_state_stands_as_it_is_called(status: ConsentStatus) -> None:
+    assert consent_standing(state(status), NOW) == STANDINGS[status]
+    paused = state(status)
+    paused.restricted_at = NOW
+    given = status == ConsentStatus.GIVEN
+    expected = ConsentStanding.RESTRICTED if given else STANDINGS[status]
+    assert consent_standing(paused, NOW) == expected
 
 
-@pytest.mark.parametrize("operation", list(Operation))
-def test_no_state_is_no_consent(operation: Operation) -> None:
-    assert decide(None, operation, MEDIA, NOW) == ReasonCode.NO_CONSENT
+def test_no_state_is_never_asked() -> None:
+    assert consent_standing(None, NOW) == ConsentStanding.NEVER_ASKED
 
 
-@pytest.mark.parametrize("operation", list(Operation))
-def test_the_last_second_counts(operation: Operation) -> None:
-    given = ConsentStatus.GIVEN
+def asked(held: ConsentState | None, categories: frozenset[str] = MEDIA) -> ReasonCode | None:
+    return decide(held, Operation.ANALYSE, Asker.SYSTEM, categories, Kept.IN_TIME, NOW)
+
+
+def test_the_last_second_counts() -> None:
     for left, expected in [
         (timedelta(microseconds=1), None),
         (timedelta(0), ReasonCode.CONSENT_EXPIRED),
         (None, ReasonCode.CONSENT_EXPIRED),
     ]:
-        assert decide(state(given, left=left), operation, MEDIA, NOW) == expected
+        assert asked(state(ConsentStatus.GIVEN, left=left)) == expected
+
+
+def test_only_an_open_purpose_takes_anything_new() -> None:
+    for purpose_state in PurposeState:
+        is_open = purpose_state == PurposeState.OPEN
+        found = asked(state(ConsentStatus.GIVEN, purpose_state))
+        assert found == (None if is_open else ReasonCode.PURPOSE_NOT_OPEN)
 
 
 @pytest.mark.parametrize("days", [None, 0])
 def test_without_a_retention_period_nothing_is_kept(days: int | None) -> None:
-    held = state(ConsentStatus.GIVEN, days=days)
-    assert decide(held, Operation.UPLOAD, MEDIA, NOW) == ReasonCode.RETENTION_NOT_SET
+    assert asked(state(ConsentStatus.GIVEN, days=days)) == ReasonCode.RETENTION_NOT_SET
 
 
 def test_a_category_outside_the_consent_is_refused() -> None:
-    asked = MEDIA | {"blendshapes"}
-    held = state(ConsentStatus.GIVEN)
-    assert decide(held, Operation.ANALYSE, asked, NOW) == ReasonCode.CATEGORY_NOT_CONSENTED
+    found = asked(state(ConsentStatus.GIVEN), MEDIA | {"blendshapes"})
+    assert found == ReasonCode.CATEGORY_NOT_CONSENTED
+
+
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [
+        (timedelta(seconds=1), None),
+        (timedelta(0), ReasonCode.RETENTION_PASSED),
+        (None, ReasonCode.RETENTION_NOT_SET),
+        (ReasonCode.RECORDING_DISPUTED, ReasonCode.RECORDING_DISPUTED),
+    ],
+)
+def test_an_object_stands_as_it_says_at_that_moment(
+    found: timedelta | ReasonCode | None, refused: ReasonCode | None
+) -> None:
+    def standing() -> datetime | ReasonCode | None:
+        return NOW + found if isinstance(found, timedelta) else found
+
+    with time_machine.travel(NOW, tick=False):
+        held = state(ConsentStatus.GIVEN)
+        told = decide_now(held, Operation.READ_RESULT, Asker.OTHER, MEDIA, standing)
+    assert told == refused
 
 
 def permit_of(study: Study, person: Person, until: datetime | None = None) -> ConsentPermit:
@@ -94,6 +122,7 @@ def permit_of(study: Study, person: Person, until: datetime | None = None) -> Co
         subject_id=person.subject.id,
         purpose_id=study.purpose.id,
         operation=Operation.UPLOAD,
+        asker=Asker.SUBJECT,
         action=Action.MEDIA_UPLOAD,
         object_kind="recording",
         object_id=uuid4(),

@@ -19,8 +19,8 @@ from django.utils import timezone
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from consent.enforcement import Operation
 from consent.errors import ConsentRefused
+from consent.rules import Operation
 from consent.withdrawals import withdraw
 from emotion import analyses
 from emotion.analyses import (

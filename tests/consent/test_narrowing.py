@@ -1,0 +1,164 @@
+"""Stopping one data category, pausing, and saying yes again: the walks of the person's pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent.models import ConsentEvent, ConsentState, ErasureRequest
+from emotion.analyses import run_analysis
+from emotion.erasure import drain
+from emotion.models import Analysis
+from tests.cast import PHOTO, Person, Study, api_get, consent, consenting, open_study, upload
+from tests.faults.leftovers import living_keys
+from vault.keyring import data_key_ids
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+@pytest.fixture
+def study() -> Study:
+    return open_study(keep_media=True)
+
+
+@pytest.fixture
+def person(study: Study) -> Person:
+    return consenting(study)
+
+
+@pytest.fixture
+def key(study: Study) -> str:
+    return study.key()
+
+
+def analysed(study: Study, key: str) -> Analysis:
+    answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
+    assert answer.status_code == 202, answer.content
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    run_analysis(row.id)
+    row.refresh_from_db()
+    return row
+
+
+def press(person: Person, study: Study, step: str) -> Any:
+    """Press one button of the page; it must be there."""
+    address = reverse("consent_change", args=[study.purpose.id])
+    page = person.browser.get(address)
+    assert f'value="{step}"' in page.content.decode(), f"no button {step}"
+    return person.browser.post(address, {"step": step}, follow=True)
+
+
+def parts(key: str, row: Analysis) -> set[str]:
+    answer = api_get(key, "api_result", row.id, Access_Reason="quality-check")
+    assert answer.status_code == 200, answer.content
+    return set(answer.json()["parts"])
+
+
+def kinds(person: Person) -> list[str]:
+    events = ConsentEvent.objects.filter(subject=person.subject).order_by("sequence")
+    return [event.kind for event in events if event.kind != "notice-shown"]
+
+
+def test_stopping_one_category_erases_it_and_the_rest_goes_on(
+    study: Study, person: Person, key: str
+) -> None:
+    row = analysed(study, key)
+    assert parts(key, row) == {"summary", "expression", "blendshapes"}
+    before = data_key_ids(subject_id=person.subject.id, category="blendshapes")
+    assert len(before) == 1
+    told = press(person, study, "stop:blendshapes")
+    assert "Stopped." in told.content.decode()
+    assert not data_key_ids(subject_id=person.subject.id, category="blendshapes")
+    assert parts(key, row) == {"summary", "expression"}
+    drain()
+    row.refresh_from_db()
+    assert set(row.results.values_list("category", flat=True)) == {"summary", "expression"}
+    assert "blendshapes" not in row.categories
+    assert parts(key, analysed(study, key)) == {"summary", "expression"}
+    assert kinds(person)[-2:] == ["given", "narrowed"]
+    (erasure,) = ErasureRequest.objects.all()
+    assert (erasure.cause, erasure.category, len(erasure.key_ids)) == ("narrowed", "blendshapes", 1)
+
+
+def test_a_category_that_a_new_yes_leaves_out_is_erased(
+    study: Study, person: Person, key: str
+) -> None:
+    row = analysed(study, key)
+    consent(person, study.purpose, ["media", "blendshapes"])
+    drain()
+    assert parts(key, row) == {"summary", "blendshapes"}
+    assert not data_key_ids(subject_id=person.subject.id, category="expression")
+    assert kinds(person)[-1] == "renewed"
+    consent(person, study.purpose, ["media", "blendshapes"])
+    assert kinds(person)[-1] == "re-affirmed"
+    assert ErasureRequest.objects.count() == 1
+
+
+def test_the_photographs_cannot_be_stopped_alone(study: Study, person: Person) -> None:
+    address = reverse("consent_change", args=[study.purpose.id])
+    page = person.browser.post(address, {"step": "stop:media"}, follow=True)
+    assert "withdraw from the study instead" in page.content.decode()
+    assert ConsentState.objects.get().categories == ["media", "expression", "blendshapes"]
+
+
+def test_a_pause_keeps_everything_and_lets_only_the_person_read(
+    study: Study, person: Person, key: str
+) -> None:
+    row = analysed(study, key)
+    keys = living_keys(person.subject)
+    press(person, study, "pause")
+    told = api_get(key, "api_result", row.id, Access_Reason="quality-check")
+    assert (told.status_code, told.json()["code"]) == (403, "processing-restricted")
+    refused = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
+    assert (refused.status_code, refused.json()["code"]) == (403, "processing-restricted")
+    desk = study.researcher.sign_in().post(
+        reverse("operate_result", args=[row.id]), {"reason": "quality-check"}
+    )
+    assert desk.status_code == 422
+    assert person.browser.get(reverse("own_result", args=[row.id])).status_code == 200
+    own = reverse("own_photograph", args=[row.recording_id])
+    assert person.browser.get(own).status_code == 200
+    assert living_keys(person.subject) == keys
+    assert "You paused it" in person.browser.get(reverse("subject_home")).content.decode()
+    press(person, study, "resume")
+    assert parts(key, row) == {"summary", "expression", "blendshapes"}
+    assert kinds(person)[-2:] == ["restricted", "resumed"]
+    integrate_once()
+    done = set(LogEntry.objects.values_list("action", flat=True))
+    assert {Action.CONSENT_RESTRICT, Action.CONSENT_RESUME} <= done
+
+
+def test_the_consent_that_allows_stays_the_one_that_was_given(
+    study: Study, person: Person, key: str
+) -> None:
+    given = ConsentEvent.objects.get(kind="given")
+    press(person, study, "pause")
+    press(person, study, "resume")
+    assert ConsentState.objects.get().event_id == given.id
+
+
+def test_a_paused_study_can_be_withdrawn_from(study: Study, person: Person, key: str) -> None:
+    analysed(study, key)
+    press(person, study, "pause")
+    page = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert page.status_code == 302
+    assert not living_keys(person.subject)
+    consent_page = person.browser.get(reverse("consent_change", args=[study.purpose.id]))
+    assert consent_page.status_code == 302
+
+
+def test_nothing_takes_more_than_one_button_and_no_field(study: Study, person: Person) -> None:
+    page = person.browser.get(reverse("consent_change", args=[study.purpose.id]))
+    forms = re.findall(r"<form[^>]*>(.*?)</form>", page.content.decode(), re.S)
+    ours = [form for form in forms if 'name="step"' in form]
+    assert len(ours) == 3  # pause, and the two categories that can go
+    for form in ours:
+        fields = re.findall(r"<(?:input|select|textarea)[^>]*>", form)
+        assert [field for field in fields if 'type="hidden"' not in field] == []
+        assert form.count("<button") == 1
