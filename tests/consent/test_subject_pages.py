@@ -30,7 +30,7 @@ from consent.models import (
     Invitation,
     OutboxMessage,
 )
-from consent.notices import publish_notice
+from consent.notices import Change, publish_notice
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
@@ -218,7 +218,10 @@ def test_a_notice_that_changed_while_it_was_read_records_no_decision() -> None:
         "categories": [str(category) for category in CATEGORIES],
     }
     publish_notice(
-        study.administrator.actor, study.purpose, {"en": ("Smiles", "Now also voices.", "More.")}
+        study.administrator.actor,
+        study.purpose,
+        {"en": ("Smiles", "Now also voices.", "More.")},
+        Change({"en": "Voices."}, substantive=True),
     )
     page = person.browser.post(address, form)
     assert page.status_code == 422
