@@ -30,6 +30,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "audit_log.view_logentry",
             "config.view_health",
             "consent.answer_request",
+            "consent.approve_exception",
             "consent.assign_researcher",
             "consent.close_purpose",
             "consent.create_purpose",
@@ -39,9 +40,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.submit_purpose",
             "consent.view_outbox",
             "consent.view_purpose",
+            "consent.view_register",
             "consent.view_subjects",
             "emotion.handle_dispute",
             "emotion.view_disputes",
+            "consent.write_assessment",
             "emotion.view_recordings",
             # Opened only with a stated reason that is in the log first, like every read.
             "emotion.read_result",
@@ -66,6 +69,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
         {
             "audit_log.verify_log",
             "audit_log.view_logentry",
+            "consent.approve_assessment",
+            "consent.approve_exception",
             "consent.close_purpose",
             "consent.open_purpose",
             "consent.place_hold",

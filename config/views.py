@@ -24,8 +24,8 @@ from emotion.inference.models import ModelIntegrityError, verify_models
 @require_safe
 def front(request: HttpRequest) -> HttpResponse:
     """What this installation is and which studies run on it, for anybody."""
-    purposes = Purpose.objects.filter(state=PurposeState.OPEN).order_by("name")
-    return render(request, "front.html", {"purposes": purposes})
+    purposes = Purpose.objects.filter(state=PurposeState.OPEN).prefetch_related("controllers")
+    return render(request, "front.html", {"purposes": purposes.order_by("name")})
 
 
 @require_safe

@@ -58,6 +58,18 @@ class InvalidPurpose(ConsentError):
     code = "invalid-purpose"
 
 
+class InvalidAssessment(ConsentError):
+    """An impact assessment is incomplete, replaced, or approved by the wrong person."""
+
+    code = "invalid-assessment"
+
+
+class InvalidDocument(ConsentError):
+    """A document is too large, empty, or neither PDF nor plain text."""
+
+    code = "invalid-document"
+
+
 class InvalidNotice(ConsentError):
     """A notice is incomplete, or not the one that is in force."""
 

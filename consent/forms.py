@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.text import format_lazy
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role, User
 from audit_log.actions import ReasonCode
-from consent.models import DataCategory, Purpose, Sector, Use
-from consent.screening import REFUSED_SECTORS, REFUSED_USES
+from consent.models import DataCategory
 
 REASON_LABELS = {
     ReasonCode.STUDY_ANALYSIS: _("To work on the study"),
@@ -42,145 +38,6 @@ CATEGORY_LABELS = {
     DataCategory.EXPRESSION.value: _("Apparent expression"),
     DataCategory.BLENDSHAPES.value: _("Facial movements (blendshapes)"),
 }
-
-# What is refused by design stays visible: choosing it answers with the rule that forbids it.
-
-
-def sector_choices() -> list[tuple[Any, Any]]:
-    """The sectors in two groups."""
-    return [
-        ("", _("Choose one")),
-        (_("Can be opened"), [c for c in Sector.choices if c[0] not in REFUSED_SECTORS]),
-        (_("Refused by design"), [c for c in Sector.choices if c[0] in REFUSED_SECTORS]),
-    ]
-
-
-def use_choices() -> list[tuple[str, Any]]:
-    """The uses, with the refused ones at the end and marked."""
-    allowed = [choice for choice in Use.choices if choice[0] not in REFUSED_USES]
-    refused = [
-        (value, format_lazy("{} ({})", label, _("refused by design")))
-        for value, label in Use.choices
-        if value in REFUSED_USES
-    ]
-    return [*allowed, *refused]
-
-
-class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
-    """A new purpose, in draft."""
-
-    sector = forms.ChoiceField(
-        label=_("Where it belongs"),
-        choices=sector_choices,
-    )
-    uses = forms.MultipleChoiceField(
-        label=_("What the results are for"),
-        choices=use_choices,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    categories = forms.MultipleChoiceField(
-        label=_("What is collected and measured"),
-        choices=list(CATEGORY_LABELS.items()),
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("Each is consented to on its own. Choose as few as the study can do with."),
-    )
-    media_retention_days = forms.IntegerField(
-        label=_("Keep photographs for at most (days)"),
-        min_value=1,
-        max_value=3650,
-        help_text=_("Then they are erased, whatever happened to them before."),
-    )
-    result_retention_days = forms.IntegerField(
-        label=_("Keep results for (days)"), min_value=1, max_value=3650
-    )
-    consent_validity_days = forms.IntegerField(
-        label=_("A consent lasts (days)"), min_value=1, max_value=1825, initial=365
-    )
-    minimum_age = forms.IntegerField(
-        label=_("Minimum age (years)"), min_value=14, max_value=120, initial=18
-    )
-
-    class Meta:
-        model = Purpose
-        fields = [
-            "name",
-            "description",
-            "controller",
-            "contact",
-            "sector",
-            "uses",
-            "categories",
-            "keep_media",
-            "media_retention_days",
-            "result_retention_days",
-            "consent_validity_days",
-            "minimum_age",
-        ]
-        labels = {
-            "name": _("Name"),
-            "description": _("What it is for"),
-            "controller": _("Controller"),
-            "contact": _("Contact"),
-            "keep_media": _("Keep the photographs after the analysis"),
-        }
-        help_texts = {
-            "name": _("The name that people see in their invitation."),
-            "description": _("Two or three sentences that somebody outside the field understands."),
-            "controller": _("The organisation that answers for the data."),
-            "contact": _("Where people turn to: an address that somebody reads."),
-            "keep_media": _(
-                "Leave this off unless the study cannot do without: results are enough."
-            ),
-        }
-        widgets = {"description": forms.Textarea(attrs={"rows": 4})}
-
-
-class NoticeForm(forms.Form):
-    """The next version of a privacy notice, in one or more languages.
-
-    A language whose three fields are all empty is left out; one that was begun must be finished.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.codes = [code for code, _name in settings.LANGUAGES]
-        for number, code in enumerate(self.codes):
-            language = get_language_info(code)["name_translated"]
-            parts = {
-                "title": (_("Title"), forms.TextInput()),
-                "summary": (_("In plain words"), forms.Textarea(attrs={"rows": 6})),
-                "text": (_("The full text"), forms.Textarea(attrs={"rows": 14})),
-            }
-            for part, (label, widget) in parts.items():
-                self.fields[f"{part}_{code}"] = forms.CharField(
-                    label=_("%(part)s: %(language)s") % {"part": label, "language": language},
-                    widget=widget,
-                    required=number == 0,
-                    max_length=200 if part == "title" else 40_000,
-                )
-
-    def clean(self) -> dict[str, Any]:
-        """Complete languages only."""
-        values: dict[str, Any] = super().clean() or {}
-        for code in self.codes:
-            names = [f"{part}_{code}" for part in ("title", "summary", "text")]
-            missing = [name for name in names if not values.get(name)]
-            if 0 < len(missing) < len(names):
-                for name in missing:
-                    if name not in self.errors:
-                        self.add_error(name, _("This language was begun: fill this in as well."))
-        return values
-
-    def texts(self) -> dict[str, tuple[str, str, str]]:
-        """Language code → (title, plain-language summary, full text)."""
-        found = {}
-        for code in self.codes:
-            title, summary, text = (
-                str(self.cleaned_data[f"{part}_{code}"]) for part in ("title", "summary", "text")
-            )
-            if title:
-                found[code] = (title, summary, text)
-        return found
 
 
 class InvitationForm(forms.Form):
@@ -258,6 +115,21 @@ class ConfirmForm(forms.Form):
                 _("Expected “%(name)s”; got “%(typed)s”.") % {"name": self.expected, "typed": typed}
             )
         return typed
+
+
+class StatementForm(forms.Form):
+    """A step for which somebody answers in their own words."""
+
+    statement = forms.CharField(widget=forms.Textarea(attrs={"rows": 5}), max_length=4000)
+
+    def __init__(self, *args: Any, label: str, help_text: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["statement"].label = label
+        self.fields["statement"].help_text = help_text
+
+    def stated(self) -> str:
+        """What was written."""
+        return str(self.cleaned_data["statement"])
 
 
 class AssignForm(forms.Form):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
@@ -62,6 +63,57 @@ def permit_message(subject_id: UUID, action: Action, message_id: UUID) -> Accoun
     )
 
 
+@dataclass(frozen=True)
+class SealedMessage:
+    """A message that is sealed and not yet filed, with the entry that belongs to it."""
+
+    row: OutboxMessage
+    entry: Draft
+
+    def file(self) -> OutboxMessage:
+        """Put it into the outbox, in the caller's transaction."""
+        self.row.save(force_insert=True)
+        append(self.entry)
+        return self.row
+
+
+def has_address(subject: DataSubject) -> bool:
+    """Whether this person gave an e-mail address."""
+    return Contact.objects.filter(subject=subject).exists()
+
+
+def seal_message(
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose | None,
+    *,
+    kind: str,
+    heading: str,
+    text: str,
+) -> SealedMessage:
+    """Seal a message; raises UnknownSubject without an address. Not under a lock: it makes a key."""
+    if not has_address(subject):
+        raise UnknownSubject("This person has no e-mail address: show the invitation as a link.")
+    message_id = uuid7()
+    unit = message_unit(subject.id)
+    permit = permit_message(subject.id, Action.MESSAGE_QUEUE, message_id)
+    key_id = create_data_key(unit)
+    body = json.dumps({"heading": heading, "text": text}).encode()
+    sealed = seal(
+        permit, key_id, unit, Row(table="message", column="sealed", row_id=message_id), body
+    )
+    row = OutboxMessage(
+        id=message_id,
+        subject=subject,
+        purpose=purpose,
+        kind=kind,
+        data_key_id=key_id,
+        sealed=sealed,
+        created_at=timezone.now(),
+    )
+    return SealedMessage(row, message_entry(permit, actor))
+
+
 def queue_message(
     actor: Actor,
     subject: DataSubject,
@@ -72,28 +124,9 @@ def queue_message(
     text: str,
 ) -> OutboxMessage:
     """Seal a message and put it into the outbox; raises UnknownSubject without an address."""
-    if not Contact.objects.filter(subject=subject).exists():
-        raise UnknownSubject("This person has no e-mail address: show the invitation as a link.")
-    message_id = uuid7()
-    unit = message_unit(subject.id)
-    permit = permit_message(subject.id, Action.MESSAGE_QUEUE, message_id)
-    key_id = create_data_key(unit)
-    body = json.dumps({"heading": heading, "text": text}).encode()
-    sealed = seal(
-        permit, key_id, unit, Row(table="message", column="sealed", row_id=message_id), body
-    )
+    message = seal_message(actor, subject, purpose, kind=kind, heading=heading, text=text)
     with transaction.atomic():
-        message = OutboxMessage.objects.create(
-            id=message_id,
-            subject=subject,
-            purpose=purpose,
-            kind=kind,
-            data_key_id=key_id,
-            sealed=sealed,
-            created_at=timezone.now(),
-        )
-        append(message_entry(permit, actor))
-    return message
+        return message.file()
 
 
 def message_entry(

@@ -21,6 +21,21 @@ class DataCategory(models.TextChoices):
     MEDIA = "media", _("Photographs of my face")
     EXPRESSION = "expression", _("Apparent expression")
     BLENDSHAPES = "blendshapes", _("Facial movements (blendshapes)")
+    HEAD_POSE = "head-pose", _("Posture of my head")
+    BODY_MOTION = "body-motion", _("Movements of my body")
+
+
+NOT_MEASURED = frozenset({DataCategory.HEAD_POSE, DataCategory.BODY_MOTION})
+"""Named, but no model here measures them yet: a consent to them would be a consent to nothing."""
+
+
+class LawfulBasis(models.TextChoices):
+    """On what the processing rests. One member on purpose: the gate opens nothing without a consent."""
+
+    EXPLICIT_CONSENT = (
+        "explicit-consent",
+        _("Explicit consent (GDPR Art. 6(1)(a) and 9(2)(a))"),
+    )
 
 
 class Sector(models.TextChoices):
@@ -50,13 +65,26 @@ class Use(models.TextChoices):
     IDENTIFICATION = "identification", _("Recognition of who a person is")
 
 
+class ExceptionReason(models.TextChoices):
+    """What AI Act Art. 5(1)(f) leaves open at work and in education; it has to be documented."""
+
+    NONE = "", _("None")
+    MEDICAL = "medical", _("A medical reason")
+    SAFETY = "safety", _("A safety reason")
+
+
 class PurposeState(models.TextChoices):
     """The life of a purpose."""
 
     DRAFT = "draft", _("Draft")
+    SENT_BACK = "sent-back", _("Sent back")
     IN_REVIEW = "in-review", _("In review")
     OPEN = "open", _("Open")
     CLOSED = "closed", _("Closed")
+
+
+LEAST_AGE = 14
+"""Under this age consent is a guardian's (PIPL Art. 31), and no guardian can consent here yet."""
 
 
 class Purpose(models.Model):
@@ -65,10 +93,29 @@ class Purpose(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=120)
     description = models.TextField(_("what it is for"))
-    controller = models.CharField(_("controller"), max_length=200)
-    contact = models.CharField(_("contact"), max_length=200)
+    necessity = models.TextField(_("why it takes faces"))
+    people = models.CharField(_("whose faces"), max_length=200)
+    lawful_basis = models.CharField(
+        max_length=20, choices=LawfulBasis, default=LawfulBasis.EXPLICIT_CONSENT
+    )
+    officer_contact = models.CharField(_("data protection officer"), max_length=200)
+    authority = models.CharField(_("supervisory authority"), max_length=200)
+    recipients = models.TextField(_("recipients"))
+    storage_location = models.CharField(_("storage location"), max_length=200)
+    jurisdiction = models.CharField(_("jurisdiction"), max_length=100)
+    transfers = models.CharField(_("transfers to other countries"), max_length=400, blank=True)
     sector = models.CharField(_("sector"), max_length=20, choices=Sector)
     uses = models.JSONField(_("uses of the results"), default=list)
+    exception = models.CharField(
+        _("exception of Art. 5(1)(f)"),
+        max_length=10,
+        choices=ExceptionReason,
+        default=ExceptionReason.NONE,
+        blank=True,
+    )
+    exception_document = models.ForeignKey(
+        "Document", models.PROTECT, null=True, related_name="exceptions"
+    )
     categories = models.JSONField(_("data categories"), default=list)
     keep_media = models.BooleanField(_("keep the photographs after analysis"), default=False)
     media_retention_days = models.PositiveIntegerField(_("keep photographs for (days)"), null=True)
@@ -77,9 +124,12 @@ class Purpose(models.Model):
     minimum_age = models.PositiveSmallIntegerField(_("minimum age"), default=18)
     state = models.CharField(max_length=10, choices=PurposeState, default=PurposeState.DRAFT)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    authors = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
+    sent_back_reason = models.TextField(blank=True)
     opened_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True
     )
+    looked_again = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
@@ -87,8 +137,167 @@ class Purpose(models.Model):
         settings.AUTH_USER_MODEL, through="PurposeMember", related_name="purposes"
     )
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(lawful_basis=LawfulBasis.EXPLICIT_CONSENT),
+                name="faces_only_with_explicit_consent",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(minimum_age__gte=LEAST_AGE), name="nobody_under_fourteen"
+            ),
+        ]
+
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def controller(self) -> str:
+        """Who answers for the data: the names of all controllers, without processors."""
+        return ", ".join(
+            c.name for c in self.controllers.all() if c.kind != ControllerKind.PROCESSOR
+        )
+
+    @property
+    def contact(self) -> str:
+        """How to reach the first controller."""
+        return next((c.contact for c in self.controllers.all()), "")
+
+    @property
+    def recipient_list(self) -> list[str]:
+        """Who receives anything, one each."""
+        return [line.strip() for line in self.recipients.splitlines() if line.strip()]
+
+
+class ControllerKind(models.TextChoices):
+    """In which part an organisation takes part (ISO/IEC TS 27560: type of the party)."""
+
+    CONTROLLER = "controller", _("Controller")
+    JOINT = "joint-controller", _("Joint controller")
+    PROCESSOR = "processor", _("Processor")
+
+
+class Controller(models.Model):
+    """An organisation that answers for a purpose, or works for one that does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.ForeignKey(Purpose, models.CASCADE, related_name="controllers")
+    kind = models.CharField(_("part"), max_length=16, choices=ControllerKind)
+    name = models.CharField(_("name"), max_length=200)
+    address = models.CharField(_("address"), max_length=300)
+    contact = models.CharField(_("contact"), max_length=200)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Document(models.Model):
+    """A small paper about a purpose, never about a person: an assessment, or a reason that is documented.
+
+    Rows are only ever added; ``sha256`` is of the content, lower-case hex.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="documents")
+    name = models.CharField(max_length=120)
+    media_type = models.CharField(max_length=30)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content = models.BinaryField()
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    added_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ResidualRisk(models.TextChoices):
+    """What is left after the measures; a high one needs the authority's answer first (Art. 36)."""
+
+    LOW = "low", _("Low")
+    MODERATE = "moderate", _("Moderate")
+    HIGH = "high", _("High")
+
+
+class ImpactAssessment(models.Model):
+    """One version of a purpose's data protection impact assessment (GDPR Art. 35(7)).
+
+    A change makes a new version, which nobody has approved yet. ``void_since`` says that the purpose
+    itself changed after the approval.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="assessments")
+    version = models.PositiveIntegerField()
+    necessity = models.TextField(_("necessity and proportionality"), blank=True)
+    risks = models.TextField(_("risks to the people"), blank=True)
+    measures = models.TextField(_("measures against them"), blank=True)
+    consultation = models.TextField(_("who was heard"), blank=True)
+    residual_risk = models.CharField(_("residual risk"), max_length=8, choices=ResidualRisk)
+    prior_consultation = models.TextField(_("what the supervisory authority said"), blank=True)
+    document = models.ForeignKey(Document, models.PROTECT, null=True, related_name="assessments")
+    written_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    written_at = models.DateTimeField()
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    approved_at = models.DateTimeField(null=True)
+    void_since = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purpose", "version"], name="one_assessment_per_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"assessment v{self.version} of {self.purpose_id}"
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether the approval still stands."""
+        return self.approved_at is not None and self.void_since is None
+
+
+class ExceptionApproval(models.Model):
+    """Somebody agreed that a medical or safety reason of Art. 5(1)(f) holds, having read its document."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.ForeignKey(Purpose, models.CASCADE, related_name="exception_approvals")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    statement = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "by"], name="one_exception_approval_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"approved by {self.by_id}"
+
+
+class PurposeRefusal(models.Model):
+    """What the screening refused: kept for the register, only ever added, and about no data subject.
+
+    The description is left out on purpose: free text could name somebody.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=64)
+    name = models.CharField(max_length=120)
+    sector = models.CharField(max_length=60)
+    uses = models.JSONField(default=list)
+    exception = models.CharField(max_length=20, blank=True)
+    articles = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.name} refused at {self.at:%Y-%m-%d %H:%M}"
 
 
 class PurposeMember(models.Model):
@@ -108,7 +317,13 @@ class PurposeMember(models.Model):
 
 
 class Notice(models.Model):
-    """One version of a privacy notice in one language; never changed once published."""
+    """One version of a privacy notice in one language; never changed once published.
+
+    ``pages``: language of the page → what stood around the study's own words there (``glance``,
+    ``choices``) and the SHA-256 of the whole; ``consent.notice_pages`` writes and reads it. ``sha256``
+    is that of the page in the notice's own language. ``change`` says what is new, and ``substantive``
+    whether people are asked anew.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="notices")
@@ -117,7 +332,10 @@ class Notice(models.Model):
     title = models.CharField(max_length=200)
     summary = models.TextField(_("in plain words"))
     text = models.TextField(_("the full text"))
+    pages = models.JSONField(default=dict)
     sha256 = models.CharField(max_length=64)
+    substantive = models.BooleanField(default=True)
+    change = models.TextField(_("what has changed"), blank=True)
     published_at = models.DateTimeField()
 
     class Meta:
@@ -238,6 +456,7 @@ class ConsentEvent(models.Model):
     categories = models.JSONField(default=list)
     notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
     notice_sha256 = models.CharField(max_length=64, blank=True)
+    language = models.CharField(max_length=10, blank=True)
     valid_until = models.DateTimeField(null=True)
 
     class Meta:

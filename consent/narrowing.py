@@ -46,6 +46,11 @@ def live_state(subject: DataSubject, purpose: Purpose) -> ConsentState:
     return state
 
 
+def language_of(state: ConsentState) -> str:
+    """The language in which the notice was read that the consent rests on."""
+    return state.event.language if state.event else ""
+
+
 def stop_category(
     actor: Actor, subject: DataSubject, purpose: Purpose, category: str
 ) -> ErasureRequest | None:
@@ -71,6 +76,7 @@ def stop_category(
             method="web",
             categories=[each for each in state.categories if each != category],
             notice=state.notice,
+            language=language_of(state),
             valid_until=state.valid_until,
         )
         paused = state.restricted_at
@@ -104,7 +110,14 @@ def set_pause(
         state = live_state(subject, purpose)
         if (state.restricted_at is not None) == paused:
             return None
-        event = write_event(state, kind, by="subject", method="web", notice=state.notice)
+        event = write_event(
+            state,
+            kind,
+            by="subject",
+            method="web",
+            notice=state.notice,
+            language=language_of(state),
+        )
         state.restricted_at = timezone.now() if paused else None
         state.version += 1
         state.changed_at = event.at

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -12,44 +15,76 @@ from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.errors import InvalidNotice
-from consent.models import Notice, Purpose, PurposeState
+from consent.models import ConsentState, ConsentStatus, Notice, Purpose, PurposeState
+from consent.notice_pages import compose, tidy
 from consent.purposes import locked
 
+Texts = dict[str, tuple[str, str, str]]
+"""Language code → (title, plain-language layer, full text)."""
 
-def notice_sha256(title: str, summary: str, text: str) -> str:
-    """SHA-256 over title, plain-language layer and full text, joined by NUL; lower-case hex."""
-    return hashlib.sha256("\0".join((title, summary, text)).encode()).hexdigest()
+
+@dataclass(frozen=True)
+class Change:
+    """What a new version changes.
+
+    Fields:
+        words: language code → what is new, for those who know the version before.
+        substantive: whether it changes what people would decide on; then they are asked anew.
+    """
+
+    words: dict[str, str]
+    substantive: bool
+
+
+def check_texts(texts: Texts, change: Change | None, version: int) -> None:
+    """Raise InvalidNotice unless every language is complete and a new version says what is new."""
+    if not texts or not all(all(part.strip() for part in parts) for parts in texts.values()):
+        raise InvalidNotice("A notice needs a title, a summary in plain words and its full text.")
+    if version == 1:
+        return
+    if change is None:
+        raise InvalidNotice(
+            f"Version {version} must say what has changed, and whether that is of substance."
+        )
+    silent = sorted(code for code in texts if not change.words.get(code, "").strip())
+    if silent:
+        raise InvalidNotice(f"Say what has changed in every language; missing: {silent}.")
 
 
 def publish_notice(
-    actor: Actor, purpose: Purpose, texts: dict[str, tuple[str, str, str]]
+    actor: Actor, purpose: Purpose, texts: Texts, change: Change | None = None
 ) -> list[Notice]:
-    """Publish the next version in one or more languages.
+    """Publish the next version in one or more languages; ``change`` is needed from the second on.
 
-    ``texts`` maps a language code to (title, plain-language summary, full text). People who consented
-    to an earlier version stay tied to what they read.
+    The page is frozen as the purpose is now. People who consented to an earlier version stay tied to
+    what they read; a change of substance asks them anew (``consent.renewals``). Raises InvalidNotice.
     """
-    if not texts or not all(all(part.strip() for part in parts) for parts in texts.values()):
-        raise InvalidNotice("A notice needs a title, a summary in plain words and its full text.")
     with transaction.atomic():
         held = locked(purpose.id)
         if held.state == PurposeState.CLOSED:
             raise InvalidNotice("This purpose is closed; its notices stay as they are.")
-        newest = held.notices.order_by("-version").values_list("version", flat=True).first()
-        version = (newest or 0) + 1
-        notices = [
-            Notice.objects.create(
+        if held.state == PurposeState.IN_REVIEW:
+            raise InvalidNotice(
+                "This purpose is in review: its notice stays as it is until that is decided."
+            )
+        version = (held.notices.aggregate(Max("version"))["version__max"] or 0) + 1
+        check_texts(texts, change, version)
+        notices = []
+        for language, (title, summary, text) in texts.items():
+            notice = Notice(
                 purpose=held,
                 version=version,
                 language=language,
-                title=title,
-                summary=summary,
-                text=text,
-                sha256=notice_sha256(title, summary, text),
+                title=" ".join(title.split()),
+                summary=tidy(summary),
+                text=tidy(text),
+                substantive=change.substantive if change and version > 1 else True,
+                change=tidy(change.words[language]) if change and version > 1 else "",
                 published_at=timezone.now(),
             )
-            for language, (title, summary, text) in texts.items()
-        ]
+            compose(notice, held)
+            notice.save(force_insert=True)
+            notices.append(notice)
         append(
             Draft(
                 action=Action.NOTICE_PUBLISH,
@@ -59,3 +94,22 @@ def publish_notice(
             )
         )
     return notices
+
+
+def last_substantive(purposes: Iterable[UUID]) -> dict[UUID, int]:
+    """Purpose → its newest version that changed something of substance; one query."""
+    found = Notice.objects.filter(purpose_id__in=list(purposes), substantive=True)
+    newest = found.order_by().values("purpose_id").annotate(last=Max("version"))
+    return {row["purpose_id"]: row["last"] for row in newest}
+
+
+def renewal_asked(state: ConsentState, substantive: dict[UUID, int]) -> bool:
+    """Whether this consent stands and was given under a version that has changed in substance since.
+
+    ``state`` comes with its notice; ``substantive`` from ``last_substantive``.
+    """
+    return (
+        state.status == ConsentStatus.GIVEN
+        and state.notice is not None
+        and state.notice.version < substantive.get(state.purpose_id, 0)
+    )

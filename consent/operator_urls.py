@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consent import client_views, operator_views, outbox_views, people_views, step_views
+from consent import (
+    assessment_views,
+    client_views,
+    notice_views,
+    operator_views,
+    outbox_views,
+    people_views,
+    register_views,
+    step_views,
+)
 
 urlpatterns = [
     path("purposes/", operator_views.purposes, name="operate_purposes"),
@@ -12,13 +21,54 @@ urlpatterns = [
     path("purposes/<uuid:purpose_id>/", operator_views.purpose_detail, name="operate_purpose"),
     path(
         "purposes/<uuid:purpose_id>/notices/new/",
-        operator_views.notice_new,
+        notice_views.notice_new,
         name="operate_notice_new",
     ),
+    path(
+        "purposes/<uuid:purpose_id>/notices/<uuid:notice_id>/",
+        notice_views.notice_version,
+        name="operate_notice",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/edit/", operator_views.purpose_edit, name="operate_purpose_edit"
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/assessment/",
+        assessment_views.assessment,
+        name="operate_assessment",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/assessment/new/",
+        assessment_views.assessment_new,
+        name="operate_assessment_new",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/assessment/<uuid:assessment_id>/approve/",
+        assessment_views.assessment_approve,
+        name="operate_assessment_approve",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/reason/",
+        assessment_views.reason_document,
+        name="operate_reason",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/reason/agree/",
+        assessment_views.reason_approve,
+        name="operate_reason_approve",
+    ),
+    path("documents/<uuid:document_id>/", assessment_views.document, name="operate_document"),
+    path("register/", register_views.register_page, name="operate_register"),
+    path("register.json", register_views.register_file, name="operate_register_file"),
     path(
         "purposes/<uuid:purpose_id>/submit/",
         step_views.purpose_submit,
         name="operate_purpose_submit",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/send-back/",
+        step_views.purpose_send_back,
+        name="operate_purpose_send_back",
     ),
     path("purposes/<uuid:purpose_id>/open/", step_views.purpose_open, name="operate_purpose_open"),
     path(

@@ -1,4 +1,4 @@
-"""Operators' pages about purposes and their notices: parse, call the flow, render."""
+"""Operators' pages about purposes: parse, call the flow, render."""
 
 from __future__ import annotations
 
@@ -19,11 +19,22 @@ from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.errors import ConsentError
-from consent.forms import AssignForm, NoticeForm, PurposeForm
-from consent.models import ConsentState, ConsentStatus, Notice, Purpose, PurposeMember, PurposeState
-from consent.notices import publish_notice
-from consent.purposes import assign, create_purpose
+from consent.forms import AssignForm
+from consent.models import (
+    ConsentState,
+    ConsentStatus,
+    Notice,
+    Purpose,
+    PurposeMember,
+    PurposeState,
+)
+from consent.notices import last_substantive
+from consent.purpose_forms import ControllerFormSet, PurposeForm, parties_in
+from consent.purpose_words import assessment_words, sections_of
+from consent.purposes import EDITABLE, assign, change_purpose, create_purpose, is_author
+from consent.readiness import missing_for_opening, missing_for_review, newest_assessment
 from consent.screening import REFUSED_SECTORS, REFUSED_USES
+from consent.screening_words import look_again
 from consent.visibility import find_purpose, visible_purposes, visible_states
 
 UNPROCESSABLE = 422
@@ -40,7 +51,7 @@ def refuse(form: BaseForm, error: ConsentError) -> int:
 def purposes(request: HttpRequest) -> HttpResponse:
     """Every purpose this operator may know of, with its state and how many people are in it."""
     rows = visible_purposes(actor_of(request)).annotate(
-        people=Count("consent_states", distinct=True), version=Max("notices__version")
+        number_of_people=Count("consent_states", distinct=True), version=Max("notices__version")
     )
     state = request.GET.get("state", "")
     if state in PurposeState.values:
@@ -53,28 +64,64 @@ def purposes(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def purpose_new(request: HttpRequest) -> HttpResponse:
     """Write a purpose; it starts as a draft."""
-    form, status = PurposeForm(request.POST or None), 200
+    return write_purpose(request, None)
+
+
+@require_permission("consent.create_purpose")
+@require_http_methods(["GET", "HEAD", "POST"])
+def purpose_edit(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """Mend a draft, or what was sent back; anything else does not change any more."""
+    purpose = find_purpose(actor_of(request), purpose_id)
+    if purpose.state not in EDITABLE:
+        messages.error(request, _("Only a draft can be changed."))
+        return redirect("operate_purpose", purpose.id)
+    return write_purpose(request, purpose)
+
+
+def write_purpose(request: HttpRequest, purpose: Purpose | None) -> HttpResponse:
+    """The form of a purpose, new or to be mended; saved, its page says what is still missing."""
+    parties = (
+        list(purpose.controllers.values("kind", "name", "address", "contact")) if purpose else []
+    )
+    form = PurposeForm(request.POST or None, instance=purpose)
+    organisations = ControllerFormSet(request.POST or None, initial=parties, prefix="controllers")
+    status = 200
     if request.method == "POST":
         status = UNPROCESSABLE
-        if form.is_valid():
-            author = cast(User, request.user)
+        if form.is_valid() and organisations.is_valid():
             try:
-                purpose = create_purpose(actor_of(request), author, **form.cleaned_data)
+                saved = save_purpose(request, purpose, form, parties_in(organisations))
             except ConsentError as error:
                 status = refuse(form, error)
             else:
-                messages.success(
-                    request, _("The purpose is a draft now. Next: its privacy notice.")
-                )
-                return redirect("operate_purpose", purpose.id)
+                messages.success(request, _("Saved as a draft. Below is what it still needs."))
+                return redirect("operate_purpose", saved.id)
     context = {
         "form": form,
+        "organisations": organisations,
+        "purpose": purpose,
         "refused_sectors": REFUSED_SECTORS,
         "refused_uses": REFUSED_USES,
-        "back_url": reverse("operate_purposes"),
-        "back_label": _("Purposes"),
+        "back_url": reverse("operate_purpose", args=[purpose.id])
+        if purpose
+        else reverse("operate_purposes"),
+        "back_label": Purpose.objects.get(pk=purpose.pk).name if purpose else _("Purposes"),
     }
-    return render(request, "operators/purpose_new.html", context, status=status)
+    return render(request, "operators/purpose_form.html", context, status=status)
+
+
+def save_purpose(
+    request: HttpRequest,
+    purpose: Purpose | None,
+    form: PurposeForm,
+    controllers: list[dict[str, str]],
+) -> Purpose:
+    """Hand what the form holds to the flow; raises what that refuses."""
+    actor, author = actor_of(request), cast(User, request.user)
+    values = form.cleaned_data
+    if purpose is None:
+        return create_purpose(actor, author, controllers=controllers, **values)
+    return change_purpose(actor, author, purpose.id, controllers=controllers, **values)
 
 
 @require_permission("consent.view_purpose")
@@ -84,40 +131,56 @@ def purpose_detail(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     return show_purpose(request, find_purpose(actor_of(request), purpose_id), AssignForm())
 
 
+def whole(purpose: Purpose) -> Purpose:
+    """The purpose with everything that its pages show, in a fixed number of queries."""
+    newest = Prefetch("notices", Notice.objects.order_by("-version", "language"), "all_notices")
+    return (
+        Purpose.objects.select_related("created_by", "opened_by")
+        .prefetch_related(newest, "controllers", "exception_approvals__by")
+        .get(pk=purpose.pk)
+    )
+
+
+def about(request: HttpRequest, purpose: Purpose) -> dict[str, Any]:
+    """What every page that shows the whole of a purpose needs; ``purpose`` from ``whole``."""
+    assessment = newest_assessment(purpose)
+    state, words = assessment_words(assessment)
+    reviewer = cast(User, request.user)
+    decides = reviewer.has_perm("consent.open_purpose")
+    in_review = purpose.state == PurposeState.IN_REVIEW
+    missing = missing_for_review(purpose) if purpose.state in EDITABLE else []
+    if in_review:
+        missing = missing_for_opening(purpose, reviewer if decides else None)
+    return {
+        "purpose": purpose,
+        "sections": sections_of(purpose),
+        "notices": getattr(purpose, "all_notices", []),
+        "assessment": assessment,
+        "assessment_state": state,
+        "assessment_words": words,
+        "missing": missing,
+        "found_words": look_again(purpose) if in_review or purpose.state in EDITABLE else [],
+        "may_open": not is_author(reviewer, purpose),
+        "editable": purpose.state in EDITABLE,
+    }
+
+
 def show_purpose(
     request: HttpRequest, purpose: Purpose, form: AssignForm, status: int = 200
 ) -> HttpResponse:
     """Render a purpose; the form in it is the one that assigns a researcher."""
-    newest = Prefetch("notices", Notice.objects.order_by("-version", "language"), "all_notices")
-    found = (
-        Purpose.objects.select_related("created_by", "opened_by")
-        .prefetch_related(newest)
-        .get(pk=purpose.pk)
-    )
+    found = whole(purpose)
     states = visible_states(actor_of(request)).filter(purpose=found)
-    members = PurposeMember.objects.filter(purpose=found).select_related("user").order_by("since")
-    context = {
-        "purpose": found,
-        "uses": labels(found.uses, "uses"),
-        "categories": labels(found.categories, "categories"),
-        "notices": getattr(found, "all_notices", []),
+    last = last_substantive([found.id]).get(found.id, 0)
+    context = about(request, found) | {
         "people": counts(states),
-        "members": members,
+        "older": states.filter(status=ConsentStatus.GIVEN, notice__version__lt=last).count(),
+        "members": PurposeMember.objects.filter(purpose=found)
+        .select_related("user")
+        .order_by("since"),
         "assign_form": form,
-        "may_open": found.created_by_id != request.user.pk,
     }
     return render(request, "operators/purpose.html", context, status=status)
-
-
-def labels(values: list[str], field: str) -> list[Any]:
-    """What people call the stored values of one of the form's closed lists."""
-    known = {str(value): label for value, label in flat(PurposeForm.base_fields[field])}
-    return [known.get(value, value) for value in values]
-
-
-def flat(field: Any) -> list[tuple[Any, Any]]:
-    """The choices of a form field, as a list."""
-    return list(field.choices)
 
 
 def counts(states: Any) -> list[tuple[str, str, int]]:
@@ -143,42 +206,3 @@ def purpose_assign(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
             messages.success(request, _("The researcher can see this purpose now."))
             return redirect("operate_purpose", purpose.id)
     return show_purpose(request, purpose, form, UNPROCESSABLE)
-
-
-@require_permission("consent.publish_notice")
-@require_http_methods(["GET", "HEAD", "POST"])
-def notice_new(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
-    """Publish the next version of a purpose's notice; it starts from the one in force."""
-    actor = actor_of(request)
-    purpose = find_purpose(actor, purpose_id)
-    newest = list(purpose.notices.order_by("-version", "language"))
-    current = newest[0].version if newest else 0
-    initial = {
-        f"{part}_{notice.language}": getattr(notice, part)
-        for notice in newest
-        if notice.version == current
-        for part in ("title", "summary", "text")
-    }
-    form, status = NoticeForm(request.POST or None, initial=initial), 200
-    if request.method == "POST":
-        status = UNPROCESSABLE
-        if form.is_valid():
-            try:
-                published = publish_notice(actor, purpose, form.texts())
-            except ConsentError as error:
-                status = refuse(form, error)
-            else:
-                told = _("Version %(number)d of the notice is published.")
-                messages.success(request, told % {"number": published[0].version})
-                return redirect("operate_purpose", purpose.id)
-    context = {
-        "form": form,
-        "purpose": purpose,
-        "version": current + 1,
-        "bound_to_earlier": ConsentState.objects.filter(
-            purpose=purpose, status=ConsentStatus.GIVEN
-        ).count(),
-        "back_url": reverse("operate_purpose", args=[purpose.id]),
-        "back_label": purpose.name,
-    }
-    return render(request, "operators/notice_new.html", context, status=status)

@@ -1,7 +1,7 @@
-"""The life of a purpose: draft → in review → open → closed.
+"""The life of a purpose: draft → in review → open → closed, and from review back to its author.
 
-An administrator writes it, the data protection officer opens it; what the screening refuses cannot be
-created at all, and the refusal is in the log.
+An administrator writes it, the data protection officer opens it or sends it back; what the screening
+refuses cannot be written at all, and the refusal is in the log and in the register.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ from django.utils import timezone
 
 from accounts.actors import Actor
 from accounts.models import Role, User
-from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.actions import Action
 from audit_log.entries import Draft
-from audit_log.log import append, append_durable
-from consent.errors import InvalidPurpose, ProhibitedPurpose
-from consent.models import DataCategory, Purpose, PurposeMember, PurposeState
-from consent.screening import refusals
+from audit_log.log import append
+from consent.errors import InvalidPurpose
+from consent.models import Controller, Purpose, PurposeMember, PurposeState
+from consent.purpose_rules import check_controllers, check_fields, screen
+from consent.readiness import missing_for_opening, missing_for_review
+from consent.screening_words import look_again
+
+Parties = list[dict[str, str]]
+"""Controllers and processors: kind, name, address, contact each."""
+
+EDITABLE = frozenset({PurposeState.DRAFT, PurposeState.SENT_BACK})
 
 
 def entry(actor: Actor, action: Action, purpose_id: UUID) -> Draft:
@@ -27,42 +34,60 @@ def entry(actor: Actor, action: Action, purpose_id: UUID) -> Draft:
     return Draft(action=action, actor=actor.log_name(), purpose_id=purpose_id)
 
 
-def screen(actor: Actor, sector: str, uses: list[str]) -> None:
-    """Raise ProhibitedPurpose, after writing the refusal to the log, when the screening refuses."""
-    found = refusals(sector, uses)
-    if found:
-        append_durable(
-            Draft(
-                action=Action.PURPOSE_REFUSE,
-                actor=actor.log_name(),
-                outcome=Outcome.REFUSED,
-                reason=ReasonCode.PROHIBITED_PURPOSE,
-            )
-        )
-        raise ProhibitedPurpose("; ".join(found))
-
-
-def check_fields(values: dict[str, Any]) -> None:
-    """Raise InvalidPurpose unless the categories and periods make sense together."""
-    categories = values.get("categories") or []
-    unknown = sorted(set(categories) - set(DataCategory.values))
-    if unknown:
-        raise InvalidPurpose(f"Unknown data categories {unknown}; known: {DataCategory.values}.")
-    if DataCategory.MEDIA not in categories:
-        raise InvalidPurpose("A purpose that records nobody's face needs no consent platform.")
-    for name in ("media_retention_days", "result_retention_days", "consent_validity_days"):
-        if values.get(name) is not None and values[name] < 1:
-            raise InvalidPurpose(f"{name} must be at least one day; got {values[name]}.")
-
-
-def create_purpose(actor: Actor, author: User, **values: Any) -> Purpose:
+def create_purpose(actor: Actor, author: User, *, controllers: Parties, **values: Any) -> Purpose:
     """A new purpose in draft. Raises ProhibitedPurpose or InvalidPurpose; then nothing was made."""
-    screen(actor, values["sector"], values["uses"])
+    screen(actor, values)
     check_fields(values)
+    check_controllers(controllers)
     with transaction.atomic():
         purpose = Purpose.objects.create(created_by=author, **values)
+        write_controllers(purpose, controllers)
+        purpose.authors.add(author)
         append(entry(actor, Action.PURPOSE_CREATE, purpose.id))
     return purpose
+
+
+def change_purpose(
+    actor: Actor, author: User, purpose_id: UUID, *, controllers: Parties, **values: Any
+) -> Purpose:
+    """Mend a draft, or a purpose that was sent back; screened like a new one.
+
+    Whoever changes it is an author and does not open it. What was approved of it before is void.
+    """
+    screen(actor, values)
+    check_fields(values)
+    check_controllers(controllers)
+    with transaction.atomic():
+        purpose = locked(purpose_id)
+        if purpose.state not in EDITABLE:
+            raise InvalidPurpose(
+                f"Only a draft can be changed; this purpose is {purpose.state}. "
+                "What people consented to does not change behind them: write a new purpose."
+            )
+        for name, value in values.items():
+            setattr(purpose, name, value)
+        if not purpose.exception:
+            purpose.exception_document = None
+        purpose.save()
+        purpose.controllers.all().delete()
+        write_controllers(purpose, controllers)
+        purpose.authors.add(author)
+        void_approvals(purpose)
+        append(entry(actor, Action.PURPOSE_CHANGE, purpose.id))
+    return purpose
+
+
+def write_controllers(purpose: Purpose, controllers: Parties) -> None:
+    """File the organisations in the order given."""
+    for party in controllers:
+        Controller.objects.create(purpose=purpose, **party)
+
+
+def void_approvals(purpose: Purpose) -> None:
+    """What was approved was the purpose as it was before."""
+    approved = purpose.assessments.filter(approved_at__isnull=False, void_since=None)
+    approved.update(void_since=timezone.now())
+    purpose.exception_approvals.all().delete()
 
 
 def locked(purpose_id: UUID) -> Purpose:
@@ -70,40 +95,89 @@ def locked(purpose_id: UUID) -> Purpose:
     return Purpose.objects.select_for_update().get(pk=purpose_id)
 
 
+def is_author(user: User, purpose: Purpose) -> bool:
+    """Whether this person wrote or changed the purpose."""
+    return purpose.authors.filter(pk=user.pk).exists()
+
+
 def submit_for_review(actor: Actor, purpose_id: UUID) -> Purpose:
-    """Hand a complete draft to the data protection officer."""
+    """Hand a complete draft to the data protection officer; raises InvalidPurpose with all that lacks."""
     with transaction.atomic():
         purpose = locked(purpose_id)
-        if purpose.state != PurposeState.DRAFT:
+        if purpose.state not in EDITABLE:
             raise InvalidPurpose(f"Only a draft can be submitted; this purpose is {purpose.state}.")
-        if not purpose.notices.exists():
-            raise InvalidPurpose("Publish a privacy notice before the purpose is reviewed.")
-        if not purpose.media_retention_days or not purpose.result_retention_days:
-            raise InvalidPurpose("Set both retention periods: without a date nothing may be kept.")
+        require_nothing(missing_for_review(purpose))
         purpose.state = PurposeState.IN_REVIEW
         purpose.save(update_fields=["state"])
         append(entry(actor, Action.PURPOSE_SUBMIT, purpose.id))
     return purpose
 
 
-def open_purpose(actor: Actor, reviewer: User, purpose_id: UUID) -> Purpose:
-    """The data protection officer opens a reviewed purpose; screened once more, never by its author."""
+def require_nothing(missing: list[str]) -> None:
+    """Raise InvalidPurpose that says everything that is missing."""
+    if missing:
+        raise InvalidPurpose(" ".join(missing))
+
+
+def require_reviewer(reviewer: User, purpose: Purpose) -> None:
+    """Raise InvalidPurpose unless this is a data protection officer who did not write the purpose."""
+    if reviewer.role != Role.DPO or is_author(reviewer, purpose):
+        raise InvalidPurpose(
+            "A purpose is decided on by a data protection officer, not by its author."
+        )
+
+
+def send_back(actor: Actor, reviewer: User, purpose_id: UUID, reason: str) -> Purpose:
+    """The data protection officer gives a purpose back, saying what has to be mended."""
+    if not reason.strip():
+        raise InvalidPurpose("Say what has to be mended before a purpose is sent back.")
+    with transaction.atomic():
+        purpose = locked(purpose_id)
+        if purpose.state != PurposeState.IN_REVIEW:
+            raise InvalidPurpose(
+                f"Only a purpose in review can be sent back; this is {purpose.state}."
+            )
+        require_reviewer(reviewer, purpose)
+        purpose.state = PurposeState.SENT_BACK
+        purpose.sent_back_reason = reason.strip()
+        purpose.save(update_fields=["state", "sent_back_reason"])
+        append(entry(actor, Action.PURPOSE_SEND_BACK, purpose.id))
+    return purpose
+
+
+def open_purpose(actor: Actor, reviewer: User, purpose_id: UUID, looked_again: str = "") -> Purpose:
+    """The data protection officer opens a reviewed purpose; screened once more, never by an author.
+
+    ``looked_again``: what the reviewer found on reading the words that ask to look again; needed where
+    there are any.
+    """
     found = Purpose.objects.get(pk=purpose_id)
-    screen(actor, found.sector, found.uses)
+    screen(
+        actor,
+        {
+            "name": found.name,
+            "sector": found.sector,
+            "uses": found.uses,
+            "exception": found.exception,
+        },
+    )
     with transaction.atomic():
         purpose = locked(purpose_id)
         if purpose.state != PurposeState.IN_REVIEW:
             raise InvalidPurpose(
                 f"Only a purpose in review can be opened; this is {purpose.state}."
             )
-        if reviewer.role != Role.DPO or reviewer.pk == purpose.created_by_id:
+        require_reviewer(reviewer, purpose)
+        require_nothing(missing_for_opening(purpose, reviewer))
+        if look_again(purpose) and not looked_again.strip():
             raise InvalidPurpose(
-                "A purpose is opened by a data protection officer, not its author."
+                "Words in this purpose ask to look again: say in your own words what you found."
             )
         purpose.state = PurposeState.OPEN
         purpose.opened_by = reviewer
         purpose.opened_at = timezone.now()
-        purpose.save(update_fields=["state", "opened_by", "opened_at"])
+        purpose.looked_again = looked_again.strip()
+        purpose.save(update_fields=["state", "opened_by", "opened_at", "looked_again"])
         append(entry(actor, Action.PURPOSE_OPEN, purpose.id))
     return purpose
 

@@ -30,12 +30,23 @@ def consent_receipt(event: ConsentEvent) -> dict[str, Any]:
             "valid_until": event.valid_until.isoformat() if event.valid_until else None,
             "collection_method": event.method,
             "purpose": {"id": str(purpose.id), "name": purpose.name},
-            "controller": {"name": purpose.controller, "contact": purpose.contact},
+            "lawful_basis": purpose.lawful_basis,
+            "controllers": [
+                {
+                    "id": str(party.id),
+                    "type": party.kind,
+                    "name": party.name,
+                    "address": party.address,
+                    "contact": party.contact,
+                }
+                for party in purpose.controllers.all()
+            ],
             "categories": event.categories,
             "notice": {
                 "id": str(notice.id),
                 "version": notice.version,
                 "language": notice.language,
+                "shown_in": event.language,
                 "sha256": event.notice_sha256,
             }
             if notice

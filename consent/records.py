@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -31,6 +32,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.notice_pages import page_in
 from vault.tags import Tagger, tagger
 
 
@@ -78,8 +80,13 @@ def write_event(
     notice: Notice | None = None,
     valid_until: datetime | None = None,
     at: datetime | None = None,
+    language: str = "",
 ) -> ConsentEvent:
-    """Add one event after the locked state's last and move the sequence on."""
+    """Add one event after the locked state's last and move the sequence on.
+
+    ``language`` is that of the notice's page, which differs from language to language in its hash.
+    """
+    page = page_in(notice, language) if notice else None
     state.sequence += 1
     event = ConsentEvent.objects.create(
         subject_id=state.subject_id,
@@ -91,7 +98,8 @@ def write_event(
         method=method,
         categories=categories or [],
         notice=notice,
-        notice_sha256=notice.sha256 if notice else "",
+        notice_sha256=page.sha256 if page else "",
+        language=page.language if page else "",
         valid_until=valid_until,
     )
     state.save(update_fields=["sequence"])
@@ -129,14 +137,21 @@ def record_request(actor: Actor, subject: DataSubject, purpose: Purpose, method:
         )
 
 
-def record_notice_shown(actor: Actor, subject: DataSubject, notice: Notice) -> None:
-    """Write down that this version of the notice was on this person's screen."""
+def record_notice_shown(
+    actor: Actor, subject: DataSubject, notice: Notice, language: str = ""
+) -> None:
+    """Write down that this version of the notice was on this person's screen, in this language."""
     require_subject(actor, subject)
     tags = tagger(subject.id, notice.purpose_id)
     with transaction.atomic():
         state = lock_state(subject.id, notice.purpose_id)
         event = write_event(
-            state, EventKind.NOTICE_SHOWN, by="subject", method="web", notice=notice
+            state,
+            EventKind.NOTICE_SHOWN,
+            by="subject",
+            method="web",
+            notice=notice,
+            language=language,
         )
         append(
             Draft(
@@ -177,6 +192,12 @@ def check_choices(purpose: Purpose, categories: list[str]) -> list[str]:
     return [category for category in purpose.categories if category in categories]
 
 
+def language_read(shown: QuerySet[ConsentEvent]) -> str:
+    """The language of the page that was shown last; empty when none was."""
+    last = shown.order_by("-sequence").first()
+    return last.language if last else ""
+
+
 def give_consent(
     actor: Actor, subject: DataSubject, notice: Notice, categories: list[str]
 ) -> ConsentEvent:
@@ -192,11 +213,9 @@ def give_consent(
         state = lock_state(subject.id, purpose.id)
         if state.purpose.state != PurposeState.OPEN:
             raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
-        if (
-            ErasureRequest.objects.whole()
-            .filter(subject=subject, purpose=purpose, rows_removed_at=None)
-            .exists()
-        ):
+        if ErasureRequest.objects.filter(
+            subject=subject, purpose=purpose, recording_id=None, rows_removed_at=None
+        ).exists():
             # What is recorded from now on must not fall to the erasure of what was before.
             raise InvalidChoice(
                 _("Your earlier data are still being erased. Please try again in a minute.")
@@ -218,6 +237,7 @@ def give_consent(
             notice=notice,
             valid_until=now + timedelta(days=state.purpose.consent_validity_days),
             at=now,
+            language=language_read(shown),
         )
         move_state(state, ConsentStatus.GIVEN, event)
         append_consent_entry(Action.CONSENT_GIVE, tags, event)
@@ -268,7 +288,17 @@ def refuse_consent(actor: Actor, subject: DataSubject, notice: Notice) -> Consen
             raise InvalidChoice(
                 _("You have consented to this study: withdraw instead of refusing.")
             )
-        event = write_event(state, EventKind.REFUSED, by="subject", method="web", notice=notice)
+        shown = ConsentEvent.objects.filter(
+            subject=subject, notice=notice, kind=EventKind.NOTICE_SHOWN
+        )
+        event = write_event(
+            state,
+            EventKind.REFUSED,
+            by="subject",
+            method="web",
+            notice=notice,
+            language=language_read(shown),
+        )
         move_state(state, ConsentStatus.REFUSED, event)
         append_consent_entry(Action.CONSENT_REFUSE, tags, event)
     return event

@@ -7,6 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -16,10 +17,11 @@ from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from consent.errors import ConsentError
-from consent.forms import ConfirmForm
+from consent.forms import ConfirmForm, StatementForm
 from consent.models import Purpose
-from consent.operator_views import UNPROCESSABLE
-from consent.purposes import close_purpose, open_purpose, submit_for_review
+from consent.operator_views import UNPROCESSABLE, about, whole
+from consent.purposes import close_purpose, open_purpose, send_back, submit_for_review
+from consent.screening_words import look_again
 from consent.visibility import find_purpose
 
 
@@ -30,13 +32,13 @@ def take_step(
     *,
     done: str,
     page: dict[str, Any],
-    confirm: bool = False,
+    form: Form | None = None,
+    review: bool = False,
 ) -> HttpResponse:
     """Say exactly what a step will do; on POST do it and go back to the purpose.
 
-    With ``confirm`` the name of the purpose has to be typed.
+    ``form``: what has to be typed first. ``review``: show the whole purpose above the step.
     """
-    form = ConfirmForm(request.POST or None, expected=purpose.name) if confirm else None
     status, refusal = 200, ""
     if request.method == "POST":
         status = UNPROCESSABLE
@@ -48,21 +50,23 @@ def take_step(
             else:
                 messages.success(request, done)
                 return redirect("operate_purpose", purpose.id)
-    context = {"purpose": purpose, "form": form, "refusal": refusal, **page}
+    context = {"purpose": purpose, "form": form, "refusal": refusal, "review": review, **page}
+    if review:
+        context |= about(request, whole(purpose))
     return render(request, "operators/step.html", context, status=status)
 
 
 @require_permission("consent.submit_purpose")
 @require_http_methods(["GET", "HEAD", "POST"])
 def purpose_submit(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
-    """Hand a draft to the data protection officer."""
+    """Read everything once more, then hand the draft to the data protection officer."""
     actor = actor_of(request)
     purpose = find_purpose(actor, purpose_id)
     page = {
         "title": _("Submit for review"),
-        "lead": _("The data protection officer reads the purpose and its notice, and may open it."),
+        "lead": _("Read it as the data protection officer will: they open it or send it back."),
         "happens": [
-            _("The purpose moves from draft to review."),
+            _("The purpose moves from draft to review and cannot be changed meanwhile."),
             _("Nobody can be invited and nothing is recorded before it is open."),
         ],
         "button": _("Submit for review"),
@@ -73,31 +77,71 @@ def purpose_submit(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         lambda: submit_for_review(actor, purpose.id),
         done=_("The purpose waits for the data protection officer."),
         page=page,
+        review=True,
     )
 
 
 @require_permission("consent.open_purpose")
 @require_http_methods(["GET", "HEAD", "POST"])
 def purpose_open(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
-    """The data protection officer opens a purpose."""
+    """The data protection officer reads everything and opens the purpose."""
     actor = actor_of(request)
     purpose = find_purpose(actor, purpose_id)
     reviewer = cast(User, request.user)
+    form = None
+    if look_again(purpose):
+        form = StatementForm(
+            request.POST or None,
+            label=_("You looked again: what do these words mean here?"),
+            help_text=_("In your own words, for each of them. It stands on the purpose's page."),
+        )
     page = {
-        "title": _("Open this purpose"),
+        "title": _("Decide on this purpose"),
         "lead": _("You decide as data protection officer; your decision is in the log."),
         "happens": [
             _("People can be invited, and can say yes or no to the notice in force."),
             _("Photographs of those who say yes can be uploaded and analysed."),
+            _("The purpose itself cannot be changed any more."),
         ],
         "button": _("Open the purpose"),
+        "deciding": True,
     }
     return take_step(
         request,
         purpose,
-        lambda: open_purpose(actor, reviewer, purpose.id),
+        lambda: open_purpose(actor, reviewer, purpose.id, form.stated() if form else ""),
         done=_("The purpose is open."),
         page=page,
+        form=form,
+        review=True,
+    )
+
+
+@require_permission("consent.review_purpose")
+@require_http_methods(["GET", "HEAD", "POST"])
+def purpose_send_back(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """The data protection officer gives a purpose back to be mended."""
+    actor = actor_of(request)
+    purpose = find_purpose(actor, purpose_id)
+    reviewer = cast(User, request.user)
+    form = StatementForm(
+        request.POST or None,
+        label=_("What has to be mended?"),
+        help_text=_("Its authors read this on the purpose's page."),
+    )
+    page = {
+        "title": _("Send it back"),
+        "lead": _("The purpose becomes a draft again; its authors mend it and submit it anew."),
+        "happens": [_("What was approved of it is void as soon as it is changed.")],
+        "button": _("Send it back"),
+    }
+    return take_step(
+        request,
+        purpose,
+        lambda: send_back(actor, reviewer, purpose.id, form.stated()),
+        done=_("The purpose is back with its authors."),
+        page=page,
+        form=form,
     )
 
 
@@ -127,5 +171,5 @@ def purpose_close(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         lambda: close_purpose(actor, purpose.id),
         done=_("The purpose is closed."),
         page=page,
-        confirm=True,
+        form=ConfirmForm(request.POST or None, expected=purpose.name),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consent import narrowing_views, sign_in_views, views
+from consent import narrowing_views, notice_views, sign_in_views, views
 
 urlpatterns = [
     path("invitation/<str:token>/", sign_in_views.invitation, name="invitation"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("sign-in/code/", sign_in_views.sign_in_code, name="subject_sign_in_code"),
     path("sign-out/", sign_in_views.sign_out, name="subject_sign_out"),
     path("studies/<uuid:purpose_id>/notice/", views.notice, name="consent_notice"),
+    path("notices/<uuid:notice_id>/", notice_views.own_notice, name="own_notice"),
     path("studies/<uuid:purpose_id>/done/", views.done, name="consent_done"),
     path("studies/<uuid:purpose_id>/withdraw/", views.withdraw_page, name="consent_withdraw"),
     path("studies/<uuid:purpose_id>/change/", narrowing_views.change, name="consent_change"),

@@ -30,9 +30,9 @@ from consent.models import (
     ErasureRequest,
     EventKind,
     Notice,
-    Purpose,
-    Use,
 )
+from consent.notice_pages import page_in
+from consent.notices import last_substantive, renewal_asked
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.records import give_consent, notice_in_force, record_notice_shown, refuse_consent
 from consent.sign_in_views import ways_back
@@ -67,26 +67,6 @@ def category_labels(categories: list[str]) -> list[Any]:
     """Data categories in words."""
     labels = dict(DataCategory.choices)
     return [labels[category] for category in categories]
-
-
-def category_choices(purpose: Purpose) -> list[dict[str, Any]]:
-    """The choices on the notice page, in the purpose's order; none is ticked."""
-    labels = dict(DataCategory.choices)
-    helps = {
-        DataCategory.MEDIA: _("Needed to take part. Sealed on arrival, deleted once measured.")
-        if not purpose.keep_media
-        else _("Needed to take part. Sealed on arrival; you see who looks at one, and why."),
-        DataCategory.EXPRESSION: _("What the face shows, in seven classes. Not what you feel."),
-        DataCategory.BLENDSHAPES: _("How far muscles move, for instance the corners of the mouth."),
-    }
-    return [
-        {
-            "value": category,
-            "label": labels[category],
-            "description": helps[DataCategory(category)],
-        }
-        for category in purpose.categories
-    ]
 
 
 def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
@@ -127,17 +107,18 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         if not error:
             return redirect("consent_done", purpose_id)
     # Also after a refused form: what stands on the screen now was shown now.
-    record_notice_shown(actor_of(request), subject, current)
+    page = page_in(current, get_language())
+    record_notice_shown(actor_of(request), subject, current, page.language)
     given = state.status == ConsentStatus.GIVEN and state.notice is not None
-    uses = dict(Use.choices)
+    renewal = renewal_asked(state, last_substantive([purpose_id]))
     context = {
         "purpose": state.purpose,
         "notice": current,
+        "page": page,
         "state": state,
-        "agreed": given and state.notice and state.notice.version == current.version,
+        "agreed": given and not renewal,
+        "renewal": renewal,
         "granted": category_labels(state.categories),
-        "uses": [uses[use] for use in state.purpose.uses],
-        "choices": category_choices(state.purpose),
         "chosen": request.POST.getlist("categories"),
         "error": error,
     }
@@ -226,7 +207,7 @@ def erasure_receipt_file(request: HttpRequest, erasure_id: UUID) -> HttpResponse
 @require_GET
 def consent_receipt_file(request: HttpRequest, event_id: UUID) -> HttpResponse:
     """The receipt of one consent event."""
-    kinds = [EventKind.GIVEN, EventKind.REFUSED, EventKind.WITHDRAWN, EventKind.EXPIRED]
+    kinds = set(EventKind) - {EventKind.REQUESTED, EventKind.NOTICE_SHOWN}
     event = (
         ConsentEvent.objects.select_related("purpose", "notice")
         .filter(pk=event_id, subject=own_subject(request), kind__in=kinds)

@@ -27,6 +27,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.notices import last_substantive, renewal_asked
 from consent.sign_in_views import ways_back
 from consent.views import own_subject
 from emotion.models import Analysis, AnalysisState, Recording
@@ -61,8 +62,10 @@ def consent_word(state: ConsentState) -> str:
     return str(OWN_WORDS.get(ConsentStatus(state.status), state.get_status_display()))
 
 
-def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[str, Any]:
-    """One purpose on the person's start page."""
+def consent_card(
+    state: ConsentState, erasure: ErasureRequest | None, substantive: dict[UUID, int]
+) -> dict[str, Any]:
+    """One purpose on the person's start page; ``substantive`` from ``last_substantive``."""
     live = state.status == ConsentStatus.GIVEN
     purpose = state.purpose
     labels = dict(DataCategory.choices)
@@ -81,6 +84,8 @@ def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[st
         if is_open and (ask or renew or live)
         else "",
         "decide": ask or renew,
+        "renewal": is_open and renewal_asked(state, substantive),
+        "read_url": notice_read(state) if live else "",
         "asked": ask,
         "upload_url": reverse("upload", args=[purpose.id])
         if live and is_open and not state.restricted_at
@@ -90,6 +95,13 @@ def consent_card(state: ConsentState, erasure: ErasureRequest | None) -> dict[st
         "withdraw_url": reverse("consent_withdraw", args=[purpose.id]) if live else "",
         "erasure_url": reverse("erasure", args=[erasure.id]) if erasure and not live else "",
     }
+
+
+def notice_read(state: ConsentState) -> str:
+    """The page that the person said yes to, in the language they read it in."""
+    if state.event is None or state.event.notice_id is None:
+        return ""
+    return reverse("own_notice", args=[state.event.notice_id]) + f"?in={state.event.language}"
 
 
 def closed_since(subject: DataSubject) -> dict[UUID, datetime]:
@@ -152,8 +164,10 @@ def subject_home(request: HttpRequest) -> HttpResponse:
     states = list(
         ConsentState.objects.filter(subject=subject)
         .select_related("purpose", "notice", "event")
+        .prefetch_related("purpose__controllers")
         .order_by("-changed_at")
     )
+    substantive = last_substantive(state.purpose_id for state in states)
     erasures = {
         erasure.purpose_id: erasure
         for erasure in ErasureRequest.objects.filter(
@@ -162,8 +176,12 @@ def subject_home(request: HttpRequest) -> HttpResponse:
     }
     looks = [access for access in access_history(subject) if access.is_look]
     context = {
-        "live_count": sum(state.status == ConsentStatus.GIVEN for state in states),
-        "consents": [consent_card(state, erasures.get(state.purpose_id)) for state in states],
+        "live_count": sum(
+            state.status == ConsentStatus.GIVEN and state.restricted_at is None for state in states
+        ),
+        "consents": [
+            consent_card(state, erasures.get(state.purpose_id), substantive) for state in states
+        ],
         "recordings": recording_rows(request, subject),
         "ways_back": ways_back(subject),
         "looks": looks[:5],

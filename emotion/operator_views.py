@@ -21,6 +21,7 @@ from consent.errors import ConsentError
 from consent.forms import CATEGORY_LABELS, ReasonForm
 from consent.models import OutboxMessage, PurposeState
 from consent.operator_views import UNPROCESSABLE, refuse
+from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes
 from emotion.errors import Gone, NoResult, NotReady
 from emotion.health import checks
@@ -61,7 +62,7 @@ def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
         )
     if user.has_perm("consent.submit_purpose"):
         tasks["drafts"] = list(
-            visible_purposes(actor).filter(state=PurposeState.DRAFT).order_by("id")[:10]
+            visible_purposes(actor).filter(state__in=EDITABLE).order_by("id")[:10]
         )
     if user.has_perm("consent.view_outbox"):
         tasks["messages"] = OutboxMessage.objects.filter(sent_at=None).count()

@@ -23,8 +23,18 @@ from accounts.clients import create_client
 from accounts.models import Role, Scope, User
 from accounts.operators import create_operator
 from accounts.second_factor import code_now, enrol_app
+from consent.assessments import approve_assessment, write_assessment
 from consent.invitations import create_invitation
-from consent.models import DataCategory, DataSubject, Purpose, Sector, Use
+from consent.models import (
+    ControllerKind,
+    DataCategory,
+    DataSubject,
+    ImpactAssessment,
+    Purpose,
+    ResidualRisk,
+    Sector,
+    Use,
+)
 from consent.notices import publish_notice
 from consent.purposes import assign, create_purpose, open_purpose, submit_for_review
 from consent.subjects import register_subject
@@ -85,30 +95,79 @@ class Study:
         return key
 
 
+CONTROLLER = {
+    "kind": ControllerKind.CONTROLLER.value,
+    "name": "Example University",
+    "address": "1 Campus Road, Example City",
+    "contact": "privacy@example.org",
+}
+PURPOSE: dict[str, Any] = {
+    "name": "Story study",
+    "description": "How faces move while listening.",
+    "necessity": "A questionnaire cannot tell what a face shows.",
+    "people": "Adult volunteers who answered our call",
+    "officer_contact": "officer@example.org",
+    "authority": "Example Authority, 2 Law Street, Example City",
+    "recipients": "The researchers of this study",
+    "storage_location": "The laboratory's own machines in Example City",
+    "jurisdiction": "Germany (EU)",
+    "sector": Sector.RESEARCH,
+    "uses": [Use.STATISTICS],
+    "categories": CATEGORIES,
+    "media_retention_days": 7,
+    "result_retention_days": 30,
+}
+ASSESSMENT = {
+    "necessity": "Faces are what is studied.",
+    "risks": "A wrong reading could be believed.",
+    "measures": "Results are sealed, read for a stated reason, and erased.",
+    "consultation": "The officer and two volunteers were heard.",
+    "residual_risk": ResidualRisk.LOW.value,
+}
+NOTICE = {"en": ("Smiles", "We photograph your face.", "All of it.")}
+
+
+@dataclass
+class Draft:
+    """A purpose on its way, with the people who take it there."""
+
+    purpose: Purpose
+    administrator: Operator
+    officer: Operator
+
+    def assess(self) -> ImpactAssessment:
+        """The administrator writes an assessment and the officer approves it."""
+        author = self.administrator
+        written = write_assessment(
+            author.actor, author.user, self.purpose, ASSESSMENT, residual_risk=ResidualRisk.LOW
+        )
+        return approve_assessment(self.officer.actor, self.officer.user, written.id)
+
+    def open(self, **options: Any) -> Purpose:
+        """The officer opens it."""
+        return open_purpose(self.officer.actor, self.officer.user, self.purpose.id, **options)
+
+
+def draft(**changes: Any) -> Draft:
+    """A purpose with its notice, written by an administrator."""
+    administrator, officer = operator(Role.ADMINISTRATOR), operator(Role.DPO)
+    purpose = create_purpose(
+        administrator.actor,
+        administrator.user,
+        **({"controllers": [CONTROLLER]} | PURPOSE | changes),
+    )
+    publish_notice(administrator.actor, purpose, NOTICE)
+    return Draft(purpose, administrator, officer)
+
+
 def open_study(**changes: Any) -> Study:
     """A purpose written by an administrator and opened by a data protection officer."""
-    administrator = operator(Role.ADMINISTRATOR)
-    officer = operator(Role.DPO)
+    made = draft(**changes)
     researcher = operator(Role.RESEARCHER)
-    values: dict[str, Any] = {
-        "name": "Story study",
-        "description": "How faces move while listening.",
-        "controller": "Example University",
-        "contact": "privacy@example.org",
-        "sector": Sector.RESEARCH,
-        "uses": [Use.STATISTICS],
-        "categories": CATEGORIES,
-        "media_retention_days": 7,
-        "result_retention_days": 30,
-    }
-    purpose = create_purpose(administrator.actor, administrator.user, **(values | changes))
-    publish_notice(
-        administrator.actor, purpose, {"en": ("Smiles", "We photograph your face.", "All of it.")}
-    )
-    submit_for_review(administrator.actor, purpose.id)
-    assign(administrator.actor, purpose, researcher.user)
-    purpose = open_purpose(officer.actor, officer.user, purpose.id)
-    return Study(purpose, administrator, officer, researcher)
+    made.assess()
+    submit_for_review(made.administrator.actor, made.purpose.id)
+    assign(made.administrator.actor, made.purpose, researcher.user)
+    return Study(made.open(), made.administrator, made.officer, researcher)
 
 
 @dataclass

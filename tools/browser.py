@@ -115,6 +115,17 @@ class Browser:
         target = urllib.parse.urljoin(page.url, form.action or page.url)
         return self.open(target, data, {"Referer": page.url})
 
+    def press(self, path: str, action: str) -> Page:
+        """Press the button of that form of a page which goes to ``action``."""
+        page = self.open(path)
+        reader = FormReader()
+        reader.feed(page.text)
+        for form in reader.forms:
+            if form.action == action:
+                data = urllib.parse.urlencode(form.hidden).encode()
+                return self.open(action, data, {"Referer": page.url})
+        raise LookupError(f"{path} has no form that goes to {action}")
+
     def upload(self, path: str, fields: Pairs, photo: bytes, headers: dict[str, str]) -> Page:
         """Send multipart/form-data with the file last."""
         boundary = secrets.token_hex(16)

@@ -159,8 +159,20 @@ class Demo:
             ("text_en", "Controller, purpose, recipients, retention, rights: all of it is here."),
         ]
         answered(self.administrator.submit(f"{here}notices/new/", notice), 200, "the notice")
+        early = self.administrator.submit(f"{here}submit/", [])
+        expect(early.status == 422, "a purpose without an impact assessment went into review")
+        answered(
+            self.administrator.submit(f"{here}assessment/new/", ASSESSMENT),
+            200,
+            "the impact assessment",
+        )
         answered(self.administrator.submit(f"{here}submit/", []), 200, "the review")
         self.officer = self.sign_in("dpo")
+        early = self.officer.submit(f"{here}open/", [])
+        expect(early.status == 422, "a purpose opened before its assessment was approved")
+        page = self.officer.open(f"{here}assessment/")
+        approval = found(rf'action="({here}assessment/{UUID}/approve/)"', page.text, "the approval")
+        answered(self.officer.press(f"{here}assessment/", approval), 200, "the approval")
         opened = answered(self.officer.submit(f"{here}open/", []), 200, "opening")
         expect(opened.url.endswith(here), f"the purpose was not opened: {opened.url}")
         page, _form = self.administrator.form(here, "researcher")
@@ -168,8 +180,8 @@ class Demo:
         answered(self.administrator.submit(here, [("researcher", option)]), 200, "the assignment")
         self.say(
             "an administrator opens a purpose with a notice",
-            "a workplace purpose was refused (422); the officer opened this one; "
-            "a researcher was assigned",
+            "a workplace purpose was refused (422); the officer approved the impact assessment of "
+            "this one and opened it, not before; a researcher was assigned",
         )
 
     def consent(self) -> None:
@@ -332,6 +344,13 @@ class Demo:
 
 
 NAME = "Space flight smiles"
+ASSESSMENT = [
+    ("necessity", "Portraits are what is studied; one photograph each is enough."),
+    ("risks", "A wrong reading could be believed."),
+    ("measures", "Sealed, read for a stated reason, erased; the product abstains when unsure."),
+    ("consultation", "The data protection officer was heard."),
+    ("residual_risk", "low"),
+]
 
 
 def purpose_form(sector: str) -> list[tuple[str, str]]:
@@ -339,8 +358,18 @@ def purpose_form(sector: str) -> list[tuple[str, str]]:
     return [
         ("name", NAME),
         ("description", "How faces look on official portraits."),
-        ("controller", "Example Space Agency"),
-        ("contact", "privacy@example.org"),
+        ("necessity", "What a portrait shows cannot be asked for."),
+        ("people", "Adult astronauts who volunteered"),
+        ("controllers-0-kind", "controller"),
+        ("controllers-0-name", "Example Space Agency"),
+        ("controllers-0-address", "1 Launch Road, Example City"),
+        ("controllers-0-contact", "privacy@example.org"),
+        ("controllers-1-kind", "controller"),
+        ("officer_contact", "officer@example.org"),
+        ("authority", "Example Authority, 2 Law Street, Example City"),
+        ("recipients", "The researchers of this study"),
+        ("storage_location", "The agency's own machines"),
+        ("jurisdiction", "Germany (EU)"),
         ("sector", sector),
         ("uses", "statistics"),
         ("categories", "media"),

@@ -1,4 +1,7 @@
-"""The history of consent only grows, and a published notice stays as it was read."""
+"""The history of consent only grows, and a published notice stays as it was read.
+
+So do the documents about a purpose and the list of what the screening refused.
+"""
 
 from django.db import migrations
 
@@ -13,9 +16,11 @@ NOTICES = AppendOnly(
     table="consent_notice",
     keys=[["id"], ["purpose_id", "version", "language"]],
 )
+DOCUMENTS = AppendOnly(table="consent_document", keys=[["id"]])
+REFUSALS = AppendOnly(table="consent_purposerefusal", keys=[["id"]])
 
 
 class Migration(migrations.Migration):
     dependencies = [("consent", "0001_initial")]
 
-    operations = [append_only(EVENTS), append_only(NOTICES)]
+    operations = [append_only(rules) for rules in (EVENTS, NOTICES, DOCUMENTS, REFUSALS)]

@@ -30,7 +30,7 @@ from consent.models import (
     Sector,
     Use,
 )
-from tests.cast import Operator, Study, consenting, invite, open_study, operator
+from tests.cast import ASSESSMENT, Operator, Study, consenting, invite, open_study, operator
 from tests.counting import queries_of
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -38,8 +38,19 @@ pytestmark = pytest.mark.usefixtures("fresh_db")
 PURPOSE = {
     "name": "Story study",
     "description": "How faces move while listening.",
-    "controller": "Example University",
-    "contact": "privacy@example.org",
+    "necessity": "A questionnaire cannot tell what a face shows.",
+    "people": "Adult volunteers",
+    "controllers-TOTAL_FORMS": "1",
+    "controllers-INITIAL_FORMS": "0",
+    "controllers-0-kind": "controller",
+    "controllers-0-name": "Example University",
+    "controllers-0-address": "1 Campus Road, Example City",
+    "controllers-0-contact": "privacy@example.org",
+    "officer_contact": "officer@example.org",
+    "authority": "Example Authority, Example City",
+    "recipients": "The researchers of this study",
+    "storage_location": "The laboratory's own machines",
+    "jurisdiction": "Germany (EU)",
     "sector": Sector.RESEARCH.value,
     "uses": [Use.STATISTICS.value],
     "categories": [DataCategory.MEDIA.value, DataCategory.EXPRESSION.value],
@@ -79,11 +90,25 @@ def test_purpose_from_draft_to_closed() -> None:
     page = admin.post(reverse("operate_notice_new", args=[purpose.id]), NOTICE)
     assert page.headers["Location"] == detail
     assert Notice.objects.get().version == 1
+    page = admin.post(submit)
+    assert page.status_code == 422
+    assert "Write the impact assessment" in page.content.decode()
+    page = admin.post(reverse("operate_assessment_new", args=[purpose.id]), ASSESSMENT)
+    assert page.headers["Location"] == reverse("operate_assessment", args=[purpose.id])
     assert admin.post(submit).status_code == 302
 
     opening = reverse("operate_purpose_open", args=[purpose.id])
     assert admin.post(opening).status_code == 404
     assert opening in dpo.get(detail).content.decode()
+    page = dpo.post(opening)
+    assert page.status_code == 422
+    assert "has to approve the impact assessment" in page.content.decode()
+    approval = reverse(
+        "operate_assessment_approve", args=[purpose.id, purpose.assessments.get().id]
+    )
+    assert admin.post(approval).status_code == 404
+    assert approval in dpo.get(reverse("operate_assessment", args=[purpose.id])).content.decode()
+    assert dpo.post(approval).status_code == 302
     assert dpo.post(opening).status_code == 302
     purpose.refresh_from_db()
     assert (purpose.state, purpose.opened_by_id) == (PurposeState.OPEN, officer.user.id)
@@ -167,6 +192,8 @@ OPEN_TO = {
     "operate_recordings": {Role.ADMINISTRATOR, Role.RESEARCHER},
     "operate_health": {Role.ADMINISTRATOR},
     "operate_log": {Role.ADMINISTRATOR, Role.DPO},
+    "operate_register": {Role.ADMINISTRATOR, Role.DPO},
+    "operate_register_file": {Role.ADMINISTRATOR, Role.DPO},
 }
 
 
@@ -384,7 +411,12 @@ def fill(author: Operator, number: int) -> None:
     """Rows as the flows leave them, made quickly."""
     with transaction.atomic():
         for count in range(number):
-            values = {k: v for k, v in PURPOSE.items() if not k.endswith(("days", "age"))}
+            skipped = ("days", "age")
+            values = {
+                k: v
+                for k, v in PURPOSE.items()
+                if not k.endswith(skipped) and not k.startswith("controllers")
+            }
             purpose = Purpose.objects.create(
                 created_by=author.user, **values, media_retention_days=7, result_retention_days=30,
                 state=PurposeState.OPEN,
@@ -415,6 +447,8 @@ def test_lists_ask_as_often_for_thirty_rows_as_for_three() -> None:
         "operate_people",
         "operate_outbox",
         "operate_clients",
+        "operate_register",
+        "operate_register_file",
     ]
     fill(administrator, 3)
     few = {name: queries_of(admin, reverse(name)) for name in names}

@@ -30,7 +30,7 @@ from consent.models import (
     Invitation,
     OutboxMessage,
 )
-from consent.notices import publish_notice
+from consent.notices import Change, publish_notice
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
@@ -218,7 +218,10 @@ def test_a_notice_that_changed_while_it_was_read_records_no_decision() -> None:
         "categories": [str(category) for category in CATEGORIES],
     }
     publish_notice(
-        study.administrator.actor, study.purpose, {"en": ("Smiles", "Now also voices.", "More.")}
+        study.administrator.actor,
+        study.purpose,
+        {"en": ("Smiles", "Now also voices.", "More.")},
+        Change({"en": "Voices."}, substantive=True),
     )
     page = person.browser.post(address, form)
     assert page.status_code == 422
@@ -249,7 +252,11 @@ def test_while_consent_stands_the_notice_asks_nothing() -> None:
     person = consenting(study)
     page = person.browser.get(reverse("consent_notice", args=[study.purpose.id]))
     assert "You have said yes under this version." in text_of(page)
-    assert 'type="checkbox"' not in text_of(page)
+    # Choosing again is offered behind a layer, and nothing of the old choice is ticked.
+    before, _layer, after = text_of(page).partition("Choose again, or renew before it ends")
+    assert 'type="checkbox"' not in before
+    assert 'type="checkbox"' in after
+    assert " checked" not in after
     assert reverse("consent_withdraw", args=[study.purpose.id]) in text_of(page)
     assert reverse("consent_notice", args=[study.purpose.id]) in text_of(
         person.browser.get(reverse("subject_home"))

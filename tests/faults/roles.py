@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import ApiClient, Role, User
 from audit_log.sequencer import integrate_once
+from consent.documents import Upload, add_document
 from consent.invitations import send_invitation
 from consent.models import ConsentEvent, OutboxMessage
 from consent.subjects import register_subject
@@ -89,6 +90,9 @@ def build() -> House:
     passkey = Authenticator.objects.create(  # of somebody who is nobody in the table
         user=User.objects.create_subject(), type=Authenticator.Type.WEBAUTHN, data={"name": "k"}
     )
+    paper = add_document(
+        study.administrator.user, study.purpose, Upload("plan.txt", "text/plain", b"A plan.")
+    )
     integrate_once()
     page = alice.browser.get(reverse("access_history")).content.decode()
     found = re.search(rf"/me/access/({UUID_PATTERN})/proof/", page)
@@ -106,6 +110,9 @@ def build() -> House:
         "message_id": OutboxMessage.objects.get().id,
         "client_id": ApiClient.objects.filter(purpose_id=study.purpose.id).earliest("id").id,
         "operator_id": study.researcher.user.id,
+        "notice_id": study.purpose.notices.get().id,
+        "assessment_id": study.purpose.assessments.get().id,
+        "document_id": paper.id,
         "token": token,
         "step": "reset",
         "uidb36": "1",

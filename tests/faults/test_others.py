@@ -8,13 +8,14 @@ from django.urls import reverse
 from accounts.models import Role
 from consent.errors import InvalidNotice
 from consent.models import ConsentEvent, ConsentState
-from consent.notices import publish_notice
+from consent.notices import Change, publish_notice
 from consent.records import give_consent, record_notice_shown
 from emotion.models import Analysis, Recording
 from tests.cast import PHOTO, api_get, come_in, consenting, open_study, operator, upload
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 NEXT = {"en": ("Smiles", "We photograph your face, twice.", "All of it.")}
+NEW = Change({"en": "Twice."}, substantive=True)
 
 
 def test_the_key_of_another_purpose_finds_nothing() -> None:
@@ -57,7 +58,7 @@ def test_consent_needs_the_newest_notice_to_have_been_shown() -> None:
     with pytest.raises(InvalidNotice):  # nobody has shown it to them yet
         give_consent(person.actor, person.subject, first, ["media"])
     record_notice_shown(person.actor, person.subject, first)
-    second = publish_notice(study.administrator.actor, study.purpose, NEXT)[0]
+    second = publish_notice(study.administrator.actor, study.purpose, NEXT, NEW)[0]
     with pytest.raises(InvalidNotice):  # what they read is no longer in force
         give_consent(person.actor, person.subject, first, ["media"])
     with pytest.raises(InvalidNotice):  # what is in force they have not read

@@ -37,7 +37,17 @@ from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.queue import enqueue_analysis
 from emotion.results import read_permit, read_result, sealed_part
 from emotion.sweeping import requeue_stale
-from tests.cast import PHOTO, Study, api_get, consent, consenting, open_study, upload
+from tests.cast import (
+    CONTROLLER,
+    PHOTO,
+    PURPOSE,
+    Study,
+    api_get,
+    consent,
+    consenting,
+    open_study,
+    upload,
+)
 from tests.processes import wait_for
 from vault.errors import VaultError
 from vault.keyring import data_key_ids
@@ -279,15 +289,7 @@ def test_invariant_08_erasure_survives_a_restored_backup(tmp_path: Path) -> None
 def test_invariant_09_refused_purposes_stay_refused() -> None:
     study = open_study()
     administrator = study.administrator
-    values = {
-        "name": "n",
-        "description": "d",
-        "controller": "c",
-        "contact": "c",
-        "categories": ["media"],
-        "media_retention_days": 1,
-        "result_retention_days": 1,
-    }
+    values = {name: value for name, value in PURPOSE.items() if name not in {"sector", "uses"}}
     sectors = [Sector.WORKPLACE, Sector.RECRUITMENT, Sector.EDUCATION]
     sectors += [Sector.LAW_ENFORCEMENT, Sector.BORDER, Sector.PUBLIC_SPACE]
     uses = [Use.PROTECTED_TRAIT, Use.AUTOMATED_DECISION, Use.LIE_DETECTION, Use.IDENTIFICATION]
@@ -296,7 +298,12 @@ def test_invariant_09_refused_purposes_stay_refused() -> None:
     for sector, named in refused:
         with pytest.raises(ProhibitedPurpose, match=r"Art|Annex"):
             create_purpose(
-                administrator.actor, administrator.user, sector=sector, uses=named, **values
+                administrator.actor,
+                administrator.user,
+                controllers=[CONTROLLER],
+                sector=sector,
+                uses=named,
+                **values,
             )
     assert Purpose.objects.count() == 1
     integrate_once()

@@ -21,6 +21,7 @@ from django.db import close_old_connections, connections
 from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
 from consent.messages import deliver_waiting
+from consent.renewals import ask_for_renewals
 from consent.retention import expire_consents
 from emotion.dispute_notes import tell_operators
 from emotion.disputes import erase_unanswered
@@ -79,6 +80,7 @@ def chores() -> list[Chore]:
         Chore("consents that ended", 20, expire_consents),
         Chore("disputed recordings given up", 20, erase_unanswered),
         Chore("operators told of disputes", 10, tell_operators),
+        Chore("people asked for renewal", 20, ask_for_renewals),
         Chore("erasures taken up", 1, drain),
         Chore("erasures final", 15, record_final),
         Chore("unfinished uploads cleared", 60, sweep_orphans),

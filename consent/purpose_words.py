@@ -1,0 +1,114 @@
+"""Everything that a purpose says, in words and in sections, for the pages that show the whole of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from consent.forms import CATEGORY_LABELS
+from consent.models import ControllerKind, Purpose, Use
+
+Text = str | Promise
+Facts = list[tuple[Text, list[Text]]]
+"""(term, what it says: one text or several)."""
+
+
+def in_days(number: int | None) -> str:
+    """A number of days, or that there is none."""
+    if not number:
+        return _("not set")
+    return ngettext("%(number)s day", "%(number)s days", number) % {"number": number}
+
+
+def categories_of(purpose: Purpose) -> list[Text]:
+    """What is collected and measured."""
+    return [CATEGORY_LABELS.get(value, value) for value in purpose.categories]
+
+
+def uses_of(purpose: Purpose) -> list[Text]:
+    """What the results are for."""
+    known = dict(Use.choices)
+    return [known.get(value, value) for value in purpose.uses]
+
+
+def parties_of(purpose: Purpose) -> list[Text]:
+    """Each organisation with its part, address and contact."""
+    return [
+        f"{ControllerKind(party.kind).label}: {party.name}, {party.address}, {party.contact}"
+        for party in purpose.controllers.all()
+    ]
+
+
+def media_kept(purpose: Purpose) -> str:
+    """How long photographs stay."""
+    if purpose.keep_media:
+        return in_days(purpose.media_retention_days)
+    return _("erased right after the analysis, at the latest after %(days)s") % {
+        "days": in_days(purpose.media_retention_days)
+    }
+
+
+def sections_of(purpose: Purpose) -> list[tuple[Text, Facts]]:
+    """(title, facts) of each section, as in the form; the form asks, this answers."""
+    screening: Facts = [
+        (_("Where it belongs"), [purpose.get_sector_display()]),
+        (_("Results are for"), uses_of(purpose)),
+    ]
+    if purpose.exception:
+        document = purpose.exception_document
+        shown = document.name if document else _("no document yet")
+        screening.append((_("Documented reason"), [f"{purpose.get_exception_display()}: {shown}"]))
+    return [
+        (
+            _("What"),
+            [
+                (_("What it is for"), [purpose.description]),
+                (_("Why it takes faces"), [purpose.necessity]),
+                (_("Lawful basis"), [purpose.get_lawful_basis_display()]),
+            ],
+        ),
+        (
+            _("Who"),
+            [
+                (_("Organisations"), parties_of(purpose)),
+                (_("Whose faces"), [purpose.people]),
+                (
+                    _("Minimum age"),
+                    [
+                        ngettext("%(age)s year", "%(age)s years", purpose.minimum_age)
+                        % {"age": purpose.minimum_age}
+                    ],
+                ),
+                (_("Data protection officer"), [purpose.officer_contact]),
+                (_("Supervisory authority"), [purpose.authority]),
+                (_("Recipients"), list(purpose.recipient_list)),
+            ],
+        ),
+        (
+            _("Data and keeping"),
+            [
+                (_("Collected and measured"), categories_of(purpose)),
+                (_("Photographs"), [media_kept(purpose)]),
+                (_("Results"), [in_days(purpose.result_retention_days)]),
+                (_("A consent lasts"), [in_days(purpose.consent_validity_days)]),
+                (_("Stored"), [purpose.storage_location]),
+                (_("Law"), [purpose.jurisdiction]),
+                (_("Sent to other countries"), [purpose.transfers or _("to none")]),
+            ],
+        ),
+        (_("Screening"), screening),
+    ]
+
+
+def assessment_words(assessment: Any) -> tuple[str, str]:
+    """(state for a badge, words) of an impact assessment, or of there being none."""
+    if assessment is None:
+        return "refused", _("Not written yet")
+    if assessment.is_approved:
+        return "ok", _("Approved")
+    if assessment.void_since:
+        return "waiting", _("Approval void: the purpose has changed since")
+    return "waiting", _("Waits for approval")

@@ -1,0 +1,126 @@
+"""Asking anew after a change of substance: who consented to what was before is told, once, in words.
+
+Their consent stays as it is until its own end, tied to what they read: an open purpose itself never
+changes, so nothing is done under the new version that the old one did not allow.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from accounts.actors import SYSTEM_KEEPER
+from audit_log.actions import Action
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.messages import SealedMessage, has_address, language_for, seal_message
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    ConsentStatus,
+    DataSubject,
+    EventKind,
+    Notice,
+    Purpose,
+    PurposeState,
+)
+from consent.notices import last_substantive
+from consent.records import lock_state, notice_in_force, write_event
+from vault.keyring import destroy_data_keys
+from vault.tags import tagger
+
+METHOD = "renewal"
+AT_ONCE = 100
+
+
+def ask_for_renewals() -> int:
+    """Ask everybody whose consent is older than the last change of substance; each once. Keeper only."""
+    open_ones = Purpose.objects.filter(state=PurposeState.OPEN).values_list("id", flat=True)
+    asked = 0
+    for purpose_id, version in last_substantive(open_ones).items():
+        if version > 1:
+            for state in not_yet_asked(purpose_id, version):
+                asked += ask_one(state)
+    return asked
+
+
+def not_yet_asked(purpose_id: UUID, version: int) -> list[ConsentState]:
+    """The standing consents under an earlier version whose people were not asked about this one."""
+    asked = ConsentEvent.objects.filter(
+        subject_id=OuterRef("subject_id"),
+        purpose_id=purpose_id,
+        kind=EventKind.REQUESTED,
+        method=METHOD,
+        notice__version__gte=version,
+    )
+    return list(
+        ConsentState.objects.filter(
+            ~Exists(asked),
+            purpose_id=purpose_id,
+            status=ConsentStatus.GIVEN,
+            notice__version__lt=version,
+        )
+        .select_related("purpose", "subject__user")
+        .order_by("id")[:AT_ONCE]
+    )
+
+
+def ask_one(state: ConsentState) -> int:
+    """Write down that this person is asked anew, and queue the message if they have an address."""
+    subject, purpose = state.subject, state.purpose
+    language = language_for(subject, purpose)
+    notice = notice_in_force(purpose, language)
+    message = letter(subject, purpose, notice, language) if has_address(subject) else None
+    tags = tagger(subject.id, purpose.id)
+    with transaction.atomic():
+        held = lock_state(subject.id, purpose.id)
+        still = held.version == state.version and held.sequence == state.sequence
+        if still:
+            event = write_event(
+                held, EventKind.REQUESTED, by="system", method=METHOD, notice=notice
+            )
+            append(
+                Draft(
+                    action=Action.CONSENT_REQUEST,
+                    actor=SYSTEM_KEEPER.log_name(),
+                    purpose_id=purpose.id,
+                    subject_tag=tags.subject(),
+                    consent_tag=tags.consent_record(event.id),
+                    policy_version=str(notice.id),
+                )
+            )
+            if message:
+                message.file()
+    if not still and message:  # it changed meanwhile: whoever is still due is asked next time
+        destroy_data_keys([message.row.data_key_id])
+    return int(still)
+
+
+def letter(subject: DataSubject, purpose: Purpose, notice: Notice, language: str) -> SealedMessage:
+    """What the person is written, sealed and not yet filed."""
+    with override(language):
+        heading = _("The notice has changed: %(purpose)s") % {"purpose": purpose.name}
+        paragraphs = [
+            _("The privacy notice of “%(purpose)s” has changed since you said yes.")
+            % {"purpose": purpose.name},
+            notice.change,
+            _(
+                "Your consent stands as you gave it, for what you read then, until it ends by itself. "
+                "Please read the new version and say yes to it or withdraw, whichever you like:"
+            ),
+            settings.SITE_URL + reverse("consent_notice", args=[purpose.id]),
+        ]
+    return seal_message(
+        SYSTEM_KEEPER,
+        subject,
+        purpose,
+        kind="renewal",
+        heading=heading,
+        text="\n\n".join(paragraphs),
+    )
