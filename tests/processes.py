@@ -21,6 +21,8 @@ WORKER = [
     "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat",
     "--loglevel", "WARNING",
 ]  # fmt: skip
+# Seconds; a run against planted faults waits less for what will not come.
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "120"))
 KEEPER = [sys.executable, str(ROOT / "manage.py"), "keeper"]
 
 
@@ -73,7 +75,7 @@ def running(command: list[str], log: Path, **changes: str) -> Iterator[subproces
                     child.wait()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "it") -> Any:
     """The first true value of ``condition``; fails after ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
