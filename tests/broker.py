@@ -24,14 +24,20 @@ def messages_in_folder() -> list[Path]:
     return sorted((Path(settings.BROKER_DIR) / "queue").glob("*.msg"))
 
 
+def own_queue(connection: Any) -> Any:
+    """A channel on which our queue exists; whoever comes first makes it."""
+    channel = connection.channel()
+    app.amqp.queues[settings.CELERY_TASK_DEFAULT_QUEUE](channel).declare()
+    return channel
+
+
 def waiting_messages() -> list[bytes]:
     """Every message that waits for a worker, headers included; all of them go on waiting."""
     if in_folder():
         return [path.read_bytes() for path in messages_in_folder()]
     found = []
     with app.connection_for_read() as connection:
-        channel = connection.channel()
-        app.amqp.queues[settings.CELERY_TASK_DEFAULT_QUEUE](channel).declare()
+        channel = own_queue(connection)
         while message := channel.basic_get(settings.CELERY_TASK_DEFAULT_QUEUE, no_ack=False):
             headers = json.dumps(message.headers, default=str)
             properties = json.dumps(message.properties, default=str)
@@ -49,7 +55,7 @@ def wipe() -> int:
             path.unlink()
         return len(lost)
     with app.connection_for_write() as connection:
-        channel = connection.channel()
+        channel = own_queue(connection)
         return int(channel.queue_purge(settings.CELERY_TASK_DEFAULT_QUEUE) or 0)
 
 
