@@ -10,7 +10,13 @@ from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, JsonResponse
-from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    MethodNotAllowed,
+    NotFound,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -117,8 +123,20 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response | Non
         return response
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else "invalid"
-    response.data = problem(response.status_code, code.replace("_", "-"), str(error.detail))
+    response.data = problem(response.status_code, code.replace("_", "-"), detail_of(error))
     return response
+
+
+# The sentences of DRF that would repeat what was sent.
+REPEATS: dict[type[APIException], str] = {
+    MethodNotAllowed: "This address does not take this method.",
+    UnsupportedMediaType: "This address takes application/json; another type came.",
+}
+
+
+def detail_of(error: APIException) -> str:
+    """What to tell about an error of DRF's own, without what the client typed."""
+    return REPEATS.get(type(error), str(error.detail))
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -113,8 +113,8 @@ def error_page(request: HttpRequest, status: int, code: str, message: str) -> Ht
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400."""
-    return error_page(request, 400, "bad-request", str(exception) or "This request makes no sense.")
+    """400. Django's own words are not passed on: they repeat what was sent."""
+    return error_page(request, 400, "bad-request", "This request makes no sense.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -81,7 +81,12 @@ class InvitationForm(forms.Form):
 class ReasonForm(forms.Form):
     """The stated reason without which nothing about a person opens; it goes into the log."""
 
-    reason = forms.ChoiceField(label=_("Why do you open it?"), widget=forms.RadioSelect)
+    reason = forms.ChoiceField(
+        label=_("Why do you open it?"),
+        widget=forms.RadioSelect,
+        # Django's own sentence repeats what came.
+        error_messages={"invalid_choice": _("Choose one of the reasons listed; another one came.")},
+    )
 
     def __init__(self, *args: Any, reasons: tuple[ReasonCode, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

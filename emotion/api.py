@@ -108,7 +108,7 @@ def begin_upload(actor: Actor, key: str, fields: dict[str, str]) -> Receiving:
     try:
         purpose_id = UUID(fields["purpose"])
     except ValueError:
-        raise UploadInvalid(f"purpose must be a UUID; got {fields['purpose']!r}.") from None
+        raise UploadInvalid("purpose must be a UUID; something else came.") from None
     if purpose_id != actor.purpose_id:
         raise NotFound("There is no such purpose.")
     reference = find_reference(purpose_id, fields["subject"])
@@ -133,7 +133,8 @@ class Recordings(APIView):
                 OpenApiParameter.HEADER,
                 required=True,
                 description="Any string of at most 128 characters. The same key with the same body "
-                "finds the same recording; with another body it is refused.",
+                "finds the same recording; with another body it is refused. Only a keyed hash of it "
+                "is kept.",
             )
         ],
         responses={

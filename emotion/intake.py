@@ -3,7 +3,8 @@
 Django's own upload handlers spool large files to a temporary folder. Here the body is parsed as it
 arrives and handed on in chunks; ``subject`` and ``purpose`` must come before ``file``, because the gate
 is asked before the first byte of a face is taken. ``RefuseFiles`` stands in for Django's handlers
-everywhere else: a file that arrives at any other page is refused unread.
+everywhere else: a file that arrives at any other page is refused unread. No refusal repeats what was
+sent: a field's name or a file's name could name a person.
 """
 
 from __future__ import annotations
@@ -62,10 +63,10 @@ class Intake:
         self.in_file = name == "file"
         if self.receiving is not None:
             raise UploadInvalid(
-                f"All fields must come before 'file', and one file is taken; {name!r} came after it."
+                "All fields must come before 'file', and one file is taken; more came after it."
             )
         if filename is not None and not self.in_file:
-            raise UploadInvalid(f"The file must be sent in the part 'file'; got {name!r}.")
+            raise UploadInvalid("The file must be sent in the part 'file'; it came in another.")
         if self.in_file:
             self.receiving = self.begin(self.fields)
 
@@ -76,7 +77,7 @@ class Intake:
             return
         self.value += chunk
         if len(self.value) > FIELD_MAX:
-            raise UploadInvalid(f"The field {self.name!r} is longer than {FIELD_MAX} bytes.")
+            raise UploadInvalid(f"A field may have at most {FIELD_MAX} bytes; a longer one came.")
 
     def end_part(self) -> None:
         """A part is complete."""
@@ -84,7 +85,7 @@ class Intake:
             try:
                 self.fields[self.name] = self.value.decode()
             except UnicodeDecodeError:
-                raise UploadInvalid(f"The field {self.name!r} is not UTF-8.") from None
+                raise UploadInvalid("Every field must be UTF-8; one is not.") from None
         self.in_file = False
 
     def feed(self, parser: PushMultipartParser, chunk: bytes) -> None:
@@ -102,7 +103,7 @@ def boundary_of(request: HttpRequest) -> str:
     """The boundary of a multipart request; raises UploadInvalid for anything else."""
     kind, options = parse_options_header(request.headers.get("Content-Type", ""))
     if kind != "multipart/form-data" or not options.get("boundary"):
-        raise UploadInvalid(f"Send multipart/form-data with a boundary; got {kind or 'nothing'!r}.")
+        raise UploadInvalid("Send multipart/form-data with a boundary; something else came.")
     return str(options["boundary"])
 
 
@@ -121,7 +122,9 @@ def receive_upload(request: HttpRequest, begin: Begin) -> Analysis:
             raise UploadInvalid("The part 'file' is missing.")
         return intake.receiving.finish()
     except MultipartError as error:
-        raise UploadInvalid(f"This is not a well-formed multipart body: {error}.") from None
+        # The first argument is the parser's own sentence; a second one would hold what was sent.
+        said = error.args[0] if error.args else "it ends too early"
+        raise UploadInvalid(f"This is not a well-formed multipart body: {said}.") from None
     finally:
         if intake.receiving is not None:
             intake.receiving.close()

@@ -33,11 +33,14 @@ class UploadState(models.TextChoices):
 
 
 class Upload(models.Model):
-    """Reserves an idempotency key, and finds orphans: what was begun and never became a recording."""
+    """Reserves an idempotency key, and finds orphans: what was begun and never became a recording.
+
+    ``key_index`` stands for the key: a keyed hash, because a client's own key may name a person.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     actor = models.CharField(max_length=64)
-    idempotency_key = models.CharField(max_length=128)
+    key_index = models.BinaryField(max_length=32)
     state = models.CharField(max_length=10, choices=UploadState, default=UploadState.RECEIVING)
     recording_id = models.UUIDField(default=uuid7, unique=True)
     media_key_id = models.UUIDField(null=True)
@@ -46,7 +49,7 @@ class Upload(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["actor", "idempotency_key"], name="one_upload_per_key")
+            models.UniqueConstraint(fields=["actor", "key_index"], name="one_upload_per_key")
         ]
 
     def __str__(self) -> str:

@@ -88,14 +88,18 @@ def may_read_media(actor: Actor) -> bool:
 
 
 def parse_reason(actor: Actor, stated: str) -> ReasonCode:
-    """The stated reason as a code of the closed list; the subject's own access needs none."""
+    """The stated reason as a code of the closed list; the subject's own access needs none.
+
+    A refusal says what was expected, never what came: free text could name the person.
+    """
     if actor.kind == "subject":
         return ReasonCode.OWN_ACCESS
     for reason in STATED_REASONS:
         if stated == reason.value:
             return reason
     known = ", ".join(reason.value for reason in STATED_REASONS)
-    raise ReasonRequired(f"State why you read this result: one of {known}; got {stated!r}.")
+    came = "something else" if stated else "nothing"
+    raise ReasonRequired(f"State why you read this: one of {known}; {came} came.")
 
 
 def find_analysis(actor: Actor, analysis_id: UUID) -> Analysis:

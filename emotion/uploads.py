@@ -38,6 +38,7 @@ from emotion.inference.media import PhotoProbe
 from emotion.models import Analysis, Recording, Upload, UploadState
 from emotion.queue import enqueue_analysis
 from emotion.sealed_media import blob_path, media_row, media_unit, remove_media
+from vault.index import index
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import seal_blob
 from vault.tags import Tagger, tagger
@@ -55,6 +56,15 @@ def log_name(actor: Actor, tags: Tagger) -> str:
 def upload_owner(actor: Actor) -> str:
     """Whose idempotency keys these are; a row of this table, never an entry of the log."""
     return f"{actor.kind}:{actor.id}"
+
+
+def key_index(actor: Actor, purpose_id: UUID, key: str) -> bytes:
+    """The 32 bytes under which an idempotency key is filed.
+
+    Clients make their keys from what they have at hand, a participant number or a file's name, so the
+    key itself is never kept. The keyed hash is made in the keystore's room, one per purpose and owner.
+    """
+    return index(purpose_id, "idempotency-key", f"{upload_owner(actor)} {key}")
 
 
 def retention_dates(purpose: Purpose, now: datetime) -> tuple[datetime, datetime]:
@@ -79,7 +89,7 @@ class Receiving:
         self.tags = tagger(subject.id, purpose_id)
         self.fingerprint = self.tags.fingerprint()
         self.size = 0
-        self.upload, self.replayed = reserve(actor, idempotency_key)
+        self.upload, self.replayed = reserve(actor, key_index(actor, purpose_id, idempotency_key))
         self.recording_id = self.upload.recording_id
         self.finished = False
         try:
@@ -239,8 +249,8 @@ class Receiving:
         self.release()
 
 
-def reserve(actor: Actor, key: str) -> tuple[Upload, bool]:
-    """Reserve an idempotency key: (row, whether the key's upload was already stored).
+def reserve(actor: Actor, key: bytes) -> tuple[Upload, bool]:
+    """Reserve an idempotency key by its index: (row, whether the key's upload was already stored).
 
     Raises IdempotencyInProgress while another request is receiving under the same key.
     """
@@ -248,11 +258,11 @@ def reserve(actor: Actor, key: str) -> tuple[Upload, bool]:
     try:
         with transaction.atomic():
             return Upload.objects.create(
-                actor=owner, idempotency_key=key, started_at=timezone.now()
+                actor=owner, key_index=key, started_at=timezone.now()
             ), False
     except IntegrityError:
         pass
-    known = Upload.objects.filter(actor=owner, idempotency_key=key).first()
+    known = Upload.objects.filter(actor=owner, key_index=key).first()
     if known is None or known.state == UploadState.RECEIVING:
         raise IdempotencyInProgress(_("An upload with this Idempotency-Key is still under way."))
     return known, True

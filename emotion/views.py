@@ -85,7 +85,7 @@ class PhotoForm(forms.Form):
 def refused_form(message: str) -> PhotoForm:
     """The form again, saying why the photograph was not taken."""
     form = PhotoForm({}, MultiValueDict())
-    form.errors["file"] = form.error_class([message])
+    form.errors["file"] = form.error_class([message], field_id=form["file"].auto_id)
     return form
 
 

@@ -21,6 +21,8 @@ WORKER = [
     "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat",
     "--loglevel", "WARNING",
 ]  # fmt: skip
+# Seconds; a run against planted faults waits less for what will not come.
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "120"))
 KEEPER = [sys.executable, str(ROOT / "manage.py"), "keeper"]
 
 
@@ -32,14 +34,19 @@ def database_url(alias: str) -> str:
     return f"postgres://{who}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
 
 
+def make_broker_folders() -> None:
+    """What the set-up of an installation makes, where the broker is a folder."""
+    if settings.CELERY_BROKER_URL.startswith("filesystem"):
+        for folder in ("queue", "processed", "control"):
+            (Path(settings.BROKER_DIR) / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def environment() -> dict[str, str]:
     """The environment of a child that works on this test's databases."""
+    make_broker_folders()
     broker = {}
     if settings.CELERY_BROKER_URL.startswith("filesystem"):
-        queue = Path(settings.BROKER_DIR)
-        for folder in ("queue", "processed", "control"):
-            (queue / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-        broker["TMPDIR"] = str(queue)
+        broker["TMPDIR"] = str(settings.BROKER_DIR)
     return (
         os.environ
         | {"DATABASE_URL": database_url("default"), "KEYSTORE_URL": database_url("keystore")}
@@ -49,11 +56,11 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process in a group of its own, ended with the block."""
+def running(command: list[str], log: Path, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process in a group of its own, ended with the block; ``changes`` to its environment."""
     with log.open("wb") as output:
         child = subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdout=output, stderr=output,
+            command, cwd=ROOT, env=environment() | changes, stdout=output, stderr=output,
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -68,7 +75,7 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
                     child.wait()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "it") -> Any:
     """The first true value of ``condition``; fails after ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -8,6 +8,7 @@ applies, tests that cannot be collected, and tests that fail without the patch a
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -58,8 +59,9 @@ def pytest_status(folder: Path, tests: list[str]) -> tuple[int, str]:
         "no:cacheprovider",
     ]
     done = subprocess.run(
-        [*command, *tests], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [*command, *tests], cwd=folder, env=os.environ | {"TEST_PATIENCE": "30"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
     return done.returncode, done.stdout
 
 

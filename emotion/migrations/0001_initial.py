@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("actor", models.CharField(max_length=64)),
-                ("idempotency_key", models.CharField(max_length=128)),
+                ("key_index", models.BinaryField(max_length=32)),
                 (
                     "state",
                     models.CharField(
@@ -204,7 +204,7 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("actor", "idempotency_key"), name="one_upload_per_key"
+                        fields=("actor", "key_index"), name="one_upload_per_key"
                     )
                 ],
             },

@@ -1,25 +1,23 @@
-"""Looking for markers wherever bytes may lie: plain, encoded, and inside what is compressed."""
+"""Looking for markers wherever bytes may lie: plain, encoded, inside what is compressed, in pictures."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-import subprocess
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import quote
 
-from django.db import connections
-
-from tests.databases import is_sqlite
+from tests.faults.pixels import pictures, shows, stretches
 
 BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
+HEX_RUN = re.compile(rb"(?:[0-9A-Fa-f]{2}){24,}")
 # The two bytes at which zlib and gzip streams begin.
 STREAMS = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b")
 DEPTH = 3
+MOST = 8_000_000  # bytes that one compressed stream may give
 
 
 def encodings(marker: bytes) -> set[bytes]:
@@ -40,33 +38,65 @@ def encodings(marker: bytes) -> set[bytes]:
 
 
 def unpacked(data: bytes, depth: int = DEPTH) -> Iterator[bytes]:
-    """The bytes, and what is inside them: zlib and gzip streams and base64, inside each other too."""
+    """The bytes, and what is inside them: zlib, gzip, base64 and hexadecimal, inside each other too."""
     yield data
-    if not depth:
-        return
+    if depth:
+        for inner in (*inflated(data), *decoded(data)):
+            yield from unpacked(inner, depth - 1)
+
+
+def inflated(data: bytes) -> Iterator[bytes]:
+    """What is compressed in these bytes."""
     for found in STREAMS.finditer(data):
         opener = zlib.decompressobj(wbits=47)  # zlib or gzip, as the bytes say
         try:
-            inner = opener.decompress(data[found.start() : found.start() + 4_000_000], 8_000_000)
+            inner = opener.decompress(data[found.start() : found.start() + MOST // 2], MOST)
         except zlib.error:
             continue
         if len(inner) >= 8:
-            yield from unpacked(inner, depth - 1)
+            yield inner
+
+
+def decoded(data: bytes) -> Iterator[bytes]:
+    """What is written as text in these bytes."""
+    for found in HEX_RUN.finditer(data):
+        yield bytes.fromhex(found[0].decode())
     for found in BASE64_RUN.finditer(data):
         run = found[0].rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
         try:
-            yield from unpacked(base64.b64decode(run + b"=" * (-len(run) % 4)), depth - 1)
+            yield base64.b64decode(run + b"=" * (-len(run) % 4))
         except binascii.Error:
             continue
 
 
 @dataclass
+class Pixels:
+    """A photograph that carries a pattern: how to know it again, as a picture and as an array."""
+
+    seed: int
+    photo: bytes
+    exact: set[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.exact = stretches(self.photo)
+
+    def in_bytes(self, data: bytes) -> set[str]:
+        """The forms in which these bytes hold some of it."""
+        found = {"its pixels, as an array" for each in self.exact if each in data}
+        if any(shows(picture, self.seed) for picture in pictures(data)):
+            found.add("its pixels, as a picture")
+        return found
+
+
+@dataclass
 class Search:
-    """Markers by name, to be looked for; ``seen`` counts what was looked into."""
+    """Markers by name, to be looked for; ``seen`` counts the bytes that were looked into."""
 
     markers: dict[str, bytes]
+    pixels: Pixels | None = None
     forms: dict[str, set[bytes]] = field(init=False)
     seen: int = 0
+    known: dict[int, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert all(len(marker) >= 12 for marker in self.markers.values()), "too short to be unique"
@@ -75,54 +105,16 @@ class Search:
     def names_in(self, data: bytes) -> set[str]:
         """Which markers are in these bytes, in any form."""
         self.seen += len(data)
-        found = set()
-        for view in unpacked(data):
-            for name, forms in self.forms.items():
-                if name not in found and any(form in view for form in forms):
-                    found.add(name)
-        return found
+        same = hash(data)  # what was looked into and has not changed is not looked into again
+        if same not in self.known:
+            self.known[same] = set().union(*map(self.in_view, unpacked(data)))
+        return self.known[same]
+
+    def in_view(self, view: bytes) -> set[str]:
+        """Which markers stand in these bytes as they are."""
+        found = {name for name, forms in self.forms.items() if any(form in view for form in forms)}
+        return found | (self.pixels.in_bytes(view) if self.pixels else set())
 
     def in_places(self, places: Iterable[tuple[str, bytes]]) -> list[str]:
         """One line for each marker found: what, where."""
         return [f"{name} in {where}" for where, data in places for name in self.names_in(data)]
-
-
-def files_below(*folders: Path, without: Iterable[Path] = ()) -> Iterator[tuple[str, bytes]]:
-    """Every file below these folders, WAL and temporary files included."""
-    left_out = [path.resolve() for path in without]
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if any(path.resolve().is_relative_to(each) for each in left_out):
-                continue
-            try:
-                if path.is_file():
-                    yield str(path), path.read_bytes()
-            except FileNotFoundError:  # a message or a WAL that was just taken
-                continue
-
-
-def database_dumps() -> Iterator[tuple[str, bytes]]:
-    """Both databases as text, where they are not files that ``files_below`` finds."""
-    if is_sqlite():
-        return
-    for alias in ("default", "keystore"):
-        given = connections[alias].settings_dict
-        command = ["pg_dump", "--inserts", "-h", given["HOST"], "-p", str(given["PORT"] or 5432)]
-        command += ["-U", given["USER"], given["NAME"]]
-        dump = subprocess.run(
-            ["/usr/bin/env", f"PGPASSWORD={given['PASSWORD']}", *command],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        # pg_dump writes bytea as hex: once as it is, once as the bytes
-        yield alias, dump.stdout
-        for run in re.findall(rb"\\x([0-9a-f]{16,})", dump.stdout):
-            yield f"{alias}, a binary column", bytes.fromhex(run.decode())
-
-
-def process_arguments() -> Iterator[tuple[str, bytes]]:
-    """The command line of every process that may be looked at."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            yield str(path), path.read_bytes()
-        except OSError:  # it has just ended, or is somebody else's
-            continue

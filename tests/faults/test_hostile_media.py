@@ -67,6 +67,18 @@ def cmyk_jpeg() -> bytes:
     return GOOD[:start] + head + GOOD[start + 2 + length :]
 
 
+def html_in_a_comment() -> bytes:
+    """A photograph that a browser which guesses might take for a page: HTML in a JPEG comment."""
+    comment = HTML + b"<!--"
+    return GOOD[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + GOOD[2:]
+
+
+def gif_and_script() -> bytes:
+    """A GIF whose size is the beginning of a comment, and whose end is a script."""
+    return b"GIF89a/*" + bytes(60) + b"*/=1;alert(1);"
+
+
+HTML = b"<html><body><script>alert('polyglot-77')</script></body></html>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 TYPE, CUT = MediaCode.TYPE_NOT_SUPPORTED, MediaCode.TRUNCATED
 FILES: dict[str, tuple[Callable[[], bytes], int, set[MediaCode]]] = {
@@ -86,6 +98,11 @@ FILES: dict[str, tuple[Callable[[], bytes], int, set[MediaCode]]] = {
                {MediaCode.COLOUR_NOT_SUPPORTED}),
     "1 by 1": (lambda: encoded(".png", np.zeros((1, 1, 3), np.uint8)), 422, {MediaCode.TOO_SMALL}),
     "SVG": (lambda: SVG, 415, {TYPE}),
+    "GIF and script": (gif_and_script, 415, {TYPE}),
+    "HTML before it": (lambda: HTML + GOOD, 415, {TYPE}),
+    "HTML behind it": (lambda: GOOD + HTML, 422, {MediaCode.TRAILING_DATA}),
+    "a sound in WebP's clothes": (lambda: b"RIFF\x24\0\0\0WAVEfmt " + bytes(60), 415, {TYPE}),
+    "HEIC": (lambda: b"\0\0\0\x18ftypheic" + bytes(90), 415, {TYPE}),
     "HTML named .jpg": (lambda: b"<!doctype html><script>alert(1)</script>", 415, {TYPE}),
     "rubbish after a good head": (lambda: GOOD[:600] + bytes(40_000), 422,
                                   {CUT, MediaCode.UNREADABLE}),

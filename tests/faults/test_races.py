@@ -37,9 +37,11 @@ from emotion.analyses import (
 from emotion.erasure import drain
 from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.sweeping import requeue_stale
+from tests.broker import in_folder, waiting_messages, wipe
 from tests.cast import PHOTO, Person, Study, consent, consenting, open_study, upload
+from tests.faults.canary import Search
 from tests.faults.leftovers import ENDED, NOTHING, living_keys, rows, sealed_files
-from tests.processes import KEEPER, WORKER, running, wait_for
+from tests.processes import KEEPER, WORKER, make_broker_folders, running, wait_for
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -57,6 +59,7 @@ def person(study: Study) -> Person:
 @pytest.fixture
 def waiting(study: Study, person: Person) -> Analysis:
     """An accepted upload whose analysis nobody has claimed yet."""
+    make_broker_folders()
     return accepted(study, study.key())
 
 
@@ -237,11 +240,16 @@ def test_two_uploads_with_one_key_at_once(study: Study, person: Person) -> None:
 
 @pytest.mark.processes
 def test_a_killed_worker_loses_nothing(study: Study, person: Person, tmp_path: Path) -> None:
+    """Not even when the broker loses the message that it would send again by itself."""
+    wipe()
     with running(WORKER, tmp_path / "first.log") as first:
         row = accepted(study, study.key())
         wait_for(lambda: Analysis.objects.get(pk=row.pk).state == "running", what="the worker")
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
+    if not in_folder():  # a message in a folder is gone when it was taken
+        wait_for(waiting_messages, what="the broker to notice the death")
+        assert wipe() == 1
     row.refresh_from_db()
     assert (row.state, row.attempt) == (AnalysisState.RUNNING, 1)
     assert claim(row.id) is None, "the lease still holds"
@@ -257,15 +265,34 @@ def test_a_killed_worker_loses_nothing(study: Study, person: Person, tmp_path: P
 def test_a_wiped_broker_loses_nothing(study: Study, person: Person, tmp_path: Path) -> None:
     key = study.key()
     mine = [accepted(study, key) for _number in range(2)]
-    if settings.CELERY_BROKER_URL.startswith("filesystem"):
-        for message in (Path(settings.BROKER_DIR) / "queue").glob("*"):
-            message.unlink()
+    assert wipe() >= len(mine)
+    assert not waiting_messages()
     # as the keeper finds them a minute later
     Analysis.objects.update(queued_at=timezone.now() - timedelta(minutes=1))
     with running(WORKER, tmp_path / "worker.log"), running(KEEPER, tmp_path / "keeper.log"):
         for row in mine:
             wait_for(lambda row=row: Analysis.objects.get(pk=row.pk).state in ENDED, what="it")
     assert {Analysis.objects.get(pk=row.pk).state for row in mine} == {"done"}
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("state", [AnalysisState.QUEUED, AnalysisState.RUNNING])
+def test_the_keeper_sends_again_what_the_broker_lost(waiting: Analysis, state: str) -> None:
+    """A row that waits too long, and one whose worker let its lease run out."""
+    if state == AnalysisState.RUNNING:
+        held(waiting)
+    assert wipe()
+    assert not requeue_stale(), "it is not stale yet"
+    past = timezone.now() - timedelta(minutes=1)
+    lease = past if state == AnalysisState.RUNNING else None
+    Analysis.objects.filter(state=state).update(queued_at=past, lease_until=lease)
+    assert requeue_stale() == 1
+    assert [message for message in waiting_messages() if carries(message, waiting)]
+    wipe()
+
+
+def carries(message: bytes, row: Analysis) -> bool:
+    return bool(Search({"the id": str(row.id).encode()}).names_in(message))
 
 
 def test_a_row_that_no_worker_ever_ends_fails_with_a_reason(waiting: Analysis) -> None:
