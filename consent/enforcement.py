@@ -17,6 +17,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from audit_log.actions import Action, ReasonCode
+from audit_log.clock import is_behind
 from consent.errors import ConsentRefused
 from consent.models import (
     ConsentState,
@@ -61,7 +62,8 @@ def decide(
 ) -> ReasonCode | None:
     """The rule: None when the operation is allowed, else the reason of the refusal.
 
-    ``state`` comes with its purpose. Retention of a single object is asked beside this.
+    ``state`` comes with its purpose. Retention of a single object is asked beside this, and before it
+    whether ``now`` can be believed.
     """
     if state is None:
         return ReasonCode.NO_CONSENT
@@ -77,6 +79,16 @@ def decide(
     if not categories <= set(state.categories):
         return ReasonCode.CATEGORY_NOT_CONSENTED
     return None
+
+
+def decide_now(
+    state: ConsentState | None, operation: Operation, categories: frozenset[str]
+) -> ReasonCode | None:
+    """The rule by this machine's clock, if that can be believed: else no date can be judged."""
+    now = timezone.now()
+    if is_behind(now):
+        return ReasonCode.CLOCK_WRONG
+    return decide(state, operation, categories, now)
 
 
 def current_state(subject_id: UUID, purpose_id: UUID) -> ConsentState | None:
@@ -119,7 +131,7 @@ class ConsentPermit:
     def recheck(self) -> None:
         """Ask again by a fresh read; raises ConsentRefused when it would no longer be allowed."""
         state = current_state(self.subject_id, self.purpose_id)
-        reason = decide(state, self.operation, self.categories, timezone.now())
+        reason = decide_now(state, self.operation, self.categories)
         if reason is None and state is not None and state.version != self.consent_version:
             reason = ReasonCode.CONSENT_CHANGED
         if reason is None:
@@ -155,7 +167,7 @@ def require_consent(
     object may be kept, now and at each recheck.
     """
     state = current_state(subject_id, purpose_id)
-    reason = decide(state, operation, categories, timezone.now()) or retention_refusal(retained)
+    reason = decide_now(state, operation, categories) or retention_refusal(retained)
     if reason is not None or state is None or state.event_id is None:
         raise ConsentRefused(reason or ReasonCode.NO_CONSENT)
     tags = tagger(subject_id, purpose_id)

@@ -33,6 +33,7 @@ REFUSALS = {
     ReasonCode.PURPOSE_NOT_OPEN: _("This purpose is not open."),
     ReasonCode.RETENTION_NOT_SET: _("The purpose has no retention period, so nothing may be kept."),
     ReasonCode.RETENTION_PASSED: _("The retention period of this recording is over."),
+    ReasonCode.CLOCK_WRONG: _("The clock of this installation is wrong; try again later."),
 }
 
 

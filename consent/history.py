@@ -75,6 +75,7 @@ REASONS: dict[str, Text] = {
     ReasonCode.RETENTION_NOT_SET: _("no storage period was set"),
     ReasonCode.MEDIA_UNREADABLE: _("the photograph could not be read"),
     ReasonCode.ATTEMPTS_EXHAUSTED: _("it failed several times"),
+    ReasonCode.CLOCK_WRONG: _("the installation's clock was wrong"),
     ReasonCode.BAD_CREDENTIALS: _("the code was wrong"),
 }
 # What somebody else saw or did with a person's data, as opposed to the bookkeeping around it.
