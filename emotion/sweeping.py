@@ -18,7 +18,7 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.models import DataCategory, ErasureRequest
 from consent.retention import expire_recording
-from emotion.models import MAX_ATTEMPTS, Analysis, AnalysisState, MediaState, Recording
+from emotion.models import MAX_TRIES, Analysis, AnalysisState, MediaState, Recording
 from emotion.queue import enqueue_analysis
 from vault.tags import tagger
 
@@ -35,7 +35,7 @@ def requeue_stale() -> int:
     lost = Analysis.objects.filter(state=AnalysisState.RUNNING, lease_until__lt=now)
     sent = 0
     for analysis in [*waiting.order_by("queued_at")[:200], *lost[:200]]:
-        if analysis.attempt >= MAX_ATTEMPTS:
+        if analysis.tries >= MAX_TRIES:
             fail(analysis)
         else:
             sent += enqueue_analysis(analysis.id)
@@ -43,7 +43,7 @@ def requeue_stale() -> int:
 
 
 def fail(analysis: Analysis) -> None:
-    """End a row whose attempts are used up, with its entry."""
+    """End a row whose tries are used up, with its entry."""
     recording = analysis.recording
     tags = tagger(recording.subject_id, recording.purpose_id)
     with transaction.atomic():
