@@ -71,6 +71,7 @@ class Action(StrEnum):
     CLIENT_REVOKE = "client:revoke"
     EPOCH_OPEN = "epoch:open"
     EPOCH_DESTROY = "epoch:destroy"
+    CLOCK_CONFIRM = "clock:confirm"
 
 
 class Outcome(StrEnum):
@@ -121,3 +122,4 @@ class ReasonCode(StrEnum):
     ATTEMPTS_EXHAUSTED = "attempts-exhausted"
     KEY_DESTROYED = "key-destroyed"
     KEY_UNAVAILABLE = "key-unavailable"
+    CLOCK_WRONG = "clock-wrong"

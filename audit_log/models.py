@@ -1,4 +1,5 @@
 """The tables of the access log. Rows are only ever added; the database itself refuses anything else.
+The one exception is the clock's mark, which is no history.
 
 ``LogEntry`` repeats some fields of the body in columns so that they can be searched; the body is what
 counts, and ``verify_log`` compares the two.
@@ -7,6 +8,7 @@ counts, and ``verify_log`` compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import models
@@ -134,3 +136,27 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size} entries"
+
+
+class ClockMark(models.Model):
+    """The latest time that this installation has seen: one row, moved on by the keeper only.
+
+    Fields:
+        at: UTC; while the clock is in doubt, the last time that was believed.
+        suspect_since: what the clock said when it was found to be ahead, perhaps; None when it is not.
+        held_for: how long, while the keeper ran, destruction by date has been held back since then.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, editable=False)
+    at = models.DateTimeField()
+    suspect_since = models.DateTimeField(null=True)
+    held_for = models.DurationField(default=timedelta)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="audit_log_one_clock_mark")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at}"

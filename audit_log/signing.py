@@ -22,15 +22,23 @@ def folder() -> Path:
     return Path(settings.KEYS_DIR) / "log"
 
 
+def highest_path() -> Path:
+    """The file with the highest checkpoint ever signed."""
+    return folder() / "highest_checkpoint"
+
+
 def ensure_key(origin: str | None = None) -> None:
     """Make the signing key once; safe to call at every start and from several processes.
 
     ``origin`` names the log in its checkpoints: a URL without its scheme, no spaces, no plus. The
     default is the host of SITE_URL with ``/log``. Raises SigningKeyMissing when a key exists under
-    another origin than the one asked for: a log keeps its name for life.
+    another origin than the one asked for (a log keeps its name for life), or when it is gone and its
+    public half is still there: a second key would sign another log.
     """
     name = origin or f"{urlsplit(settings.SITE_URL).netloc}/log"
     path = folder() / "signing_key"
+    if not path.exists() and (folder() / "verifier_key").exists():
+        raise SigningKeyMissing(f"{path} is gone, but this log was signed with it: restore it.")
     try:
         if not path.exists():
             write_durably(path, SignerKey.generate(name).encode() + "\n", replace=False)
@@ -78,7 +86,7 @@ def highest_checkpoint() -> tuple[Checkpoint, str] | None:
     Raises HistoryMismatch when the file is damaged or signed by another key: then nobody knows what
     was promised, and signing on could contradict it.
     """
-    path = folder() / "highest_checkpoint"
+    path = highest_path()
     try:
         note = path.read_bytes().decode()
         return verify(note, public_key()), note
@@ -90,4 +98,4 @@ def highest_checkpoint() -> tuple[Checkpoint, str] | None:
 
 def remember(note: str) -> None:
     """Make a note the highest checkpoint, on disk before this returns."""
-    write_durably(folder() / "highest_checkpoint", note, replace=True)
+    write_durably(highest_path(), note, replace=True)

@@ -5,16 +5,33 @@ found again by the keeper from the database row.
 """
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_init, worker_process_init
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+try:
+    settings.VAR_DIR  # noqa: B018  a wrong setting ends every process here, with one line
+except ImproperlyConfigured as error:
+    sys.exit(str(error))
 
 app = Celery("consentry")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["emotion"])
+
+
+@worker_init.connect
+def require_tables(**_signal: Any) -> None:
+    """A worker of another version than the databases ends with one line."""
+    from emotion.upgrades import upgrade_needed  # only after the settings
+
+    if words := upgrade_needed():
+        sys.exit(words)
 
 
 @worker_process_init.connect

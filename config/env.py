@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
+from collections.abc import Iterable
+from email.utils import getaddresses
 from pathlib import Path
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
+SECRET_AT_LEAST = 32  # characters
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -60,19 +66,143 @@ def secret(name: str, file: Path) -> str:
     """
     raw = os.environ.get(name)
     if raw:
-        return raw
+        return long_enough(raw, name)
     path = Path(os.environ.get(f"{name}_FILE") or file)
     if path == file and not path.exists() and sys.argv[1:2] == ["setup"]:
-        create_secret(path)
+        try:
+            create_secret(path)
+        except OSError as error:
+            raise ImproperlyConfigured(f"{path} cannot be made: {error.strerror}") from None
     try:
         mode = path.stat().st_mode & 0o777
     except FileNotFoundError:
         raise ImproperlyConfigured(
             f"{name} is not set and {path} does not exist: run `make run` or `manage.py setup`"
         ) from None
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}") from None
     if mode & 0o077:
         raise ImproperlyConfigured(f"{path} has mode {mode:04o}; expected 0600 (chmod 600 {path})")
-    return path.read_text().strip()
+    try:
+        return long_enough(path.read_text().strip(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be read as a text: {type(error).__name__}"
+        ) from None
+
+
+def long_enough(value: str, where: str) -> str:
+    """The secret, unless it is too short to be one."""
+    if len(value) < SECRET_AT_LEAST:
+        raise ImproperlyConfigured(
+            f"{where} must have at least {SECRET_AT_LEAST} characters; got {len(value)}"
+        )
+    return value
+
+
+def one_of(name: str, default: str, allowed: Iterable[str]) -> str:
+    """One word of a closed list, in any case; the word as the list has it."""
+    raw = text(name, default)
+    for word in allowed:
+        if raw.upper() == word.upper():
+            return word
+    raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}; got {raw!r}")
+
+
+def matching(name: str, default: str, pattern: str, example: str) -> str:
+    """A text of a form, given as a regular expression for the whole of it."""
+    raw = text(name, default)
+    if re.fullmatch(pattern, raw) is None:
+        raise ImproperlyConfigured(f"{name} must look like {example}; got {raw!r}")
+    return raw
+
+
+def time_zone(name: str, default: str) -> str:
+    """The name of a time zone that this machine knows."""
+    raw = text(name, default)
+    try:
+        ZoneInfo(raw)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ImproperlyConfigured(
+            f"{name} must be a time zone such as Europe/Berlin; got {raw!r}"
+        ) from None
+    return raw
+
+
+def hosts(name: str, default: list[str]) -> list[str]:
+    """Host names without scheme, port or path; ``.example.org`` stands for all below it."""
+    found = words(name, default)
+    for host in found:
+        if not re.fullmatch(r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]", host):
+            raise ImproperlyConfigured(
+                f"{name} must be host names such as study.example.org, without scheme or port; "
+                f"got {host!r}"
+            )
+    return found
+
+
+def origins(name: str) -> list[str]:
+    """Origins such as ``https://study.example.org``; none by default."""
+    found = words(name, [])
+    for origin in found:
+        if not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise ImproperlyConfigured(
+                f"{name} must be origins such as https://study.example.org; got {origin!r}"
+            )
+    return found
+
+
+def address(name: str, default: str) -> str:
+    """An http or https address of this installation, without path or trailing slash."""
+    raw = text(name, default).rstrip("/")
+    if not re.fullmatch(r"https?://[^/\s?#@]+", raw) or port_is_wrong(raw):
+        raise ImproperlyConfigured(
+            f"{name} must be an address such as https://study.example.org; got {raw!r}"
+        )
+    return raw
+
+
+def mailbox(name: str, default: str) -> str:
+    """One e-mail address, with or without a name before it."""
+    raw = text(name, default)
+    found = [address for _name, address in getaddresses([raw])]
+    if len(found) != 1 or not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", found[0]) or "\n" in raw:
+        raise ImproperlyConfigured(
+            f"{name} must be one address such as study@example.org; got {raw!r}"
+        )
+    return raw
+
+
+def url(name: str, default: str, schemes: Iterable[str]) -> str:
+    """A URL with one of these schemes. What is said of a wrong one never shows a password."""
+    raw = text(name) or default
+    if not raw:
+        return ""
+    scheme = raw.partition("://")[0].lower() if "://" in raw else ""
+    if scheme not in schemes:
+        wanted = ", ".join(f"{each}://" for each in schemes)
+        raise ImproperlyConfigured(
+            f"{name} must begin with one of {wanted}; got {f'{scheme}://' if scheme else 'no scheme'}"
+        )
+    if port_is_wrong(raw):
+        raise ImproperlyConfigured(f"{name} must have a port from 1 to 65535, or none")
+    return raw
+
+
+def port_is_wrong(raw: str) -> bool:
+    """Whether a URL cannot be taken apart, or has a port that is none."""
+    try:
+        return urlsplit(raw).port == 0
+    except ValueError:
+        return True
+
+
+def sqlite_name(file: str | Path) -> str:
+    """What SQLite is given to open: the file if it is there. Only ``manage.py setup`` makes one.
+
+    SQLite would otherwise put a new, empty database in the place of one that was moved or lost.
+    """
+    return f"file:{quote(str(file))}?mode=rw"
 
 
 def create_secret(path: Path) -> None:

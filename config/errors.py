@@ -6,10 +6,14 @@ and message in HTML. What does not exist and what is not yours look alike.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, JsonResponse
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import (
     APIException,
     MethodNotAllowed,
@@ -22,10 +26,14 @@ from rest_framework.views import exception_handler
 
 from accounts import errors as accounts_errors
 from audit_log import errors as log_errors
+from audit_log.actions import ReasonCode
 from consent import errors as consent_errors
 from emotion import errors as emotion_errors
+from emotion.faults import in_a_line
 from emotion.inference.media import MediaCode, MediaRefused
 from vault import errors as vault_errors
+
+log = logging.getLogger("consentry.web")
 
 STATUS: dict[type[Exception], int] = {
     accounts_errors.TooManyAttempts: 429,
@@ -62,15 +70,20 @@ STATUS: dict[type[Exception], int] = {
     vault_errors.KeystoreUnavailable: 503,
     vault_errors.RootKeyMissing: 503,
     vault_errors.WrongRootKey: 503,
+    vault_errors.InsecureKeyFile: 503,
     vault_errors.StorageFull: 507,
     vault_errors.VaultError: 500,
     log_errors.AuditLogError: 503,
+    OperationalError: 503,
+    InterfaceError: 503,
 }
 MEDIA_STATUS = {
     MediaCode.TOO_LARGE: 413,
     MediaCode.TOO_MANY_PIXELS: 413,
     MediaCode.TYPE_NOT_SUPPORTED: 415,
 }
+REASON_STATUS = {ReasonCode.CLOCK_WRONG: 503}  # our fault, and it passes
+DATABASE_AWAY = (OperationalError, InterfaceError)
 PROBLEM = "application/problem+json"
 
 
@@ -78,6 +91,8 @@ def status_of(error: Exception) -> int | None:
     """The status of a known error, the nearest class deciding; None for one that nobody expected."""
     if isinstance(error, MediaRefused):
         return MEDIA_STATUS.get(error.code, 422)
+    if isinstance(error, consent_errors.ConsentRefused) and error.reason in REASON_STATUS:
+        return REASON_STATUS[error.reason]
     for kind in type(error).__mro__:
         if kind in STATUS:
             return STATUS[kind]
@@ -96,12 +111,26 @@ def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def note(status: int, error: Exception) -> None:
+    """One line for the operator about a fault that is ours."""
+    if status >= 500:
+        log.error("answered %d: %s", status, in_a_line(error))
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """The code and the sentence of a known error. What a database says is for its operator only."""
+    if isinstance(error, DATABASE_AWAY):
+        text = _("The database cannot be used just now. Nothing was lost; try again later.")
+        return "database-unavailable", text
+    return str(getattr(error, "code", "error")), str(error)
+
+
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: known errors by the table, DRF's own in the same shape."""
     status = status_of(error)
     if status is not None:
-        code = str(getattr(error, "code", "error"))
-        return Response(problem(status, code, str(error)), status=status, content_type=PROBLEM)
+        note(status, error)
+        return Response(problem(status, *told(error)), status=status, content_type=PROBLEM)
     if isinstance(error, Http404):
         error = NotFound("There is nothing here.")
     if isinstance(error, BadRequest):
@@ -147,3 +176,11 @@ def is_api(request: HttpRequest) -> bool:
 def api_problem(status: int, code: str, detail: str) -> JsonResponse:
     """Problem details outside DRF: unknown addresses, and errors before a view was reached."""
     return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM)
+
+
+def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """503 without asking the database for anything: not even who is signed in."""
+    code, text = told(error)
+    if is_api(request):
+        return api_problem(503, code, text)
+    return render(request, "500.html", {"status": 503, "code": code}, status=503)

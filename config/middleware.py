@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 
-from config.errors import api_problem, is_api, status_of
+from config.errors import DATABASE_AWAY, api_problem, database_away, is_api, note, status_of, told
 
 log = logging.getLogger("consentry.web")
 
@@ -46,8 +46,11 @@ class PlainErrors:
             place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
             log.error("unexpected %s at %s", type(error).__name__, place)
             return None
-        code = str(getattr(error, "code", "error"))
+        note(status, error)
+        if isinstance(error, DATABASE_AWAY):
+            return database_away(request, error)
+        code, message = told(error)
         if is_api(request):
-            return api_problem(status, code, str(error))
-        context = {"status": status, "code": code, "message": str(error)}
+            return api_problem(status, code, message)
+        context = {"status": status, "code": code, "message": message}
         return render(request, "error.html", context, status=status)

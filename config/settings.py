@@ -11,6 +11,7 @@ from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config import env
@@ -22,9 +23,9 @@ KEYS_DIR = Path(env.text("CONSENTRY_KEYS") or BASE_DIR / "keys")
 DEBUG = False  # never a setting: an error page with local variables would show what is sealed
 DEMO = env.flag("CONSENTRY_DEMO", False)
 SECRET_KEY = env.secret("SECRET_KEY", KEYS_DIR / "secret_key")
-SITE_URL = env.text("SITE_URL", "http://localhost:8000").rstrip("/")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+SITE_URL = env.address("SITE_URL", "http://localhost:8000")
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 SECURE = SITE_URL.startswith("https://")
 
 INSTALLED_APPS = [
@@ -92,13 +93,19 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- databases -------------------------------------------------------------------------------
 
+SQLITE_FILES: dict[str, Path] = {}  # by alias; ``manage.py setup`` makes them
+CONN_MAX_AGE = env.number("DATABASE_CONN_MAX_AGE", 60)
 
-def database(name: str, file: str) -> dict[str, Any]:
+
+def database(alias: str, name: str, file: str) -> dict[str, Any]:
     """A Django database entry from a URL variable; SQLite in ``var/`` when it is not set."""
-    entry: dict[str, Any] = environ.Env.db_url_config(
-        env.text(name) or f"sqlite:///{VAR_DIR / file}"
-    )
+    given = env.url(name, f"sqlite:///{VAR_DIR / file}", ("postgres", "postgresql", "sqlite"))
+    entry: dict[str, Any] = environ.Env.db_url_config(given)
+    if entry["NAME"] in {"", ":memory:"}:
+        raise ImproperlyConfigured(f"{name} must name a database, or a file for sqlite://")
     if "sqlite3" in entry["ENGINE"]:
+        SQLITE_FILES[alias] = Path(entry["NAME"]).resolve()
+        entry["NAME"] = env.sqlite_name(SQLITE_FILES[alias])
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
         entry["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
@@ -106,7 +113,7 @@ def database(name: str, file: str) -> dict[str, Any]:
             "init_command": pragmas,
         }
     else:
-        entry["CONN_MAX_AGE"] = env.number("DATABASE_CONN_MAX_AGE", 60)
+        entry["CONN_MAX_AGE"] = CONN_MAX_AGE
         entry["CONN_HEALTH_CHECKS"] = True
     # Permits and log receipts depend on when exactly a commit happens.
     entry["ATOMIC_REQUESTS"] = False
@@ -114,18 +121,19 @@ def database(name: str, file: str) -> dict[str, Any]:
 
 
 DATABASES = {
-    "default": database("DATABASE_URL", "consentry.sqlite3"),
-    "keystore": database("KEYSTORE_URL", "keystore.sqlite3"),
+    "default": database("default", "DATABASE_URL", "consentry.sqlite3"),
+    "keystore": database("keystore", "KEYSTORE_URL", "keystore.sqlite3"),
 }
 DATABASE_ROUTERS = ["vault.routing.KeystoreRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+CACHE_URL = env.url("CACHE_URL", "", ("redis", "rediss"))
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": env.text("CACHE_URL"),
+        "LOCATION": CACHE_URL,
     }
-    if env.text("CACHE_URL")
+    if CACHE_URL
     else {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "django_cache",
@@ -135,7 +143,9 @@ CACHES = {
 # --- queue -----------------------------------------------------------------------------------
 
 BROKER_DIR = VAR_DIR / "broker"
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.url(
+    "CELERY_BROKER_URL", "filesystem://", ("filesystem", "amqp", "amqps", "redis", "rediss")
+)
 if CELERY_BROKER_URL.startswith("filesystem"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR / "queue"),
@@ -153,7 +163,9 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True  # the row is the result; there is no result backend
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_DEFAULT_QUEUE = env.text("CELERY_QUEUE", "consentry")
+CELERY_TASK_DEFAULT_QUEUE = env.matching(
+    "CELERY_QUEUE", "consentry", r"[A-Za-z0-9_-]{1,100}", "consentry-2"
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
@@ -263,7 +275,7 @@ LANGUAGE_COOKIE_SECURE = SECURE
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = USE_TZ = True
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -274,18 +286,19 @@ STORAGES = {
 
 # --- e-mail --------------------------------------------------------------------------------------
 
-EMAIL_URL = env.text(
-    "EMAIL_URL"
-)  # smtp+tls://user:password@host:587; unset: messages wait in the outbox
+# Unset: messages wait in the outbox. Django's other backends would write letters down in plain.
+EMAIL_URL = env.url("EMAIL_URL", "", ("smtp", "smtps", "smtp+tls", "smtp+ssl"))
 if EMAIL_URL:
     vars().update(environ.Env.email_url_config(EMAIL_URL))
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "consentry@localhost")
+DEFAULT_FROM_EMAIL = env.mailbox("EMAIL_FROM", "consentry@localhost")
 
 # --- API -----------------------------------------------------------------------------------------
 
-API_RATE = env.text("API_RATE", "3000/min")  # of one client
+API_RATE = env.matching(  # of one client
+    "API_RATE", "3000/min", r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", "3000/min"
+)
 REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.ClientThrottle"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
@@ -309,11 +322,12 @@ SPECTACULAR_SETTINGS = {
 
 # --- logs: no request line, no query string, no body ---------------------------------------------
 
+LOG_LEVEL = env.one_of("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {"django.request": {"level": "CRITICAL"}, "django.security": {"level": "CRITICAL"}},
 }

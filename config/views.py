@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
 from accounts.actors import actor_of
+from audit_log.clock import ClockState, read_clock
 from audit_log.sequencer import lag
 from config.celery import app
-from config.errors import api_problem, is_api
+from config.errors import DATABASE_AWAY, api_problem, database_away, is_api
 from consent.models import Purpose, PurposeState
 from emotion.health import DISK_AT_LEAST, KEEPER_SILENT_AFTER, LAG_AT_MOST
 from emotion.inference.models import ModelIntegrityError, verify_models
+from emotion.upgrades import unapplied
+from vault.errors import VaultError
+from vault.setup import require_current
 
 
 @require_safe
@@ -44,13 +49,29 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def check_database(alias: str) -> str:
-    """Whether a database answers."""
+    """Whether a database answers and has the tables of this version."""
     try:
-        with connections[alias].cursor() as cursor:
-            cursor.execute("SELECT 1")
+        missing = unapplied(alias)
     except DatabaseError as error:
         return type(error).__name__
+    return f"{missing} migrations missing: run manage.py setup" if missing else "ok"
+
+
+def check_keys() -> str:
+    """Whether the keystore has its epoch and the epoch its key."""
+    try:
+        require_current()
+    except VaultError as error:
+        return error.code
     return "ok"
+
+
+def check_clock() -> str:
+    """Whether dates can be believed."""
+    try:
+        return "ok" if (found := read_clock().state) is ClockState.RIGHT else found.value
+    except DatabaseError as error:
+        return type(error).__name__
 
 
 def check_broker() -> str:
@@ -96,6 +117,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     parts = {
         "database": check_database("default"),
         "keystore": check_database("keystore"),
+        "keys": check_keys(),
+        "clock": check_clock(),
         "broker": check_broker(),
         "models": check_models(),
         "disk": check_disk(),
@@ -128,7 +151,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, without any detail."""
+    """500, without any detail; 503 when the database was away before a view was reached."""
+    if isinstance(error := sys.exc_info()[1], DATABASE_AWAY):
+        return database_away(request, error)
     return error_page(request, 500, "server-error", "Something went wrong here; nothing was lost.")
 
 

@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from audit_log.actions import Action, ReasonCode
+from audit_log.clock import is_behind
 from consent.errors import ConsentRefused
 from consent.models import (
     ConsentState,
@@ -100,8 +101,13 @@ def decide_now(
     categories: frozenset[str],
     standing: ObjectStanding | None,
 ) -> ReasonCode | None:
-    """The rule at this moment; the object is read afresh, and may be closed for a reason of its own."""
+    """The rule at this moment, by a clock that can be believed: else no date can be judged.
+
+    The object is read afresh, and may be closed for a reason of its own.
+    """
     now = timezone.now()
+    if is_behind(now):
+        return ReasonCode.CLOCK_WRONG
     found = standing() if standing else None
     kept, closed = Kept.NOT_YET_THERE, None
     if isinstance(found, ReasonCode):

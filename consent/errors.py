@@ -43,6 +43,7 @@ REFUSALS = {
         "An earlier upload is said not to show this person. Until the study's staff have answered, "
         "its uploader can add nothing for them."
     ),
+    ReasonCode.CLOCK_WRONG: _("The clock of this installation is wrong; try again later."),
 }
 
 

@@ -84,6 +84,7 @@ REASONS: dict[str, Text] = {
     ReasonCode.UPLOADS_DISPUTED: _("you had said that an earlier upload does not show you"),
     ReasonCode.MEDIA_UNREADABLE: _("the photograph could not be read"),
     ReasonCode.ATTEMPTS_EXHAUSTED: _("it failed several times"),
+    ReasonCode.CLOCK_WRONG: _("the installation's clock was wrong"),
     ReasonCode.BAD_CREDENTIALS: _("the code was wrong"),
 }
 # What somebody else saw or did with a person's data, as opposed to the bookkeeping around it.

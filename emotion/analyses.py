@@ -1,42 +1,35 @@
 """The walk through the worker: claim, gate, log, open, decode, read, seal, gate again, save.
 
-The row is claimed by one conditional UPDATE with a lease in database time. Whatever happens between
-claim and save, the save asks the locked consent state once more and requires that this attempt still
-holds the row: a withdrawal that commits in between wins.
+Whatever happens between claim and save, the save asks the locked consent state once more and requires
+that this attempt still holds the row: a withdrawal that commits in between wins.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.actors import SYSTEM_WORKER
-from audit_log.actions import Action, Outcome, ReasonCode
-from audit_log.entries import Draft
-from audit_log.errors import AuditLogError
+from audit_log.actions import Action, ReasonCode
 from audit_log.log import append, append_durable
 from consent.enforcement import ConsentPermit, current_state, require_consent
 from consent.erasure import request_erasure
-from consent.errors import ConsentRefused
 from consent.models import DataCategory, ErasureCause, ErasureRequest
 from consent.records import lock_state
 from consent.rules import Asker, Operation
+from emotion.claims import Claim, Superseded, claim, give_back
 from emotion.erasure import drain_one
-from emotion.inference.media import MediaRefused, decode_photo
+from emotion.faults import in_a_line, is_environment
+from emotion.inference.media import decode_photo
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import PhotoReading
 from emotion.models import (
-    MAX_ATTEMPTS,
     Analysis,
     AnalysisState,
     Recording,
@@ -44,7 +37,6 @@ from emotion.models import (
     recording_standing,
 )
 from emotion.sealed_media import blob_path, media_row, media_unit
-from vault.errors import VaultError
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import open_blob, seal
 from vault.tags import tagger
@@ -52,84 +44,33 @@ from vault.units import Row, Unit
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=90)
-
-LEASE_END = ExpressionWrapper(Now() + LEASE, output_field=DateTimeField())
-
-
-class Superseded(Exception):
-    """This attempt no longer holds the row; what it made is discarded."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One attempt at one analysis."""
-
-    analysis_id: UUID
-    attempt: int
-    recording: Recording
-
-    def row(self) -> Q:
-        """The condition under which the row is still this attempt's."""
-        return Q(pk=self.analysis_id, state=AnalysisState.RUNNING, attempt=self.attempt)
-
-    def renew(self) -> None:
-        """Extend the lease; raises Superseded when the row is no longer this attempt's."""
-        if not Analysis.objects.filter(self.row()).update(lease_until=LEASE_END):
-            raise Superseded
-
-    def draft(self, action: Action, **fields: object) -> Draft:
-        """A log entry of the worker about this recording."""
-        tags = tagger(self.recording.subject_id, self.recording.purpose_id)
-        known: dict[str, object] = {
-            "actor": SYSTEM_WORKER.log_name(),
-            "purpose_id": self.recording.purpose_id,
-            "subject_tag": tags.subject(),
-            "object_tag": tags.object("recording", self.recording.id),
-        }
-        return Draft(action=action, **(known | fields))  # type: ignore[arg-type]  # checked by Draft
-
-
-def claim(analysis_id: UUID) -> Claim | None:
-    """Take the row if it waits, or if its last holder let the lease run out; None otherwise."""
-    free = Q(state=AnalysisState.QUEUED, not_before__lte=Now()) | Q(
-        state=AnalysisState.RUNNING, lease_until__lt=Now()
-    )
-    taken = Analysis.objects.filter(free, pk=analysis_id, attempt__lt=MAX_ATTEMPTS).update(
-        state=AnalysisState.RUNNING,
-        attempt=F("attempt") + 1,
-        lease_until=LEASE_END,
-        started_at=Now(),
-    )
-    if not taken:
-        return None
-    row = Analysis.objects.select_related("recording").get(pk=analysis_id)
-    return Claim(row.id, row.attempt, row.recording)
-
 
 def run_analysis(analysis_id: UUID) -> None:
     """Run one analysis to an end: done, refused or failed, each with its entry.
 
-    What may pass by itself (database, log or key provider away) leaves the row to its lease, and the
-    keeper tries again until the attempts are used up.
+    A fault of the installation (database, keystore, keys, log, disk, clock) gives the row back with its
+    try; the keeper sends it again until it can be done. A fault of the recording uses the try up.
     """
-    held = claim(analysis_id)
-    if held is None:
+    try:
+        held = claim(analysis_id)
+    except Exception as error:
+        if not is_environment(error):
+            raise
+        log.warning("analysis %s waits: %s", analysis_id, in_a_line(error))
         return
+    if held is not None:
+        run_claimed(held)
+
+
+def run_claimed(held: Claim) -> None:
+    """Run an analysis that this process holds; whatever happens, the row is ended or given back."""
     try:
         reading, categories = read_face(held)
         save_results(held, reading, categories)
-    except ConsentRefused as refusal:
-        end(held, AnalysisState.REFUSED, Action.ANALYSIS_REFUSE, refusal.reason)
-    except MediaRefused:
-        end(held, AnalysisState.FAILED, Action.ANALYSIS_FAIL, ReasonCode.MEDIA_UNREADABLE)
     except Superseded:
         log.info("analysis %s was taken over or ended elsewhere; this attempt is discarded", held)
-    except (DatabaseError, VaultError, AuditLogError, OSError) as error:
-        log.warning(
-            "analysis %s attempt %s: %s", held.analysis_id, held.attempt, type(error).__name__
-        )
-        release(held)
+    except Exception as error:
+        give_back(held, error)
 
 
 def permit_for(
@@ -270,29 +211,3 @@ def commit_results(held: Claim, permit: ConsentPermit, rows: list[Result]) -> Er
             recording_id=recording.id,
             category=DataCategory.MEDIA,
         )
-
-
-def end(held: Claim, state: AnalysisState, action: Action, reason: ReasonCode) -> None:
-    """End the row with its reason and its entry, if it is still this attempt's."""
-    outcome = Outcome.REFUSED if state is AnalysisState.REFUSED else Outcome.FAILED
-    with transaction.atomic():
-        mine = Analysis.objects.filter(held.row()).update(
-            state=state, reason=reason, finished_at=timezone.now(), lease_until=None
-        )
-        if mine:
-            append(held.draft(action, outcome=outcome, reason=reason))
-
-
-def release(held: Claim) -> None:
-    """Give the row back for a later attempt, or end it when this was the last one."""
-    try:
-        if held.attempt >= MAX_ATTEMPTS:
-            end(held, AnalysisState.FAILED, Action.ANALYSIS_FAIL, ReasonCode.ATTEMPTS_EXHAUSTED)
-            return
-        Analysis.objects.filter(held.row()).update(
-            state=AnalysisState.QUEUED,
-            lease_until=None,
-            not_before=timezone.now() + timedelta(seconds=2**held.attempt),
-        )
-    except (DatabaseError, AuditLogError, VaultError):
-        log.warning("analysis %s could not be released; its lease will run out", held.analysis_id)

@@ -17,10 +17,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from audit_log.clock import ClockState, read_clock
 from audit_log.sequencer import lag
 from consent.models import ErasureRequest
+from emotion.faults import in_a_line
 from emotion.models import Analysis, AnalysisState, Upload, UploadState
 from emotion.sweeping import workers_stuck
+from vault.errors import VaultError
+from vault.setup import require_current
 
 KEEPER_SILENT_AFTER = 30.0  # seconds
 LAG_AT_MOST = 10.0  # seconds
@@ -124,6 +128,26 @@ def check_erasures() -> Check:
     return Check(_("Erasure"), "live", _("Under way"), detail)
 
 
+def check_keys() -> Check:
+    """Whether the keystore and the keys that open it can be used."""
+    try:
+        require_current()
+    except VaultError as error:
+        help_text = _("Nothing can be sealed or opened; analyses wait and lose nothing by it.")
+        return Check(_("Keys"), "refused", _("Cannot be used"), in_a_line(error), help_text)
+    return Check(_("Keys"), "live", _("In reach"))
+
+
+def check_clock() -> Check:
+    """Whether dates can be believed."""
+    found = read_clock()
+    if found.state is ClockState.BEHIND:
+        return Check(_("Clock"), "refused", _("Behind"), found.words())
+    if found.state is ClockState.SUSPECT:
+        return Check(_("Clock"), "waiting", _("May be ahead"), found.words())
+    return Check(_("Clock"), "live", _("Believed"))
+
+
 def check_uploads() -> Check:
     """Whether uploads were begun and not finished; the keeper clears them."""
     number = Upload.objects.exclude(state=UploadState.STORED).count()
@@ -139,5 +163,7 @@ def checks() -> list[Check]:
         check_log(),
         check_erasures(),
         check_uploads(),
+        check_keys(),
+        check_clock(),
         check_disk(),
     ]

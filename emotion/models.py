@@ -20,8 +20,8 @@ from accounts.models import Role
 from audit_log.actions import ReasonCode
 from consent.models import DataSubject, Purpose
 
-MAX_ATTEMPTS = 3
-"""How often an analysis is tried before it ends as failed."""
+MAX_TRIES = 3
+"""How many tries an analysis may use up by killing its worker or failing, before it ends as failed."""
 
 
 class UploadState(models.TextChoices):
@@ -139,13 +139,19 @@ class AnalysisQuerySet(models.QuerySet["Analysis"]):
 
 
 class Analysis(models.Model):
-    """One run on a recording. The row is the truth; a queued message only points at it."""
+    """One run on a recording. The row is the truth; a queued message only points at it.
+
+    Fields:
+        attempt: grows with each claim and tells which worker's claim is the newest.
+        tries: the claims that were not given back because the installation was at fault.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     recording = models.ForeignKey(Recording, models.PROTECT, related_name="analyses")
     state = models.CharField(max_length=8, choices=AnalysisState, default=AnalysisState.QUEUED)
     reason = models.CharField(max_length=40, blank=True)
-    attempt = models.PositiveSmallIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     not_before = models.DateTimeField()
     queued_at = models.DateTimeField()

@@ -16,9 +16,9 @@ from accounts.actors import SYSTEM_KEEPER
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
-from consent.models import DataCategory, ErasureRequest
+from consent.models import ConsentState, ConsentStatus, DataCategory, ErasureRequest
 from consent.retention import expire_recording
-from emotion.models import MAX_ATTEMPTS, Analysis, AnalysisState, MediaState, Recording
+from emotion.models import MAX_TRIES, Analysis, AnalysisState, MediaState, Recording
 from emotion.queue import enqueue_analysis
 from vault.tags import tagger
 
@@ -35,7 +35,7 @@ def requeue_stale() -> int:
     lost = Analysis.objects.filter(state=AnalysisState.RUNNING, lease_until__lt=now)
     sent = 0
     for analysis in [*waiting.order_by("queued_at")[:200], *lost[:200]]:
-        if analysis.attempt >= MAX_ATTEMPTS:
+        if analysis.tries >= MAX_TRIES:
             fail(analysis)
         else:
             sent += enqueue_analysis(analysis.id)
@@ -43,7 +43,7 @@ def requeue_stale() -> int:
 
 
 def fail(analysis: Analysis) -> None:
-    """End a row whose attempts are used up, with its entry."""
+    """End a row whose tries are used up, with its entry."""
     recording = analysis.recording
     tags = tagger(recording.subject_id, recording.purpose_id)
     with transaction.atomic():
@@ -67,6 +67,33 @@ def fail(analysis: Analysis) -> None:
                     object_tag=tags.object("recording", recording.id),
                 )
             )
+
+
+def take_up_paused() -> int:
+    """Queue again what a pause had stopped, for everybody who lets their study go on."""
+    goes_on = ConsentState.objects.filter(
+        subject_id=OuterRef("recording__subject_id"),
+        purpose_id=OuterRef("recording__purpose_id"),
+        status=ConsentStatus.GIVEN,
+        restricted_at=None,
+    )
+    stopped = Analysis.objects.filter(
+        Exists(goes_on),
+        state=AnalysisState.REFUSED,
+        reason=ReasonCode.PROCESSING_RESTRICTED,
+        recording__erased_at=None,
+    )
+    now, taken_up = timezone.now(), 0
+    for analysis in stopped.order_by("queued_at")[:200]:
+        again = Analysis.objects.filter(
+            pk=analysis.pk, state=AnalysisState.REFUSED, reason=ReasonCode.PROCESSING_RESTRICTED
+        ).update(
+            state=AnalysisState.QUEUED, reason="", finished_at=None, queued_at=now, not_before=now
+        )
+        if again:
+            enqueue_analysis(analysis.id)
+            taken_up += 1
+    return taken_up
 
 
 def expire_recordings() -> int:

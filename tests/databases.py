@@ -71,10 +71,15 @@ class Templates:
 
     def __init__(self) -> None:
         self.keys_dir = settings.KEYS_DIR
-        self.names = {alias: str(connections[alias].settings_dict["NAME"]) for alias in ALIASES}
+        self.names = {
+            alias: str(settings.SQLITE_FILES.get(alias) or connections[alias].settings_dict["NAME"])
+            for alias in ALIASES
+        }
         self.made: list[str] = []
-        for name in self.names.values():
-            if not is_sqlite():
+        for alias, name in self.names.items():
+            if is_sqlite():
+                point(alias, name)
+            else:
                 create(name)
         call_command("migrate", "--database=default", verbosity=0)
         call_command("migrate", "--database=keystore", verbosity=0)

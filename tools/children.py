@@ -63,7 +63,17 @@ class Child:
         self.told_at: float | None = None
 
     def start(self) -> None:
-        """Start it now."""
+        """Start it now, or later when the machine has no room for it."""
+        try:
+            self.begin()
+        except OSError as error:  # a full disk, no memory, too many processes
+            self.deaths += 1
+            pause = min(0.5 * 2 ** min(self.deaths, 10), LONGEST_PAUSE)
+            self.start_at = time.monotonic() + pause
+            print(f"{self.name}: {error}; tried again in {pause:.0f} s", flush=True)
+
+    def begin(self) -> None:
+        """Start the process. Raises OSError."""
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
         parent = os.getpid()
@@ -78,8 +88,9 @@ class Child:
                 start_new_session=True,
                 preexec_fn=lambda: die_with(parent),  # safe: there is one thread
             )
-        self.pid_file.write_text(f"{self.process.pid}\n")
         self.started, self.told_at = time.monotonic(), None
+        with suppress(OSError):  # it runs; its number is for people only
+            self.pid_file.write_text(f"{self.process.pid}\n")
 
     def watch(self) -> None:
         """Notice a death, and start it again when its pause is over."""

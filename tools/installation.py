@@ -9,15 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import sqlite3
 import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from tools.setup import LOCKS, PYTHON, ROOT
 
 MANAGE = ROOT / "manage.py"
-SETTINGS = ("DATABASE_URL", "KEYSTORE_URL", "CACHE_URL", "CONSENTRY_DEMO")
+ELSEWHERE = ("DATABASE_URL", "KEYSTORE_URL", "CACHE_URL")
+SETTINGS = (
+    *ELSEWHERE, "CONSENTRY_DEMO", "SITE_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS",
+    "BEHIND_TLS_PROXY", "TRUSTED_PROXIES", "SECRET_KEY", "SECRET_KEY_FILE", "DATABASE_CONN_MAX_AGE",
+    "API_RATE", "CELERY_QUEUE", "CELERY_BROKER_URL", "EMAIL_URL", "EMAIL_FROM", "PHOTO_MAX_MB",
+    "SESSION_HOURS", "TIME_ZONE", "LOG_LEVEL",
+)  # fmt: skip
+CLOCK_BACK = 300.0  # seconds; as audit_log.clock has it
 
 
 class NotReady(Exception):
@@ -94,27 +108,54 @@ def state(installation: Installation) -> str:
     for path in sources():
         digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
-    made = {
-        str(path): path.stat().st_ino
-        for path in sorted([*installation.var.glob("*.sqlite3"), *installation.keys.rglob("*")])
-        # The log rewrites its highest checkpoint for as long as it lives.
-        if path.is_file() and path.name != "highest_checkpoint"
-    }
-    chosen = {name: installation.environment.get(name, "") for name in SETTINGS}
+    found = [*installation.var.glob("*.sqlite3"), installation.keys, *installation.keys.rglob("*")]
+    made = {str(path): looks(path) for path in sorted(found) if kept(path)}
+    chosen = {name: without_secrets(installation.environment.get(name, "")) for name in SETTINGS}
+    chosen["SECRET_KEY"] = str(len(installation.environment.get("SECRET_KEY", "")))
     digest.update(json.dumps([made, chosen], sort_keys=True).encode())
     return digest.hexdigest()
 
 
+def kept(path: Path) -> bool:
+    """Whether a file is there to be compared; the log rewrites its highest checkpoint all the time."""
+    return path.name != "highest_checkpoint" and path.exists()
+
+
+def looks(path: Path) -> list[int]:
+    """What tells a file from another in its place: a database changes, a key does not."""
+    found = path.stat()
+    changes = path.is_dir() or path.suffix == ".sqlite3"
+    return [found.st_ino, found.st_mode, 0 if changes else found.st_mtime_ns]
+
+
+def without_secrets(url: str) -> str:
+    """A value without the password that it may hold."""
+    return re.sub(r"://[^@/]*@", "://@", url)
+
+
+def clock_is_behind(installation: Installation) -> bool:
+    """Whether the database has seen a later time than now; the set-up then says so and refuses."""
+    file = installation.var / "consentry.sqlite3"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
+            (at,) = database.execute("SELECT at FROM audit_log_clockmark").fetchone()
+        seen = datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()
+    except (sqlite3.Error, TypeError, ValueError):
+        return False  # never looked at yet; the set-up looks closer
+    return time.time() < seen - CLOCK_BACK
+
+
 def embedded(installation: Installation) -> bool:
     """Whether everything that a set-up makes lies in these folders, so that it can be compared."""
-    urls = (installation.environment.get(name, "") for name in SETTINGS[:3])
+    urls = (installation.environment.get(name, "") for name in ELSEWHERE)
     return not any(urls) and (installation.var / "static" / "staticfiles.json").exists()
 
 
 def prepare(installation: Installation) -> None:
     """Keys, tables, static files and, in a demo, its people. Raises NotReady when a step fails."""
     stamp = installation.run / "prepared"
-    if embedded(installation) and stamp.exists() and stamp.read_text() == state(installation):
+    known = embedded(installation) and stamp.exists() and stamp.read_text() == state(installation)
+    if known and not clock_is_behind(installation):
         return
     manage(installation, "setup")
     if installation.demo:
@@ -123,10 +164,16 @@ def prepare(installation: Installation) -> None:
 
 
 def manage(installation: Installation, *arguments: str) -> None:
-    """Run a management command in the foreground; raises NotReady when it fails."""
-    done = subprocess.run([PYTHON, MANAGE, *arguments], env=installation.environment, cwd=ROOT)
+    """Run a management command in the foreground; raises NotReady, with its words, when it fails."""
+    done = subprocess.run(
+        [PYTHON, MANAGE, *arguments],
+        env=installation.environment, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    said = done.stderr.strip().removeprefix("CommandError: ")
     if done.returncode:
-        raise NotReady(f"`manage.py {' '.join(arguments)}` failed; nothing was started.")
+        raise NotReady(said or f"`manage.py {' '.join(arguments)}` failed; nothing was started.")
+    if said:
+        print(said, file=sys.stderr)
 
 
 def make_folders(installation: Installation) -> None:

@@ -225,6 +225,9 @@ def main() -> int:
     except (Refused, NotReady) as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error.filename or 'The installation'}: {error.strerror}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 0
     for number_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -63,6 +63,12 @@ class KeystoreUnavailable(VaultError):
     code = "keystore-unavailable"
 
 
+class DatabaseLost(VaultError):
+    """One of the two databases is empty or gone, and the rest of the installation has a past."""
+
+    code = "database-lost"
+
+
 class RootKeyMissing(VaultError):
     """The key of an epoch that the keystore needs is not with the provider."""
 

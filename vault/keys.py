@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, connections, transaction
 from django.db.models import QuerySet
+from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from vault.aead import KEY_BYTES, encode_fields
@@ -35,10 +36,12 @@ ATTEMPTS = 5  # an epoch lives for days; meeting two switches in a row is alread
 
 @contextmanager
 def keystore() -> Iterator[None]:
-    """Tell an unreachable keystore apart from every other error."""
+    """Tell a keystore that cannot be used (away, empty, damaged) apart from every other error."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (IntegrityError, TransactionManagementError):
+        raise
+    except (DatabaseError, InterfaceError) as error:
         raise KeystoreUnavailable(f"the keystore cannot be used: {error}") from error
 
 

@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
-from django.db import IntegrityError
+from django.conf import settings
+from django.db import IntegrityError, connections
+from django.db.models import Model
 
+from audit_log import signing
+from audit_log.models import LogEntry, PendingEntry
 from vault import epochs, keys
-from vault.errors import KeyMissing
-from vault.models import KEY_MODELS, Epoch, EpochState, ServiceKey, ServiceUse
+from vault.errors import DatabaseLost, KeyMissing
+from vault.models import KEY_MODELS, DataKey, Epoch, EpochState, ServiceKey, ServiceUse, TagKey
 from vault.providers import configured
+from vault.routing import KEYSTORE
+
+ANEW = "To begin anew instead, move the folders of data and of keys both away. Nothing was made."
+
+
+def require_both_databases() -> None:
+    """Raises DatabaseLost when one database is empty and what is left shows that it was not.
+
+    Asked before anything is made: a new keystore in the place of a lost one would look healthy, and
+    everything that was sealed would stay closed.
+    """
+    logged = has_rows(LogEntry, "default") or has_rows(PendingEntry, "default")
+    if not has_rows(Epoch, KEYSTORE):
+        past = {"an access log": logged, "keys of epochs": configured().has_keys()}
+        if found := [what for what, is_there in past.items() if is_there]:
+            raise DatabaseLost(
+                f"The keystore is empty or missing, but this installation has {' and '.join(found)}:"
+                f" restore the keystore (KEYSTORE_URL) from its backup. {ANEW}"
+            )
+    elif not logged:
+        past = {
+            "keys of people": has_rows(DataKey, KEYSTORE) or has_rows(TagKey, KEYSTORE),
+            "a signed access log": signing.highest_path().exists(),
+        }
+        if found := [what for what, is_there in past.items() if is_there]:
+            raise DatabaseLost(
+                "The main database is empty or missing, but this installation has "
+                f"{' and '.join(found)}: restore the main database (DATABASE_URL) from its backup."
+                f" {ANEW}"
+            )
+
+
+def has_rows(model: type[Model], alias: str) -> bool:
+    """Whether there is a row, in a database that may have no table yet or not even be there."""
+    file = settings.SQLITE_FILES.get(alias)
+    if file is not None and not file.exists():
+        return False
+    if model._meta.db_table not in connections[alias].introspection.table_names():
+        return False
+    return model._default_manager.using(alias).exists()
 
 
 def ensure_root() -> None:
@@ -26,6 +70,12 @@ def ensure_root() -> None:
         if first:
             epochs.open_next(source, None)
         ensure_credential_key(may_create=first or not any_keys())
+
+
+def require_current() -> None:
+    """Raises KeystoreUnavailable, or what is wrong with the current epoch's key."""
+    with keys.keystore():
+        epochs.verify(configured(), epochs.current())
 
 
 def any_keys() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.models import ConsentEvent, ConsentState, ErasureRequest
+from consent.narrowing import stop_category
+from emotion import analyses
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis
+from emotion.sweeping import take_up_paused
 from tests.cast import PHOTO, Person, Study, api_get, consent, consenting, open_study, upload
 from tests.faults.leftovers import living_keys
 from vault.keyring import data_key_ids
@@ -132,6 +136,45 @@ def test_a_pause_keeps_everything_and_lets_only_the_person_read(
     integrate_once()
     done = set(LogEntry.objects.values_list("action", flat=True))
     assert {Action.CONSENT_RESTRICT, Action.CONSENT_RESUME} <= done
+
+
+def test_what_a_pause_stopped_goes_on_after_it(study: Study, person: Person, key: str) -> None:
+    answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    press(person, study, "pause")
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert (row.state, row.reason) == ("refused", "processing-restricted")
+    assert take_up_paused() == 0
+    press(person, study, "resume")
+    assert take_up_paused() == 1
+    run_analysis(row.id)
+    assert parts(key, row) == {"summary", "expression", "blendshapes"}
+
+
+@pytest.mark.parametrize("step", ["decode_photo", "analyse_photo", "create_data_key"])
+def test_a_category_stopped_during_the_work_is_not_measured(
+    study: Study, person: Person, key: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The attempt under the old consent is given up, and the next one measures what is left."""
+    answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    real: Callable[..., Any] = getattr(analyses, step)
+
+    def stopped_before(*args: Any, **kwargs: Any) -> Any:
+        stop_category(person.actor, person.subject, study.purpose, "expression")
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as during:
+        during.setattr(analyses, step, stopped_before)
+        run_analysis(row.id)
+    row.refresh_from_db()
+    assert (row.state, row.tries) == ("queued", 1)
+    assert not row.results.exists()
+    run_analysis(row.id)
+    assert parts(key, row) == {"summary", "blendshapes"}
+    drain()
+    assert len(living_keys(person.subject)) == 3  # the photograph, the summary, the movements
 
 
 def test_the_consent_that_allows_stays_the_one_that_was_given(

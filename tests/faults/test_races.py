@@ -48,6 +48,7 @@ pytestmark = pytest.mark.usefixtures("fresh_db")
 
 @pytest.fixture
 def study() -> Study:
+    make_broker_folders()  # an installation's set-up makes them before anything is sent
     return open_study()
 
 

@@ -17,6 +17,9 @@ from vault.providers.file import FileProvider
 class Provider(Protocol):
     """What the vault asks of whatever holds epoch keys."""
 
+    def has_keys(self) -> bool:
+        """Whether it holds the key of any epoch."""
+
     def create(self, epoch_id: UUID) -> None:
         """Make the epoch's key, durably; nothing happens when it exists already."""
 

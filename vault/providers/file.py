@@ -34,6 +34,10 @@ class FileProvider:
         """The file of one epoch."""
         return self.folder / f"{epoch_id}.key"
 
+    def has_keys(self) -> bool:
+        """Whether there is a key file."""
+        return any(self.folder.glob("*.key"))
+
     def create(self, epoch_id: UUID) -> None:
         """Make the key file, complete and on disk before it has its name."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

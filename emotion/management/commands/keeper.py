@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
+from audit_log.clock import Watch
 from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
 from consent.messages import deliver_waiting
@@ -26,26 +27,39 @@ from consent.retention import expire_consents
 from emotion.dispute_notes import tell_operators
 from emotion.disputes import erase_unanswered
 from emotion.erasure import drain
+from emotion.faults import in_a_line
 from emotion.sweeping import (
     ask_for_worker_restart,
     expire_recordings,
     requeue_stale,
+    take_up_paused,
     workers_stuck,
 )
+from emotion.upgrades import upgrade_needed
 from emotion.uploads import sweep_orphans
 from vault.epochs import rotate_if_due
 
 log = logging.getLogger("consentry.keeper")
 
+REMIND = 3600.0  # seconds until a failure that lasts is noted again
+
 
 @dataclass
 class Chore:
-    """Something done every so many seconds; a failure is noted and tried again next time."""
+    """Something done every so many seconds; a failure is noted and tried again next time.
+
+    Fields:
+        by_date: it destroys what a date says is over, so it waits while the clock is in doubt.
+        said: the failure that was noted last; the same one is noted again after an hour only.
+    """
 
     name: str
     every: float
     do: Callable[[], object]
+    by_date: bool = False
     due: float = 0.0
+    said: str = ""
+    said_at: float = 0.0
 
     def run(self, now: float) -> None:
         """Do it if it is due."""
@@ -55,12 +69,23 @@ class Chore:
         try:
             done = self.do()
         except Exception as error:  # the keeper must outlive any one chore
-            log.error("%s: %s; tried again in %s s", self.name, type(error).__name__, self.every)
+            self.tell(in_a_line(error), now)
             log.debug("%s", self.name, exc_info=True)
-            close_old_connections()
         else:
+            if self.said:
+                log.warning("%s: works again", self.name)
+                self.said = ""
             if done:
                 log.info("%s: %s", self.name, done)
+        finally:
+            # A SQLite file that was moved or put back must be opened anew, or it is the old one.
+            close_old_connections()
+
+    def tell(self, words: str, now: float) -> None:
+        """Note a failure that is new, or that has lasted another hour."""
+        if words != self.said or now - self.said_at >= REMIND:
+            log.error("%s: %s; tried again every %g s", self.name, words, self.every)
+            self.said, self.said_at = words, now
 
 
 def restart_stuck_worker() -> int:
@@ -71,21 +96,24 @@ def restart_stuck_worker() -> int:
     return 1
 
 
-def chores() -> list[Chore]:
-    """Everything but the sequencer, which has a thread of its own."""
+def chores(clock: Watch) -> list[Chore]:
+    """Everything but the sequencer, which has a thread of its own; the clock is looked at first."""
     return [
+        Chore("clock", 10, clock.look),
+        Chore("mark of the keeper", 1, heartbeat),
         Chore("rows sent to the workers again", 15, requeue_stale),
+        Chore("paused analyses taken up", 5, take_up_paused),
         Chore("worker restarts asked for", 10, restart_stuck_worker),
-        Chore("recordings past their retention", 20, expire_recordings),
-        Chore("consents that ended", 20, expire_consents),
-        Chore("disputed recordings given up", 20, erase_unanswered),
+        Chore("recordings past their retention", 20, expire_recordings, by_date=True),
+        Chore("consents that ended", 20, expire_consents, by_date=True),
+        Chore("disputed recordings given up", 20, erase_unanswered, by_date=True),
         Chore("operators told of disputes", 10, tell_operators),
         Chore("people asked for renewal", 20, ask_for_renewals),
         Chore("erasures taken up", 1, drain),
         Chore("erasures final", 15, record_final),
         Chore("unfinished uploads cleared", 60, sweep_orphans),
         Chore("messages delivered", 5, deliver_waiting),
-        Chore("key epochs rotated", 60, rotate_if_due),
+        Chore("key epochs rotated", 60, rotate_if_due, by_date=True),
     ]
 
 
@@ -96,16 +124,19 @@ class Command(BaseCommand):
     help = "Sequences the log, sweeps, erases, delivers and rotates until it is told to stop."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run both loops until SIGTERM or SIGINT."""
+        """Run both loops until SIGTERM or SIGINT. Raises CommandError before an upgrade's set-up."""
+        if words := upgrade_needed():
+            raise CommandError(words)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
         sequencer = threading.Thread(target=self.sequence, name="sequencer")
         sequencer.start()
-        todo = chores()
+        clock = Watch()
+        todo = chores(clock)
         while not self.stopping:
             for chore in todo:
-                chore.run(time.monotonic())
-            heartbeat()
+                if not (chore.by_date and clock.holding):
+                    chore.run(time.monotonic())
             time.sleep(0.25)
         sequencer.join()
         connections.close_all()

@@ -15,25 +15,29 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.checks import Tags
+from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connections
 from django.urls import reverse
 
 from accounts.actors import SYSTEM_SETUP
 from accounts.errors import AccountsError
 from accounts.models import Role
 from accounts.operators import create_operator, operators, reset_sign_in
+from audit_log.clock import ClockState, read_clock
 from audit_log.signing import ensure_key
-from vault.setup import ensure_root
+from emotion.faults import in_a_line
+from vault.setup import ensure_root, require_both_databases
 
-DATABASES = ("default", "keystore")
+DATABASES = {"default": "DATABASE_URL", "keystore": "KEYSTORE_URL"}
 
 
 class Command(BaseCommand):
     """Makes what is missing and leaves what is there."""
 
     help = "Make folders, keys, tables and static files; with --administrator, the first operator."
+    requires_system_checks = ()  # asked by ``handle``, which says it in one line
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The two ways to let somebody in from the machine itself."""
@@ -51,13 +55,18 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run every step; raises CommandError when somebody cannot be let in."""
+        """Run every step; raises CommandError, before anything is made, when one cannot be run."""
         os.umask(0o077)
+        require_checks()
         make_folders()
+        require_answers()
+        require_both_databases()
+        make_files()
         for database in DATABASES:
             call_command("migrate", database=database, verbosity=0, interactive=False)
         call_command("createcachetable", verbosity=0)
-        self.check(tags=[Tags.database], databases=list(DATABASES))
+        require_checks(tags=[Tags.database], databases=list(DATABASES))
+        require_clock()
         ensure_root()
         ensure_key()
         collect_static()
@@ -107,6 +116,41 @@ def asked_password() -> str:
     if getpass.getpass("Again: ") != password:
         raise CommandError("The two passwords differ.")
     return password
+
+
+def require_checks(**chosen: Any) -> None:
+    """Raises CommandError with one line about the first system check that found an error."""
+    for found in run_checks(**chosen):
+        if found.is_serious() and not found.is_silenced():
+            raise CommandError(" ".join(filter(None, [found.msg, found.hint, f"({found.id})"])))
+
+
+def require_answers() -> None:
+    """Raises CommandError when a database cannot be used; a SQLite file may not be there yet."""
+    for alias, variable in DATABASES.items():
+        file = settings.SQLITE_FILES.get(alias)
+        if file is not None and not file.exists():
+            continue
+        try:
+            connections[alias].ensure_connection()
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database of {variable} cannot be used: {in_a_line(error)}"
+            ) from None
+
+
+def require_clock() -> None:
+    """Raises CommandError when the clock is behind the latest time that was seen here."""
+    found = read_clock()
+    if found.state is ClockState.BEHIND:
+        raise CommandError(found.words())
+
+
+def make_files() -> None:
+    """New SQLite databases, empty: nothing but the set-up makes one (``env.sqlite_name``)."""
+    for file in settings.SQLITE_FILES.values():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
 
 
 def make_folders() -> None:

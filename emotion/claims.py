@@ -1,0 +1,187 @@
+"""Taking an analysis, holding it by a lease, and letting it go: ended, or given back for later.
+
+The row is claimed by one conditional UPDATE with a lease in database time; ``attempt`` counts the claims
+and tells whose is the newest. ``tries`` counts those that are to count: it is raised with the claim, so
+that a recording which kills its worker cannot be tried for ever, and lowered again when the row is given
+back because the installation was at fault.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.actors import SYSTEM_WORKER
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.errors import ConsentRefused
+from emotion.faults import in_a_line, is_environment
+from emotion.inference.media import MediaRefused
+from emotion.models import MAX_TRIES, Analysis, AnalysisState, Recording
+from emotion.queue import enqueue_analysis
+from vault.tags import tagger
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=90)
+LONGEST_WAIT = 60  # seconds before work that the installation could not do is taken up again
+RELEASE_PAUSES = (
+    1.0,
+    4.0,
+    10.0,
+)  # seconds between tries to give a row back to a database in trouble
+
+# The consent stands, but not as it did when the attempt began.
+STANDS_OTHERWISE = {ReasonCode.CONSENT_CHANGED, ReasonCode.CATEGORY_NOT_CONSENTED}
+
+LEASE_END = ExpressionWrapper(Now() + LEASE, output_field=DateTimeField())
+
+
+class Superseded(Exception):
+    """This attempt no longer holds the row; what it made is discarded."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One attempt at one analysis.
+
+    Fields:
+        attempt: the number of this claim; tries: how many were used up, this one included.
+    """
+
+    analysis_id: UUID
+    attempt: int
+    tries: int
+    recording: Recording
+
+    def row(self) -> Q:
+        """The condition under which the row is still this attempt's."""
+        return Q(pk=self.analysis_id, state=AnalysisState.RUNNING, attempt=self.attempt)
+
+    def renew(self) -> None:
+        """Extend the lease; raises Superseded when the row is no longer this attempt's."""
+        if not Analysis.objects.filter(self.row()).update(lease_until=LEASE_END):
+            raise Superseded
+
+    def draft(self, action: Action, **fields: object) -> Draft:
+        """A log entry of the worker about this recording."""
+        tags = tagger(self.recording.subject_id, self.recording.purpose_id)
+        known: dict[str, object] = {
+            "actor": SYSTEM_WORKER.log_name(),
+            "purpose_id": self.recording.purpose_id,
+            "subject_tag": tags.subject(),
+            "object_tag": tags.object("recording", self.recording.id),
+        }
+        return Draft(action=action, **(known | fields))  # type: ignore[arg-type]  # checked by Draft
+
+
+def claim(analysis_id: UUID) -> Claim | None:
+    """Take the row if it waits, or if its last holder let the lease run out; None otherwise."""
+    free = Q(state=AnalysisState.QUEUED, not_before__lte=Now()) | Q(
+        state=AnalysisState.RUNNING, lease_until__lt=Now()
+    )
+    taken = Analysis.objects.filter(free, pk=analysis_id, tries__lt=MAX_TRIES).update(
+        state=AnalysisState.RUNNING,
+        attempt=F("attempt") + 1,
+        tries=F("tries") + 1,  # counted first: whatever kills this process cannot count afterwards
+        lease_until=LEASE_END,
+        started_at=Now(),
+    )
+    if not taken:
+        return None
+    row = Analysis.objects.select_related("recording").get(pk=analysis_id)
+    return Claim(row.id, row.attempt, row.tries, row.recording)
+
+
+def give_back(held: Claim, error: Exception) -> None:
+    """End the row, or let it be tried again; patient with a database that cannot be written just now."""
+    for pause in (*RELEASE_PAUSES, None):
+        try:
+            settle(held, error)
+        except Exception as trouble:
+            if not is_environment(trouble):
+                raise
+            if pause is None:
+                log.warning(
+                    "analysis %s waits for its lease to end: %s",
+                    held.analysis_id,
+                    in_a_line(trouble),
+                )
+                return
+            time.sleep(pause)
+        else:
+            return
+
+
+def settle(held: Claim, error: Exception) -> None:
+    """What this error means for the row: refused, failed, another try, or a wait without one.
+
+    A consent that changed during the work refuses that attempt only: the next one asks the new consent.
+    """
+    if is_environment(error):
+        wait(held, error)
+    elif isinstance(error, ConsentRefused) and error.reason in STANDS_OTHERWISE:
+        begin_anew(held)
+    elif isinstance(error, ConsentRefused):
+        end(held, AnalysisState.REFUSED, Action.ANALYSIS_REFUSE, error.reason)
+    elif isinstance(error, MediaRefused):
+        end(held, AnalysisState.FAILED, Action.ANALYSIS_FAIL, ReasonCode.MEDIA_UNREADABLE)
+    else:
+        try_again(held, error)
+
+
+def end(held: Claim, state: AnalysisState, action: Action, reason: ReasonCode) -> None:
+    """End the row with its reason and its entry, if it is still this attempt's."""
+    outcome = Outcome.REFUSED if state is AnalysisState.REFUSED else Outcome.FAILED
+    with transaction.atomic():
+        mine = Analysis.objects.filter(held.row()).update(
+            state=state, reason=reason, finished_at=timezone.now(), lease_until=None
+        )
+        if mine:
+            append(held.draft(action, outcome=outcome, reason=reason))
+
+
+def wait(held: Claim, error: Exception) -> None:
+    """Give the row back with its try: the installation is at fault, 15, 30, then 60 s between two."""
+    seconds = min(15 * 2 ** min(held.attempt - held.tries, 8), LONGEST_WAIT)
+    given_back = Analysis.objects.filter(held.row()).update(
+        state=AnalysisState.QUEUED,
+        lease_until=None,
+        tries=held.tries - 1,
+        not_before=timezone.now() + timedelta(seconds=seconds),
+    )
+    if given_back:
+        log.warning("analysis %s waits %d s: %s", held.analysis_id, seconds, in_a_line(error))
+
+
+def begin_anew(held: Claim) -> None:
+    """Give the row back: what the consent covers now is measured under that consent."""
+    Analysis.objects.filter(held.row()).update(
+        state=AnalysisState.QUEUED,
+        lease_until=None,
+        queued_at=timezone.now(),
+        not_before=timezone.now(),
+    )
+    enqueue_analysis(held.analysis_id)
+
+
+def try_again(held: Claim, error: Exception) -> None:
+    """Give the row back without its try, or end it when that was the last one."""
+    log.warning("analysis %s, try %d: %s", held.analysis_id, held.tries, in_a_line(error))
+    if held.tries >= MAX_TRIES:
+        end(held, AnalysisState.FAILED, Action.ANALYSIS_FAIL, ReasonCode.ATTEMPTS_EXHAUSTED)
+        return
+    Analysis.objects.filter(held.row()).update(
+        state=AnalysisState.QUEUED,
+        lease_until=None,
+        not_before=timezone.now() + timedelta(seconds=2**held.tries),
+    )
