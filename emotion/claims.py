@@ -9,9 +9,9 @@ back because the installation was at fault.
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from datetime import timedelta
+from time import sleep
 from uuid import UUID
 
 from django.db import transaction
@@ -117,7 +117,7 @@ def give_back(held: Claim, error: Exception) -> None:
                     in_a_line(trouble),
                 )
                 return
-            time.sleep(pause)
+            sleep(pause)
         else:
             return
 

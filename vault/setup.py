@@ -35,6 +35,7 @@ def require_both_databases() -> None:
         past = {
             "keys of people": has_rows(DataKey, KEYSTORE) or has_rows(TagKey, KEYSTORE),
             "a signed access log": signing.highest_path().exists(),
+            "an epoch that was logged": Epoch.objects.exclude(opened_entry=None).exists(),
         }
         if found := [what for what, is_there in past.items() if is_there]:
             raise DatabaseLost(

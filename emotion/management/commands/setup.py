@@ -28,6 +28,7 @@ from accounts.operators import create_operator, operators, reset_sign_in
 from audit_log.clock import ClockState, read_clock
 from audit_log.signing import ensure_key
 from emotion.faults import in_a_line
+from vault.epochs import record_entries
 from vault.setup import ensure_root, require_both_databases
 
 DATABASES = {"default": "DATABASE_URL", "keystore": "KEYSTORE_URL"}
@@ -69,6 +70,7 @@ class Command(BaseCommand):
         require_clock()
         ensure_root()
         ensure_key()
+        record_entries()
         collect_static()
         note_kind()
         if options["administrator"]:
