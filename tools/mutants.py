@@ -46,7 +46,7 @@ def copy_tree(target: Path) -> None:
 
 
 def pytest_status(folder: Path, tests: list[str]) -> tuple[int, str]:
-    """Run tests in a copy: (exit status, output)."""
+    """Run tests in a copy: (exit status, output). All runs share one set of static files."""
     command = [
         str(PYTHON),
         "-m",
@@ -58,8 +58,9 @@ def pytest_status(folder: Path, tests: list[str]) -> tuple[int, str]:
         "-p",
         "no:cacheprovider",
     ]
+    given = {"TEST_PATIENCE": "30", "TEST_STATIC": str(folder.parent / "static")}
     done = subprocess.run(
-        [*command, *tests], cwd=folder, env=os.environ | {"TEST_PATIENCE": "30"},
+        [*command, *tests], cwd=folder, env=os.environ | given,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     return done.returncode, done.stdout

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,14 @@ def profiles(postgresql: bool, broker: bool) -> list[Profile]:
     return found
 
 
-def run(profile: Profile, arguments: list[str]) -> bool:
-    """Run pytest once; returns whether everything that was selected passed."""
+def run(profile: Profile, arguments: list[str], static: Path) -> bool:
+    """Run pytest once; returns whether everything that was selected passed.
+
+    ``static``: where the runs share the collected static files.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEST_")}
     environment |= profile.engines | {"CONSENTRY_TEST_PART": profile.part}
+    environment["TEST_STATIC"] = str(static)
     print(f"\n--- {profile.name} ---", flush=True)
     started = time.monotonic()
     command = [
@@ -131,7 +136,9 @@ def main(arguments: list[str]) -> int:
         sweep()  # elsewhere a process number says nothing
     if not browser:
         arguments = ["-m", "not browser", *arguments]
-    results = [run(profile, arguments) for profile in profiles(postgresql, broker)]
+    with tempfile.TemporaryDirectory(prefix="consentry-static-") as folder:
+        static = Path(folder) / "static"
+        results = [run(each, arguments, static) for each in profiles(postgresql, broker)]
     for line in missing:
         print(f"not run, because it is not here: {line}")
     return 0 if all(results) else 1
