@@ -162,9 +162,7 @@ class ControllerForm(forms.Form):
     )
     name = forms.CharField(label=_("Name"), max_length=200)
     address = forms.CharField(label=_("Address"), max_length=300)
-    contact = forms.CharField(
-        label=_("Contact"), max_length=200, help_text=_("An address that somebody reads.")
-    )
+    contact = forms.CharField(label=_("Contact"), max_length=200)
 
 
 ControllerFormSet = forms.formset_factory(
