@@ -172,12 +172,19 @@ ControllerFormSet = forms.formset_factory(
     validate_min=True,
     max_num=6,
     validate_max=True,
+    can_delete=True,
+    can_delete_extra=False,
 )
 
 
 def parties_in(organisations: Any) -> list[dict[str, str]]:
-    """What a valid ControllerFormSet holds, in order; a row that is empty is left out."""
-    return [dict(form.cleaned_data) for form in organisations if form.cleaned_data.get("name")]
+    """What a valid ControllerFormSet holds, in order; rows that are empty or deleted are left out."""
+    fields = ("kind", "name", "address", "contact")
+    return [
+        {name: str(form.cleaned_data[name]) for name in fields}
+        for form in organisations
+        if form not in organisations.deleted_forms and form.cleaned_data.get("name")
+    ]
 
 
 class DocumentField(forms.FileField):
