@@ -19,10 +19,10 @@ log = logging.getLogger("consentry.queue")
 class Channel(filesystem.Channel):
     """Takes the next file that is a message."""
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         while True:
             try:
-                payload = super()._get(queue)
+                payload = super()._get(queue)  # it never waits
                 self.Message(payload, channel=self)  # what delivering it will do
                 return payload
             except Empty:

@@ -162,9 +162,7 @@ class ControllerForm(forms.Form):
     )
     name = forms.CharField(label=_("Name"), max_length=200)
     address = forms.CharField(label=_("Address"), max_length=300)
-    contact = forms.CharField(
-        label=_("Contact"), max_length=200, help_text=_("An address that somebody reads.")
-    )
+    contact = forms.CharField(label=_("Contact"), max_length=200)
 
 
 ControllerFormSet = forms.formset_factory(
@@ -174,12 +172,19 @@ ControllerFormSet = forms.formset_factory(
     validate_min=True,
     max_num=6,
     validate_max=True,
+    can_delete=True,
+    can_delete_extra=False,
 )
 
 
 def parties_in(organisations: Any) -> list[dict[str, str]]:
-    """What a valid ControllerFormSet holds, in order; a row that is empty is left out."""
-    return [dict(form.cleaned_data) for form in organisations if form.cleaned_data.get("name")]
+    """What a valid ControllerFormSet holds, in order; rows that are empty or deleted are left out."""
+    fields = ("kind", "name", "address", "contact")
+    return [
+        {name: str(form.cleaned_data[name]) for name in fields}
+        for form in organisations
+        if form not in organisations.deleted_forms and form.cleaned_data.get("name")
+    ]
 
 
 class DocumentField(forms.FileField):

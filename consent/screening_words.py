@@ -21,18 +21,18 @@ from consent.models import Purpose
 WORDS: dict[str | Promise, str] = {
     _("work or recruitment (Art. 5(1)(f))"): (
         "employe* employment worker* workforce workplace personnel supervisor* "
-        "candidate* applicant* recruit* hiring interviewee* job performance productivity "
+        "candidate* applicant* recruit* hiring interviewee* job jobs productivity "
         "mitarbeit* beschaftigt* arbeitnehmer* arbeitsplatz* belegschaft bewerb* "
         "vorstellungsgesprach* einstellung* "
         "emplead* trabajador* laboral* plantilla candidat* aspirante* seleccion contratacion "
         "员工 雇员 职员 工人 职场 求职 候选人 招聘 面试 绩效 員工 僱員 職員 職場 求職 候選人 面試 績效"
     ),
     _("education (Art. 5(1)(f))"): (
-        "pupil* student* school* classroom* teacher* lesson* exam* attention engagement "
+        "pupil* student* school* classroom* teacher* lesson* exam exams examination* "
         "schuler* schueler* schule* studierend* student* unterricht* lehrer* lehrkraft* prufung* "
-        "pruefung* aufmerksamkeit "
-        "alumn* estudiante* escolar* escuela* aula* profesor* examen* atencion "
-        "学生 学校 课堂 教室 教师 考试 注意力 專注 學生 學校 課堂 教師 考試 专注"
+        "pruefung* "
+        "alumn* estudiante* escolar* escuela* aula* profesor* examen examenes "
+        "学生 学校 课堂 教室 教师 考试 學生 學校 課堂 教師 考試"
     ),
     _("lies or intent (Annex III(6))"): (
         "lie lies liar* lying decepti* deceiv* polygraph* truthful* honesty intent intention* "
@@ -54,16 +54,16 @@ WORDS: dict[str | Promise, str] = {
         "surveil* cctv street* station* airport* crowd* passer* "
         "polizei* straftat* verdacht* gefangnis* haftling* grenz* asyl* uberwach* ueberwach* "
         "bahnhof* flughafen* offentlich* passant* "
-        "polici* delito* delincuen* sospechos* carcel* frontera* asilo* migracion* vigilancia* "
-        "calle* estacion* aeropuerto* multitud* transeunte* "
+        "policia policial* delito* delincuen* sospechos* carcel* frontera* asilo* migracion* vigilancia* "
+        "calle calles estacion* aeropuerto* multitud* transeunte* "
         "警察 公安 犯罪 嫌疑 监狱 边境 难民 监控 街道 车站 机场 人群 監獄 邊境 難民 監控 車站 機場"
     ),
     _("a decision about a person or who they are (Art. 22, Art. 5(1)(h))"): (
-        "score* scoring rank* eligib* dismiss* promotion* credit* insur* discipl* identif* "
+        "score* scoring rank* eligib* dismiss* promotion* credit* insur* disciplinary identif* "
         "recogni* biometric* "
-        "bewertung* rangliste* eignung* kundig* beforder* kredit* versicher* disziplin* "
+        "bewertung* rangliste* eignung* kundig* beforder* kredit* versicher* disziplinar* "
         "identifizier* wiedererkenn* biometrisch* "
-        "puntua* clasifica* despid* ascenso* credito* seguro* disciplin* identifica* reconoc* "
+        "puntua* clasifica* despid* ascenso* credito* seguro* disciplinari* identifica* reconoc* "
         "biometric* "
         "评分 打分 排名 解雇 晋升 信贷 保险 身份识别 人脸识别 評分 排名 解僱 晉升 信貸 保險 人臉識別"
     ),

@@ -10,12 +10,14 @@ from playwright.sync_api import BrowserContext, Page
 from accounts.second_factor import code_now
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent.errors import ProhibitedPurpose
 from consent.invitations import send_invitation
-from consent.models import OutboxMessage
+from consent.models import ExceptionReason, OutboxMessage, Sector
+from consent.purposes import submit_for_review
 from consent.subjects import register_subject
 from emotion.disputes import dispute
 from emotion.models import Analysis
-from tests.cast import PHOTO, Operator, Study, consenting, open_study, upload
+from tests.cast import PHOTO, Operator, Study, consenting, draft, open_study, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
@@ -42,13 +44,28 @@ def addresses(study: Study) -> list[str]:
     integrate_once()
     purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
     plain = ["home", "purposes", "purpose_new", "people", "outbox", "recordings", "clients"]
-    plain += ["client_new", "operators", "operator_new", "log", "health", "disputes"]
+    plain += ["client_new", "operators", "operator_new", "log", "health", "register", "disputes"]
+    made = draft(
+        name="Student smiles",
+        sector=Sector.EDUCATION,
+        exception=ExceptionReason.MEDICAL,
+        recipients="The clinic\nThe school's doctor",
+    )
+    with pytest.raises(ProhibitedPurpose):
+        draft(name="Candidate check", sector=Sector.RECRUITMENT)
+    begun = [made.purpose.id]
     entry = LogEntry.objects.order_by("-index")[0]
     return [reverse(f"operate_{name}") for name in plain] + [
         reverse(f"operate_{name}", args=args)
         for name, args in [
             ("purpose", purpose),
+            ("notice", [study.purpose.id, study.purpose.notices.get().id]),
             ("notice_new", purpose),
+            ("assessment", purpose),
+            ("assessment_new", purpose),
+            ("purpose_edit", begun),
+            ("purpose_submit", begun),
+            ("reason", begun),
             ("purpose_close", purpose),
             ("invite", purpose),
             ("person", both),
@@ -63,16 +80,13 @@ def addresses(study: Study) -> list[str]:
     ]
 
 
-def test_operator_pages_have_no_barrier_and_fit_a_phone(site: str, context: BrowserContext) -> None:
-    study = open_study()
-    pages = addresses(study)
-    page = context.new_page()
-    troubles: list[str] = []
-    page.on("console", lambda m: troubles.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    sign_in(page, site, study.administrator)
+def barriers(page: Page, site: str, pages: list[str]) -> list[str]:
+    """What axe finds, and pages that are wider than the screen, at both widths.
+
+    Light and dark take turns, so both widths see both.
+    """
+    troubles = []
     for number, address in enumerate(pages):
-        # Every page at both widths; light and dark take turns, so both widths see both.
         for width in (360, 1280):
             dark = (number + (width == 360)) % 2
             page.set_viewport_size({"width": width, "height": 800})
@@ -85,6 +99,32 @@ def test_operator_pages_have_no_barrier_and_fit_a_phone(site: str, context: Brow
                 troubles.append(f"{address} is {wide} px too wide at {width}")
             found = Axe().run(page).response["violations"]
             troubles += [f"{address} at {width}: {violation['id']}" for violation in found]
+    return troubles
+
+
+def test_operator_pages_have_no_barrier_and_fit_a_phone(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    pages = addresses(study)
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda m: troubles.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    sign_in(page, site, study.administrator)
+    troubles += barriers(page, site, pages)
+    assert troubles == []
+
+
+def test_the_officers_pages_have_no_barrier_and_fit_a_phone(
+    site: str, context: BrowserContext
+) -> None:
+    made = draft(name="Student smiles", recipients="The school's doctor")
+    made.assess()
+    submit_for_review(made.administrator.actor, made.purpose.id)
+    page = context.new_page()
+    sign_in(page, site, made.officer)
+    names = ["operate_purpose", "operate_purpose_open", "operate_purpose_send_back"]
+    names += ["operate_assessment"]
+    troubles = barriers(page, site, [reverse(name, args=[made.purpose.id]) for name in names])
     assert troubles == []
 
 

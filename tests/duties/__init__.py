@@ -1,0 +1,1 @@
+"""The duties of docs/duties.md, one test each, by their numbers."""

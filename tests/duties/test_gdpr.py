@@ -1,0 +1,230 @@
+"""Duties 4 to 15: the consent record's notice, and the GDPR."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from django.urls import reverse
+
+from accounts.models import Role
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    EventKind,
+    OutboxMessage,
+    Purpose,
+    PurposeState,
+)
+from consent.notices import Change, publish_notice
+from emotion.analyses import run_analysis
+from emotion.erasure import drain
+from emotion.models import Analysis, Result
+from tests.cast import ASSESSMENT, come_in, consent, consenting, open_study, operator
+from tests.duties.walks import analysed, new_purpose, refused_by, result, uploaded
+from tests.faults.leftovers import living_keys, sealed_files
+from vault.tags import tagger
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+EXPRESSION_ONLY = ["media", "expression"]
+
+
+def test_duty_04_old_consents_stay_tied_to_the_text_that_was_shown() -> None:
+    study = open_study()
+    person = consenting(study)
+    first = ConsentEvent.objects.get(kind=EventKind.GIVEN)
+    publish_notice(
+        study.administrator.actor,
+        study.purpose,
+        {"en": ("Smiles", "We now keep it longer.", "All of it.")},
+        Change({"en": "Longer."}, substantive=True),
+    )
+    state = ConsentState.objects.get()
+    assert (state.event_id, state.notice_id) == (first.id, first.notice_id)
+    page = person.browser.get(reverse("subject_home")).content.decode()
+    link = re.search(r'href="([^"]+/notices/[^"]+)"', page)
+    assert link, "the start page leads to what was read"
+    past = person.browser.get(link[1]).content.decode()
+    assert "We photograph your face." in past
+    assert "We now keep it longer." not in past
+    assert first.notice_sha256 in past
+
+
+def test_duty_05_one_look_up_from_a_result_to_the_consent_that_allowed_it() -> None:
+    study = open_study()
+    person = consenting(study)
+    analysis = analysed(study.key(), study)
+    integrate_once()
+    tags = tagger(person.subject.id, study.purpose.id)
+    entry = LogEntry.objects.get(
+        action=Action.RESULT_SAVE, object_tag=tags.object("recording", analysis.recording_id)
+    )
+    given = ConsentEvent.objects.get(kind=EventKind.GIVEN)
+    assert bytes(entry.consent_tag) == tags.consent_record(given.id)
+    assert bytes(entry.consent_tag) != tags.consent_record(study.purpose.id)
+
+
+def test_duty_06_each_choice_stands_alone_and_refusing_one_blocks_nothing() -> None:
+    study, other = open_study(), open_study()
+    person = come_in(study)
+    page = person.browser.get(reverse("consent_notice", args=[study.purpose.id]))
+    boxes = BeautifulSoup(page.content, "html.parser").find_all("input", type="checkbox")
+    assert [box["value"] for box in boxes] == study.purpose.categories
+    assert not [box for box in boxes if box.has_attr("checked")]
+    consent(person, study.purpose, EXPRESSION_ONLY)
+    row = analysed(study.key(), study)
+    assert sorted(row.categories) == ["expression", "summary"]
+    # Saying yes to one study says nothing about another.
+    assert uploaded(other.key(), other).status_code == 404
+
+
+def fields_to_fill(html: str) -> int:
+    """How many fields the page's own form asks for, without hidden ones."""
+    form = BeautifulSoup(html, "html.parser").select("main form")[0]
+    return len(form.select("input:not([type=hidden]), textarea, select"))
+
+
+def test_duty_07_withdrawal_takes_no_more_than_granting_and_stops_everything() -> None:
+    study = open_study()
+    person = come_in(study)
+    asked = person.browser.get(reverse("consent_notice", args=[study.purpose.id]))
+    consent(person, study.purpose)
+    key = study.key()
+    waiting = uploaded(key, study)
+    assert waiting.status_code == 202
+
+    home = person.browser.get(reverse("subject_home")).content.decode()
+    leave = reverse("consent_withdraw", args=[study.purpose.id])
+    assert leave in home, "one click from the start page, as the notice is"
+    page = person.browser.get(leave)
+    assert fields_to_fill(page.content.decode()) == 0 < fields_to_fill(asked.content.decode())
+    assert person.browser.post(leave).status_code == 302
+
+    refused = uploaded(key, study)
+    assert (refused.status_code, refused.json()["code"]) == (403, "consent-withdrawn")
+    queued = Analysis.objects.get()
+    run_analysis(queued.id)
+    queued.refresh_from_db()
+    assert queued.state in {"refused", "erased"}
+    assert not Result.objects.exists()
+
+
+def test_duty_08_no_processing_without_an_explicit_consent_event() -> None:
+    study = open_study()
+    person = come_in(study)
+    key, before = study.key(), sealed_files()
+    person.browser.get(reverse("consent_notice", args=[study.purpose.id]))
+    answer = uploaded(key, study)
+    assert (answer.status_code, answer.json()["code"]) == (403, "no-consent")
+    notice = study.purpose.notices.get()
+    form = {"notice": str(notice.id), "decision": "refuse"}
+    person.browser.post(reverse("consent_notice", args=[study.purpose.id]), form)
+    answer = uploaded(key, study)
+    assert (answer.status_code, answer.json()["code"]) == (403, "consent-refused")
+    assert not Analysis.objects.exists()
+    assert sealed_files() == before
+
+
+def test_duty_11_erasure_reaches_media_rows_and_keys() -> None:
+    study = open_study(keep_media=True)
+    person = consenting(study)
+    key = study.key()
+    row = analysed(key, study)
+    assert sealed_files()
+    assert (
+        person.browser.post(reverse("consent_withdraw", args=[study.purpose.id])).status_code == 302
+    )
+    drain()
+    assert result(key, row).status_code == 410
+    assert not sealed_files()
+    assert not living_keys(person.subject)
+    assert not Result.objects.exists()
+
+
+def test_duty_13_no_output_triggers_an_action_on_a_person() -> None:
+    administrator = operator(Role.ADMINISTRATOR).sign_in()
+    refused_by(administrator, "GDPR Art. 22", uses=["automated-decision"])
+    study = open_study()
+    person = consenting(study)
+    before = ConsentState.objects.values().get()
+    events = ConsentEvent.objects.count()
+    key = study.key()
+    row = analysed(key, study)
+    assert result(key, row).status_code == 200
+    assert ConsentState.objects.values().get() == before
+    assert ConsentEvent.objects.count() == events
+    assert not OutboxMessage.objects.exists(), "nobody is written to because of a result"
+    assert person.subject.invitations.count() == 1
+
+
+def test_duty_14_defaults_are_the_least() -> None:
+    administrator = operator(Role.ADMINISTRATOR).sign_in()
+    page = administrator.get(reverse("operate_purpose_new"))
+    form = BeautifulSoup(page.content, "html.parser").select("main form")[0]
+    assert not [box for box in form.select("input[type=checkbox]") if box.has_attr("checked")]
+    assert form.select("select[name=exception] option[selected]")[0]["value"] == ""
+    assert new_purpose(administrator).status_code == 302
+    assert Purpose.objects.get().keep_media is False
+    study = open_study()
+    consenting(study)
+    row = analysed(study.key(), study)
+    row.recording.refresh_from_db()
+    assert row.recording.media_state == "erased"
+    assert not sealed_files()
+
+
+def test_duty_15_the_register_exports() -> None:
+    study = open_study(transfers="Example Land, standard contractual clauses")
+    person = consenting(study)
+    admin = study.administrator.sign_in()
+    refused_by(admin, "Art. 5(1)(f)", sector="recruitment")
+    for browser in (study.officer.sign_in(), admin):
+        answer = browser.get(reverse("operate_register_file"))
+        assert "attachment" in answer.headers["Content-Disposition"]
+        found: dict[str, Any] = answer.json()
+        (purpose,) = found["purposes"]
+        assert purpose["controllers"][0] == {
+            "id": str(study.purpose.controllers.get().id),
+            "type": "controller",
+            "name": "Example University",
+            "address": "1 Campus Road, Example City",
+            "contact": "privacy@example.org",
+        }
+        for name in ("description", "data_subjects", "recipients", "transfers", "storage_location",
+                     "jurisdiction", "lawful_basis", "data_protection_officer"):  # fmt: skip
+            assert purpose[name], name
+        assert purpose["retention"]["result_days"] == 30
+        assert purpose["impact_assessment"]["approved"] is True
+        assert found["security_measures"]
+        assert "Art. 5(1)(f)" in found["refused"][0]["articles"][0]
+        page = browser.get(reverse("operate_register")).content.decode()
+        for text in ("Example University", "standard contractual clauses", "Refused purposes"):
+            assert text in page
+        for document in (answer.content.decode(), page):
+            assert str(person.subject.id) not in document
+    assert study.researcher.sign_in().get(reverse("operate_register")).status_code == 404
+
+
+def test_duty_15_a_purpose_opens_only_with_an_approved_impact_assessment() -> None:
+    administrator, officer = operator(Role.ADMINISTRATOR), operator(Role.DPO)
+    admin, dpo = administrator.sign_in(), officer.sign_in()
+    new_purpose(admin)
+    here = [Purpose.objects.get().id]
+    texts = {"title_en": "Smiles", "summary_en": "We photograph you.", "text_en": "All of it."}
+    admin.post(reverse("operate_notice_new", args=here), texts)
+    assert admin.post(reverse("operate_purpose_submit", args=here)).status_code == 422
+    admin.post(reverse("operate_assessment_new", args=here), ASSESSMENT)
+    assert admin.post(reverse("operate_purpose_submit", args=here)).status_code == 302
+    opening = reverse("operate_purpose_open", args=here)
+    assert dpo.post(opening).status_code == 422
+    newest = Purpose.objects.get().assessments.get()
+    approving = reverse("operate_assessment_approve", args=[*here, newest.id])
+    assert admin.post(approving).status_code == 404, "whoever wrote it does not approve it"
+    assert dpo.post(approving).status_code == 302
+    assert dpo.post(opening).status_code == 302
+    assert Purpose.objects.get().state == PurposeState.OPEN

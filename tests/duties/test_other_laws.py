@@ -1,0 +1,182 @@
+"""Duties 16 to 26: the EU AI Act, Illinois' BIPA and China's PIPL."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from django.urls import reverse
+
+from accounts.models import Role
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent.documented_reasons import approve_reason, file_reason
+from consent.documents import Upload
+from consent.models import ConsentEvent, EventKind, ExceptionReason, PurposeState, Sector
+from consent.purposes import submit_for_review
+from tests.cast import come_in, consent, consenting, draft, open_study, operator
+from tests.duties.walks import analysed, new_purpose, refused_by, result, uploaded, words_of
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+TRAITS = {
+    "race", "ethnicity", "ethnic", "politics", "political", "union", "religion", "sex", "gender",
+    "orientation", "age", "nationality", "disability", "health", "identity",
+}  # fmt: skip
+
+
+# --- EU AI Act -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sector", ["workplace", "education", "recruitment"])
+def test_duty_16_workplace_and_education_are_refused(sector: str) -> None:
+    study = open_study()
+    consenting(study)  # a consent changes nothing about it
+    refused_by(study.administrator.sign_in(), "Art. 5(1)(f)", sector=sector)
+    integrate_once()
+    assert LogEntry.objects.get(action=Action.PURPOSE_REFUSE).outcome == "refused"
+
+
+def test_duty_16_a_documented_medical_reason_opens_with_two_people() -> None:
+    made = draft(sector=Sector.WORKPLACE, exception=ExceptionReason.SAFETY)
+    author, officer = made.administrator, made.officer
+    paper = Upload("reason.pdf", "application/pdf", b"%PDF-1.7 drivers fall asleep")
+    file_reason(author.actor, author.user, made.purpose, paper)
+    made.assess()
+    submit_for_review(author.actor, made.purpose.id)
+    opening = reverse("operate_purpose_open", args=[made.purpose.id])
+    dpo = officer.sign_in()
+    assert dpo.post(opening).status_code == 422
+    second = operator(Role.DPO, "second")
+    approve_reason(second.actor, second.user, made.purpose, "It names the machine and the risk.")
+    assert dpo.post(opening).status_code == 302
+    made.purpose.refresh_from_db()
+    assert made.purpose.state == PurposeState.OPEN
+
+
+def test_duty_16_recruitment_has_no_exception() -> None:
+    admin = operator(Role.ADMINISTRATOR).sign_in()
+    refused_by(admin, "recruitment counts as workplace", sector="recruitment", exception="medical")
+
+
+def test_duty_17_no_output_infers_a_protected_trait() -> None:
+    study = open_study()
+    refused_by(study.administrator.sign_in(), "Art. 5(1)(g)", uses=["protected-trait"])
+    consenting(study)
+    key = study.key()
+    parts = result(key, analysed(key, study)).json()["parts"]
+    assert {"expression", "blendshapes", "summary"} == set(parts)
+    assert not words_of(parts) & TRAITS
+
+
+def test_duty_18_nothing_can_be_recorded_before_the_notice_was_shown_and_logged() -> None:
+    study = open_study()
+    person = come_in(study)
+    capture = reverse("upload", args=[study.purpose.id])
+    page = person.browser.get(capture)
+    assert page.status_code == 302, "the page of the camera is not there yet"
+    assert person.browser.get(reverse("subject_home")).status_code == 200
+    integrate_once()
+    assert not LogEntry.objects.filter(action=Action.NOTICE_SHOW).exists()
+    notice = study.purpose.notices.get()
+    form = {"notice": str(notice.id), "decision": "give", "categories": ["media"]}
+    page = person.browser.post(reverse("consent_notice", args=[study.purpose.id]), form)
+    assert page.status_code == 422, "nobody can say yes to what was not on the screen"
+    integrate_once()
+    assert LogEntry.objects.filter(action=Action.NOTICE_SHOW).exists()
+    consent(person, study.purpose)
+    assert person.browser.get(capture).status_code == 200
+
+
+def test_duty_20_labels_say_expression_and_blendshapes_can_stand_alone() -> None:
+    study = open_study()
+    person = come_in(study)
+    consent(person, study.purpose, ["media", "blendshapes"])
+    key = study.key()
+    row = analysed(key, study)
+    parts = result(key, row).json()["parts"]
+    assert set(parts) == {"blendshapes", "summary"}
+    pages = [
+        person.browser.get(reverse("own_result", args=[row.id])),
+        person.browser.get(reverse("own_notice", args=[study.purpose.notices.get().id])),
+        person.browser.get(reverse("subject_home")),
+    ]
+    for page in pages:
+        said = BeautifulSoup(page.content, "html.parser").get_text().lower()
+        assert not re.search(r"\bemotion", said)
+    assert "Apparent expression" in pages[1].content.decode()
+
+
+# --- BIPA ----------------------------------------------------------------------------------------
+
+
+def test_duty_22_written_notice_of_collection_purpose_and_term_and_a_stored_release() -> None:
+    study = open_study()
+    person = come_in(study)
+    assert uploaded(study.key(), study).status_code == 403
+    page = person.browser.get(reverse("consent_notice", args=[study.purpose.id]))
+    said = BeautifulSoup(page.content, "html.parser").get_text(" ", strip=True)
+    for words in (
+        "Photographs of my face",
+        "How faces move while listening.",
+        "kept, sealed, for 30 days",
+        "deleted as soon as they have been measured",
+    ):
+        assert words in said
+    consent(person, study.purpose)
+    release = ConsentEvent.objects.get(kind=EventKind.GIVEN)
+    assert release.by == "subject"
+    assert len(release.notice_sha256) == 64
+    receipt = person.browser.get(reverse("consent_receipt", args=[release.id])).json()
+    assert receipt["consent"]["notice"]["sha256"] == release.notice_sha256
+
+
+def test_duty_23_disclosure_needs_consent() -> None:
+    study, other = open_study(), open_study()
+    person = consenting(study)
+    key = study.key()
+    row = analysed(key, study)
+    assert result(key, row).status_code == 200
+    assert result(other.key(), row).status_code == 404, "to no other study"
+    person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert result(key, row).status_code in {403, 410}
+
+
+# --- PIPL ----------------------------------------------------------------------------------------
+
+
+def test_duty_24_faces_are_flagged_sensitive_and_consented_to_separately() -> None:
+    study = open_study()
+    found = study.officer.sign_in().get(reverse("operate_register_file")).json()
+    (purpose,) = found["purposes"]
+    assert {c["category"] for c in purpose["data_categories"]} == set(study.purpose.categories)
+    assert all("PIPL Art. 28" in c["sensitivity"] for c in purpose["data_categories"])
+    page = come_in(study).browser.get(reverse("consent_notice", args=[study.purpose.id]))
+    assert "A face is sensitive data" in page.content.decode()
+    boxes = BeautifulSoup(page.content, "html.parser").find_all("input", type="checkbox")
+    assert len(boxes) == len(study.purpose.categories)
+
+
+def test_duty_24_nobody_under_fourteen_takes_part() -> None:
+    admin = operator(Role.ADMINISTRATOR).sign_in()
+    assert new_purpose(admin, minimum_age="13").status_code == 422
+    assert new_purpose(admin, minimum_age="14").status_code == 302
+
+
+def test_duty_25_public_places_are_not_watched() -> None:
+    admin = operator(Role.ADMINISTRATOR).sign_in()
+    refused_by(admin, "PIPL Art. 26", sector="public-space")
+
+
+def test_duty_26_necessity_is_told_and_the_assessment_is_stored() -> None:
+    admin = operator(Role.ADMINISTRATOR).sign_in()
+    assert new_purpose(admin, necessity=" ").status_code == 422
+    study = open_study()
+    page = come_in(study).browser.get(reverse("consent_notice", args=[study.purpose.id]))
+    assert study.purpose.necessity in page.content.decode()
+    stored = study.purpose.assessments.get()
+    assert stored.is_approved
+    page = study.officer.sign_in().get(reverse("operate_assessment", args=[study.purpose.id]))
+    assert stored.risks in page.content.decode()
