@@ -130,7 +130,8 @@ class Templates:
                 point(alias, copy_name)
 
     def checkin(self) -> None:
-        """Back to the templates, and the copies dropped."""
+        """Back to the templates; the copies and what was sealed beside them are dropped."""
+        shutil.rmtree(settings.BLOB_DIR, ignore_errors=True)
         settings.KEYS_DIR = self.keys_dir
         for alias, template in self.names.items():
             point(alias, template)
