@@ -19,7 +19,7 @@ log = logging.getLogger("consentry.queue")
 class Channel(filesystem.Channel):
     """Takes the next file that is a message."""
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         while True:
             try:
                 payload = super()._get(queue)
