@@ -53,6 +53,9 @@ class Action(StrEnum):
     DISPUTE_HANDLE = "dispute:handle"
     ANALYSIS_REFUSE = "analysis:refuse"
     ANALYSIS_FAIL = "analysis:fail"
+    HOLD_PLACE = "hold:place"
+    HOLD_LIFT = "hold:lift"
+    HOLD_END = "hold:end"
     ERASURE_REQUEST = "erasure:request"
     ERASURE_KEYS_DESTROYED = "erasure:keys-destroyed"
     ERASURE_COMPLETE = "erasure:complete"
@@ -92,6 +95,10 @@ class ReasonCode(StrEnum):
     SUBJECT_REQUEST = "subject-request"
     INCIDENT_INVESTIGATION = "incident-investigation"
     LEGAL_OBLIGATION = "legal-obligation"
+    # stated by the data protection officer who places a legal hold
+    LEGAL_CLAIM = "legal-claim"
+    AUTHORITY_REQUEST = "authority-request"
+    COMPLAINT = "complaint"
     # stated by the system
     ANALYSIS = "analysis"
     INVITE = "invite"
@@ -114,6 +121,7 @@ class ReasonCode(StrEnum):
     RETENTION_PASSED = "retention-passed"
     RECORDING_DISPUTED = "recording-disputed"
     UPLOADS_DISPUTED = "uploads-disputed"
+    BEING_ERASED = "being-erased"
     PROHIBITED_PURPOSE = "prohibited-purpose"
     NOT_PERMITTED = "not-permitted"
     BAD_CREDENTIALS = "bad-credentials"

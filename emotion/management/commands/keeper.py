@@ -21,6 +21,7 @@ from django.db import close_old_connections, connections
 from audit_log.clock import Watch
 from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
+from consent.holds import end_holds
 from consent.messages import deliver_waiting
 from consent.renewals import ask_for_renewals
 from consent.retention import expire_consents
@@ -106,6 +107,7 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("worker restarts asked for", 10, restart_stuck_worker),
         Chore("recordings past their retention", 20, expire_recordings, by_date=True),
         Chore("consents that ended", 20, expire_consents, by_date=True),
+        Chore("legal holds ended", 20, end_holds, by_date=True),
         Chore("disputed recordings given up", 20, erase_unanswered, by_date=True),
         Chore("operators told of disputes", 10, tell_operators),
         Chore("people asked for renewal", 20, ask_for_renewals),
