@@ -19,6 +19,7 @@ class Action(StrEnum):
     PURPOSE_APPROVE_EXCEPTION = "purpose:approve-exception"
     PURPOSE_OPEN = "purpose:open"
     PURPOSE_CLOSE = "purpose:close"
+    PURPOSE_SHORTEN = "purpose:shorten"
     PURPOSE_REFUSE = "purpose:refuse"
     PURPOSE_ASSIGN = "purpose:assign"
     ASSESSMENT_WRITE = "assessment:write"
@@ -107,6 +108,8 @@ class ReasonCode(StrEnum):
     WITHDRAWAL = "withdrawal"
     RETENTION_END = "retention-end"
     MEDIA_NOT_KEPT = "media-not-kept"
+    PURPOSE_END = "purpose-end"
+    UNUSED = "unused"
     SCHEDULE = "schedule"
     # reasons of a refusal
     NO_CONSENT = "no-consent"

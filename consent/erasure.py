@@ -33,6 +33,8 @@ REASONS = {
     ErasureCause.NOT_KEPT: ReasonCode.MEDIA_NOT_KEPT,
     ErasureCause.DISPUTE: ReasonCode.RECORDING_DISPUTED,
     ErasureCause.NARROWED: ReasonCode.WITHDRAWAL,
+    ErasureCause.PURPOSE_END: ReasonCode.PURPOSE_END,
+    ErasureCause.UNUSED: ReasonCode.UNUSED,
 }
 
 

@@ -76,6 +76,8 @@ REASONS: dict[str, Text] = {
     ReasonCode.WITHDRAWAL: _("your withdrawal"),
     ReasonCode.RETENTION_END: _("the storage period is over"),
     ReasonCode.MEDIA_NOT_KEPT: _("photographs are not kept after the analysis"),
+    ReasonCode.PURPOSE_END: _("the study has ended"),
+    ReasonCode.UNUSED: _("three years without a visit"),
     ReasonCode.NO_CONSENT: _("there was no consent"),
     ReasonCode.CONSENT_WITHDRAWN: _("you had withdrawn"),
     ReasonCode.CONSENT_REFUSED: _("you had said no"),

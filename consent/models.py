@@ -133,6 +133,7 @@ class Purpose(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="PurposeMember", related_name="purposes"
     )
@@ -471,6 +472,19 @@ class ConsentEvent(models.Model):
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
 
 
+class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
+    """States by what is left of them."""
+
+    def not_given_up(self) -> Self:
+        """Those whose last change no erasure of everything has followed."""
+        whole = ErasureRequest.objects.whole().filter(
+            subject_id=models.OuterRef("subject_id"),
+            purpose_id=models.OuterRef("purpose_id"),
+            requested_at__gte=models.OuterRef("changed_at"),
+        )
+        return self.exclude(models.Exists(whole))
+
+
 class ConsentState(models.Model):
     """What is so now for one subject and one purpose; rebuildable from the events."""
 
@@ -486,6 +500,8 @@ class ConsentState(models.Model):
     valid_until = models.DateTimeField(null=True)
     restricted_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField()
+
+    objects = ConsentStateQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -567,6 +583,8 @@ class ErasureCause(models.TextChoices):
     NOT_KEPT = "media-not-kept", _("Photographs are not kept after analysis")
     DISPUTE = "dispute", _("The recording does not show this person")
     NARROWED = "narrowed", _("A data category is no longer consented to")
+    PURPOSE_END = "purpose-end", _("The study has ended")
+    UNUSED = "unused", _("Three years without a visit")
 
 
 class ErasureQuerySet(models.QuerySet["ErasureRequest"]):
