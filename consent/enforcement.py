@@ -85,9 +85,7 @@ def decide(
         return NOT_STANDING[standing]
     purpose = state.purpose
     if purpose.ends_at is not None and purpose.ends_at <= now:
-        kept = (
-            Kept.PASSED
-        )  # whatever date the object carries: with the purpose everything of it ends
+        kept = Kept.PASSED  # with the purpose everything of it ends, whatever date it carries
     facts = Facts(
         standing=standing,
         purpose_open=purpose.state == PurposeState.OPEN,

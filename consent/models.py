@@ -489,7 +489,10 @@ class ConsentState(models.Model):
     """What is so now for one subject and one purpose; rebuildable from the events."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="consent_states")
+    # Found by the unique constraint, which begins with it: an index of its own would only be in the way.
+    subject = models.ForeignKey(
+        DataSubject, models.PROTECT, related_name="consent_states", db_index=False
+    )
     purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="consent_states")
     status = models.CharField(max_length=10, choices=ConsentStatus)
     version = models.PositiveIntegerField(default=0)
