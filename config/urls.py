@@ -7,12 +7,14 @@ from drf_spectacular.views import SpectacularAPIView
 
 from accounts.languages import choose_language
 from config import views
+from consent.policy_views import policy
 
 urlpatterns = [
     path("", views.front, name="front"),
     path("home/", views.home, name="home"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
+    path("retention/", policy, name="retention_policy"),
     path("account/", include("accounts.urls")),
     path("me/", include("consent.urls")),
     path("me/", include("emotion.urls")),

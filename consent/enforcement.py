@@ -84,6 +84,8 @@ def decide(
     if state is None:
         return NOT_STANDING[standing]
     purpose = state.purpose
+    if purpose.ends_at is not None and purpose.ends_at <= now:
+        kept = Kept.PASSED  # with the purpose everything of it ends, whatever date it carries
     facts = Facts(
         standing=standing,
         purpose_open=purpose.state == PurposeState.OPEN,

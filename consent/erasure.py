@@ -1,7 +1,8 @@
 """Erasure: the keys are destroyed first, then blobs and rows, at last the epoch that wrapped the keys.
 
 A request is a row that this room writes and ``emotion.erasure`` drains. Each step is one small
-transaction, idempotent and retried by the keeper until it is done.
+transaction, idempotent and retried by the keeper until it is done. A legal hold keeps an erasure from
+beginning; it waits, and goes on by itself when the hold is over.
 
 The promise: at T1 live systems stop opening. By T2, when the epoch under which the key was last
 wrapped is gone with the provider's copies and deletion window, and the cache life has passed, no copy
@@ -21,6 +22,7 @@ from accounts.actors import SYSTEM_KEEPER
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
+from consent.holds import lock_holds
 from consent.models import ErasureCause, ErasureRequest
 from vault.keyring import data_key_ids, destroy_data_keys, final_destruction
 from vault.tags import Tagger, tagger
@@ -31,6 +33,8 @@ REASONS = {
     ErasureCause.NOT_KEPT: ReasonCode.MEDIA_NOT_KEPT,
     ErasureCause.DISPUTE: ReasonCode.RECORDING_DISPUTED,
     ErasureCause.NARROWED: ReasonCode.WITHDRAWAL,
+    ErasureCause.PURPOSE_END: ReasonCode.PURPOSE_END,
+    ErasureCause.UNUSED: ReasonCode.UNUSED,
 }
 
 
@@ -112,16 +116,36 @@ def write_step(request: ErasureRequest, action: Action, fields: dict[str, object
     request.refresh_from_db()
 
 
-def destroy_keys(request: ErasureRequest) -> None:
-    """Destroy the data keys and record which; safe to repeat and to be killed in."""
+def begin(request: ErasureRequest) -> bool:
+    """Mark that destroying begins, which no later hold stops. False while a legal hold postpones it."""
+    if request.begun_at is None:
+        with transaction.atomic():
+            lock_holds(request.purpose_id)
+            if ErasureRequest.objects.held().filter(pk=request.pk).exists():
+                return False
+            ErasureRequest.objects.filter(pk=request.pk, begun_at=None).update(
+                begun_at=timezone.now()
+            )
+        request.refresh_from_db()
+    return True
+
+
+def destroy_keys(request: ErasureRequest) -> bool:
+    """Destroy the data keys and record which; safe to repeat and to be killed in.
+
+    False while a legal hold postpones it: then nothing was destroyed.
+    """
     if request.keys_destroyed_at is not None:
-        return
+        return True
+    if not begin(request):
+        return False
     alive = keys_of(request)
     # Noted before they die, so that a kill in between leaves the receipt complete.
     noted = sorted({*request.key_ids, *(str(key) for key in alive)})
     ErasureRequest.objects.filter(pk=request.pk).update(key_ids=noted)
     destroy_data_keys(alive)
     write_step(request, Action.ERASURE_KEYS_DESTROYED, {"keys_destroyed_at": timezone.now()})
+    return True
 
 
 def rows_removed(request: ErasureRequest) -> None:
@@ -141,11 +165,3 @@ def record_final() -> int:
             write_step(request, Action.ERASURE_FINAL, {"final_at": at})
             done += 1
     return done
-
-
-def destroy_waiting_keys() -> int:
-    """Take up every erasure whose keys still live. Keeper only."""
-    waiting = list(ErasureRequest.objects.filter(keys_destroyed_at=None).order_by("requested_at"))
-    for request in waiting:
-        destroy_keys(request)
-    return len(waiting)

@@ -43,6 +43,7 @@ REFUSALS = {
         "An earlier upload is said not to show this person. Until the study's staff have answered, "
         "its uploader can add nothing for them."
     ),
+    ReasonCode.BEING_ERASED: _("This is being erased; nobody can open it any more."),
     ReasonCode.CLOCK_WRONG: _("The clock of this installation is wrong; try again later."),
 }
 
@@ -57,6 +58,12 @@ class InvalidPurpose(ConsentError):
     """A purpose is incomplete or in the wrong state for what was asked."""
 
     code = "invalid-purpose"
+
+
+class InvalidHold(ConsentError):
+    """A legal hold without a possible end, over nobody, or over already."""
+
+    code = "invalid-hold"
 
 
 class InvalidAssessment(ConsentError):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Role, User
 from audit_log.actions import ReasonCode
 from consent.models import DataCategory
+from consent.purposes import ENDS_AFTER_AT_MOST, ENDS_AFTER_DAYS
 
 REASON_LABELS = {
     ReasonCode.STUDY_ANALYSIS: _("To work on the study"),
@@ -120,6 +121,23 @@ class ConfirmForm(forms.Form):
                 _("Expected “%(name)s”; got “%(typed)s”.") % {"name": self.expected, "typed": typed}
             )
         return typed
+
+
+class CloseForm(ConfirmForm):
+    """How long a closed purpose keeps what it has, and its name."""
+
+    keep_days = forms.IntegerField(
+        label=_("For how many more days may it keep what it has?"),
+        min_value=1,
+        max_value=ENDS_AFTER_AT_MOST,
+        initial=ENDS_AFTER_DAYS,
+        required=False,
+    )
+    field_order = ("keep_days", "name")
+
+    def days(self) -> int:
+        """What was written, or what stood there beforehand."""
+        return self.cleaned_data["keep_days"] or ENDS_AFTER_DAYS
 
 
 class StatementForm(forms.Form):

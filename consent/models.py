@@ -7,7 +7,7 @@ references appear here as ciphertext plus a keyed index.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -133,6 +133,7 @@ class Purpose(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="PurposeMember", related_name="purposes"
     )
@@ -471,11 +472,27 @@ class ConsentEvent(models.Model):
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
 
 
+class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
+    """States by what is left of them."""
+
+    def not_given_up(self) -> Self:
+        """Those whose last change no erasure of everything has followed."""
+        whole = ErasureRequest.objects.whole().filter(
+            subject_id=models.OuterRef("subject_id"),
+            purpose_id=models.OuterRef("purpose_id"),
+            requested_at__gte=models.OuterRef("changed_at"),
+        )
+        return self.exclude(models.Exists(whole))
+
+
 class ConsentState(models.Model):
     """What is so now for one subject and one purpose; rebuildable from the events."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="consent_states")
+    # Found by the unique constraint, which begins with it: an index of its own would only be in the way.
+    subject = models.ForeignKey(
+        DataSubject, models.PROTECT, related_name="consent_states", db_index=False
+    )
     purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="consent_states")
     status = models.CharField(max_length=10, choices=ConsentStatus)
     version = models.PositiveIntegerField(default=0)
@@ -487,6 +504,8 @@ class ConsentState(models.Model):
     restricted_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField()
 
+    objects = ConsentStateQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subject", "purpose"], name="one_state_each")
@@ -494,6 +513,69 @@ class ConsentState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} v{self.version}"
+
+
+class HoldReason(models.TextChoices):
+    """Why something that is due must be kept for a while; the codes are those of the access log."""
+
+    LEGAL_CLAIM = "legal-claim", _("A legal claim was made or is expected")
+    AUTHORITY_REQUEST = "authority-request", _("A court or an authority has asked for it")
+    INCIDENT = "incident-investigation", _("An incident is being investigated")
+    COMPLAINT = "complaint", _("A complaint is being looked into")
+
+
+class LegalHoldQuerySet(models.QuerySet["LegalHold"]):
+    """Holds by whether they stand and what they cover."""
+
+    def standing(self) -> Self:
+        """Neither lifted nor ended; a date alone ends none before the keeper has written it down."""
+        return self.filter(over_at=None)
+
+    def covering(self, subject_id: Any, purpose_id: Any) -> Self:
+        """Those over everybody in the purpose, or over this person in it."""
+        return self.filter(
+            models.Q(subject_id=None) | models.Q(subject_id=subject_id), purpose_id=purpose_id
+        )
+
+
+class LegalHold(models.Model):
+    """Postpones the destruction of what a purpose, or one person in it, has; permits nothing.
+
+    There is no free text on purpose: whatever the matter is about would name people. ``over_at`` is when
+    it ended, and ``lifted_by`` who lifted it before its date.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="holds")
+    subject = models.ForeignKey(DataSubject, models.PROTECT, null=True, related_name="holds")
+    reason = models.CharField(max_length=24, choices=HoldReason)
+    placed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    placed_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    over_at = models.DateTimeField(null=True)
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    entry_ids = models.JSONField(default=list)
+
+    objects = LegalHoldQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("placed_at")), name="hold_has_an_end"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["purpose", "subject"],
+                condition=models.Q(over_at__isnull=True),
+                name="holds_standing",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} until {self.ends_at:%Y-%m-%d}"
 
 
 class ErasureCause(models.TextChoices):
@@ -504,6 +586,8 @@ class ErasureCause(models.TextChoices):
     NOT_KEPT = "media-not-kept", _("Photographs are not kept after analysis")
     DISPUTE = "dispute", _("The recording does not show this person")
     NARROWED = "narrowed", _("A data category is no longer consented to")
+    PURPOSE_END = "purpose-end", _("The study has ended")
+    UNUSED = "unused", _("Three years without a visit")
 
 
 class ErasureQuerySet(models.QuerySet["ErasureRequest"]):
@@ -513,9 +597,29 @@ class ErasureQuerySet(models.QuerySet["ErasureRequest"]):
         """Those of everything that a person has in a purpose."""
         return self.filter(recording_id=None, category="")
 
+    def held(self) -> Self:
+        """Those that a legal hold keeps from beginning."""
+        return self.filter(models.Exists(holds_over_each()), begun_at=None)
+
+    def waiting(self) -> Self:
+        """Those that can go on now: not done, and begun or not held."""
+        free = ~models.Exists(holds_over_each())
+        return self.filter(free | models.Q(begun_at__isnull=False), rows_removed_at=None)
+
+
+def holds_over_each() -> LegalHoldQuerySet:
+    """The standing holds over the erasure of an outer query."""
+    covering = LegalHold.objects.covering(
+        models.OuterRef("subject_id"), models.OuterRef("purpose_id")
+    )
+    return covering.standing()
+
 
 class ErasureRequest(models.Model):
-    """An erasure on its way: keys first, then blobs and rows, then the epoch that wrapped the keys."""
+    """An erasure on its way: keys first, then blobs and rows, then the epoch that wrapped the keys.
+
+    From ``begun_at`` on no legal hold stops it any more: half destroyed is no evidence.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="erasures")
@@ -524,6 +628,7 @@ class ErasureRequest(models.Model):
     recording_id = models.UUIDField(null=True)
     category = models.CharField(max_length=20, blank=True)
     requested_at = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True)
     keys_destroyed_at = models.DateTimeField(null=True)
     key_ids = models.JSONField(default=list)
     rows_removed_at = models.DateTimeField(null=True)

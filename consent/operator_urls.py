@@ -7,6 +7,7 @@ from django.urls import path
 from consent import (
     assessment_views,
     client_views,
+    hold_views,
     notice_views,
     operator_views,
     outbox_views,
@@ -97,6 +98,9 @@ urlpatterns = [
         people_views.identity,
         name="operate_identity",
     ),
+    path("holds/", hold_views.holds, name="operate_holds"),
+    path("holds/<uuid:hold_id>/lift/", hold_views.hold_lift, name="operate_hold_lift"),
+    path("purposes/<uuid:purpose_id>/hold/", hold_views.hold_place, name="operate_hold_place"),
     path("people/", people_views.people, name="operate_people"),
     path("outbox/", outbox_views.outbox, name="operate_outbox"),
     path("outbox/<uuid:message_id>/", outbox_views.message, name="operate_message"),

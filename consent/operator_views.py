@@ -179,6 +179,8 @@ def show_purpose(
         .select_related("user")
         .order_by("since"),
         "assign_form": form,
+        "holds": found.holds.standing().order_by("-ends_at"),
+        "may_be_held": found.state in {PurposeState.OPEN, PurposeState.CLOSED},
     }
     return render(request, "operators/purpose.html", context, status=status)
 

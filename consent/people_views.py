@@ -22,6 +22,7 @@ from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.errors import ConsentError, InvalidPurpose
 from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, ReasonForm
+from consent.holds import hold_over
 from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
 from consent.models import (
     ConsentEvent,
@@ -87,6 +88,7 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
         "categories": [CATEGORY_LABELS.get(value, value) for value in state.categories],
         "events": events.select_related("notice").order_by("-sequence")[:50],
         "invitation": invitation,
+        "hold": hold_over(state.subject_id, state.purpose_id),
         "has_address": Contact.objects.filter(subject=state.subject).exists(),
         "may_be_asked": state.status in MAY_BE_ASKED and state.purpose.state == PurposeState.OPEN,
     }

@@ -6,10 +6,11 @@ refuses cannot be written at all, and the refusal is in the log and in the regis
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -93,6 +94,19 @@ def void_approvals(purpose: Purpose) -> None:
 def locked(purpose_id: UUID) -> Purpose:
     """The purpose under a row lock; inside a transaction only."""
     return Purpose.objects.select_for_update().get(pk=purpose_id)
+
+
+def share_locked(purpose_id: UUID) -> Purpose:
+    """The purpose, held still until the transaction ends; many may hold it so at once.
+
+    Whoever changes its periods waits for every holder, and then finds what they made. On SQLite the
+    IMMEDIATE transaction is the lock.
+    """
+    if connection.features.has_select_for_update:
+        # Django offers FOR UPDATE only, which would make uploads wait for one another.
+        query = "SELECT * FROM consent_purpose WHERE id = %s FOR SHARE"
+        return next(iter(Purpose.objects.raw(query, [purpose_id])))
+    return Purpose.objects.get(pk=purpose_id)
 
 
 def is_author(user: User, purpose: Purpose) -> bool:
@@ -182,15 +196,28 @@ def open_purpose(actor: Actor, reviewer: User, purpose_id: UUID, looked_again: s
     return purpose
 
 
-def close_purpose(actor: Actor, purpose_id: UUID) -> Purpose:
-    """No more recordings; what exists stays readable until its retention ends."""
+ENDS_AFTER_DAYS = 90
+"""How long a closed purpose keeps what it has, unless whoever closes it says less or more."""
+ENDS_AFTER_AT_MOST = 365
+
+
+def close_purpose(actor: Actor, purpose_id: UUID, keep_days: int = ENDS_AFTER_DAYS) -> Purpose:
+    """No more recordings; what exists stays readable until its own date, at most ``keep_days`` more.
+
+    Then everything of the purpose is erased (``consent.retention.end_purposes``).
+    """
+    if not 1 <= keep_days <= ENDS_AFTER_AT_MOST:
+        raise InvalidPurpose(
+            f"A closed purpose keeps what it has for 1 to {ENDS_AFTER_AT_MOST} days; got {keep_days}."
+        )
     with transaction.atomic():
         purpose = locked(purpose_id)
         if purpose.state != PurposeState.OPEN:
             raise InvalidPurpose(f"Only an open purpose can be closed; this is {purpose.state}.")
         purpose.state = PurposeState.CLOSED
         purpose.closed_at = timezone.now()
-        purpose.save(update_fields=["state", "closed_at"])
+        purpose.ends_at = purpose.closed_at + timedelta(days=keep_days)
+        purpose.save(update_fields=["state", "closed_at", "ends_at"])
         append(entry(actor, Action.PURPOSE_CLOSE, purpose.id))
     return purpose
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from audit_log.models import LogEntry
 from audit_log.receipts import receipt_document
-from consent.models import ConsentEvent, ErasureRequest
+from consent.holds import holds_that_postponed
+from consent.models import ConsentEvent, ErasureRequest, LegalHold
 from vault.tags import tagger
 
 
@@ -57,7 +58,9 @@ def consent_receipt(event: ConsentEvent) -> dict[str, Any]:
 
 def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
     """What was erased, when, and the log entries that say so, with inclusion proofs."""
-    wanted = [UUID(entry) for entry in request.entry_ids]
+    holds = holds_that_postponed(request)
+    ids = [*request.entry_ids, *(entry for hold in holds for entry in hold.entry_ids)]
+    wanted = [UUID(entry) for entry in ids]
     integrated = set(
         LogEntry.objects.provable().filter(entry_id__in=wanted).values_list("entry_id", flat=True)
     )
@@ -67,6 +70,8 @@ def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
             "id": str(request.id),
             "cause": request.cause,
             "t1": request.requested_at.isoformat(),
+            "legal_holds": [of_hold(hold) for hold in holds],
+            "begun_at": moment(request.begun_at),
             "keys_destroyed_at": moment(request.keys_destroyed_at),
             "rows_removed_at": moment(request.rows_removed_at),
             "t2": moment(request.final_at),
@@ -76,7 +81,25 @@ def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
                 "copy exists elsewhere: plaintext already released, exports, memory and copies taken "
                 "by a past attacker are not covered."
             ),
+            "says_of_holds": _(
+                "A legal hold postponed the destruction. From T1 on nobody could open anything all the "
+                "same."
+            )
+            if holds
+            else "",
         }
+    }
+
+
+def of_hold(hold: LegalHold) -> dict[str, str | None]:
+    """A legal hold as a person may know of it: why, from when to when, and whether it was lifted."""
+    return {
+        "reason": hold.reason,
+        "reason_words": str(hold.get_reason_display()),
+        "placed_at": hold.placed_at.isoformat(),
+        "until": hold.ends_at.isoformat(),
+        "over_at": moment(hold.over_at),
+        "over_by": ("lifted" if hold.lifted_by_id else "date") if hold.over_at else None,
     }
 
 

@@ -213,13 +213,7 @@ def give_consent(
         state = lock_state(subject.id, purpose.id)
         if state.purpose.state != PurposeState.OPEN:
             raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
-        if ErasureRequest.objects.filter(
-            subject=subject, purpose=purpose, recording_id=None, rows_removed_at=None
-        ).exists():
-            # What is recorded from now on must not fall to the erasure of what was before.
-            raise InvalidChoice(
-                _("Your earlier data are still being erased. Please try again in a minute.")
-            )
+        require_erased(subject, purpose, chosen)
         shown = ConsentEvent.objects.filter(
             subject=subject, purpose=purpose, kind=EventKind.NOTICE_SHOWN, notice=notice
         )
@@ -243,6 +237,28 @@ def give_consent(
         append_consent_entry(Action.CONSENT_GIVE, tags, event)
         erase_categories(event, tags, dropped)
     return event
+
+
+def require_erased(subject: DataSubject, purpose: Purpose, chosen: list[str]) -> None:
+    """Raise InvalidChoice while an erasure waits that what is recorded from now on would fall to."""
+    open_ones = ErasureRequest.objects.filter(
+        subject=subject,
+        purpose=purpose,
+        recording_id=None,
+        category__in=["", *chosen],
+        rows_removed_at=None,
+    )
+    if open_ones.held().exists():
+        raise InvalidChoice(
+            _(
+                "A legal hold postpones the erasure of your earlier data. You can say yes again when "
+                "they are erased; until then nobody can open them."
+            )
+        )
+    if open_ones.exists():
+        raise InvalidChoice(
+            _("Your earlier data are still being erased. Please try again in a minute.")
+        )
 
 
 def kind_of_yes(state: ConsentState, notice: Notice, chosen: list[str]) -> EventKind:

@@ -5,6 +5,7 @@ The gate refuses by date, also when the keeper is down; the keeper turns dates i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
@@ -17,7 +18,9 @@ from audit_log.log import append
 from consent.erasure import request_erasure
 from consent.models import ConsentState, ConsentStatus, ErasureCause, EventKind
 from consent.records import lock_state, move_state, write_event
-from vault.tags import tagger
+from vault.tags import Tagger, tagger
+
+BATCH = 200
 
 
 def expire_consents() -> int:
@@ -25,45 +28,76 @@ def expire_consents() -> int:
     due = ConsentState.objects.filter(
         status=ConsentStatus.GIVEN, valid_until__lte=timezone.now()
     ).values_list("subject_id", "purpose_id")
-    ended = 0
-    for subject_id, purpose_id in list(due):
-        ended += expire_consent(subject_id, purpose_id)
-    return ended
+    return sum(
+        end_all(*each, ErasureCause.RETENTION, ReasonCode.CONSENT_EXPIRED, is_expired)
+        for each in list(due)
+    )
 
 
-def expire_consent(subject_id: UUID, purpose_id: UUID) -> int:
-    """End one consent, unless it was renewed or withdrawn in the meantime."""
+def is_expired(state: ConsentState) -> bool:
+    """Whether the consent is past its date; it may have been renewed or withdrawn in the meantime."""
+    if state.status != ConsentStatus.GIVEN or state.valid_until is None:
+        return False
+    return state.valid_until <= timezone.now()
+
+
+def end_purposes() -> int:
+    """Erase everything of the closed purposes whose end has come, person by person. Keeper only."""
+    due = ConsentState.objects.filter(purpose__ends_at__lte=timezone.now()).not_given_up()
+    return sum(
+        end_all(*each, ErasureCause.PURPOSE_END, ReasonCode.PURPOSE_END, is_not_given_up)
+        for each in list(due.values_list("subject_id", "purpose_id")[:BATCH])
+    )
+
+
+def is_not_given_up(state: ConsentState) -> bool:
+    """Whether no erasure of everything was filed since the state changed."""
+    return ConsentState.objects.filter(pk=state.pk).not_given_up().exists()
+
+
+def end_all(
+    subject_id: UUID,
+    purpose_id: UUID,
+    cause: ErasureCause,
+    reason: ReasonCode,
+    still: Callable[[ConsentState], bool],
+) -> int:
+    """File the erasure of everything of one person in one purpose; a standing consent ends with it.
+
+    ``still`` asks once more, under the lock, whether it is to be. Returns whether it was (0 or 1).
+    """
     tags = tagger(subject_id, purpose_id)
     with transaction.atomic():
         state = lock_state(subject_id, purpose_id)
-        now = timezone.now()
-        if (
-            state.status != ConsentStatus.GIVEN
-            or state.valid_until is None
-            or state.valid_until > now
-        ):
+        if not still(state):
             return 0
-        event = write_event(state, EventKind.EXPIRED, by="system", method="keeper")
-        move_state(state, ConsentStatus.EXPIRED, event)
-        append(
-            Draft(
-                action=Action.CONSENT_EXPIRE,
-                actor=SYSTEM_KEEPER.log_name(),
-                reason=ReasonCode.CONSENT_EXPIRED,
-                purpose_id=purpose_id,
-                subject_tag=tags.subject(),
-                consent_tag=tags.consent_record(event.id),
-            )
-        )
+        if state.status == ConsentStatus.GIVEN:
+            end_consent(state, tags, reason)
         request_erasure(
             subject_id=subject_id,
             purpose_id=purpose_id,
-            cause=ErasureCause.RETENTION,
+            cause=cause,
             actor_name=SYSTEM_KEEPER.log_name(),
-            reason=ReasonCode.CONSENT_EXPIRED,
+            reason=reason,
             tags=tags,
         )
     return 1
+
+
+def end_consent(state: ConsentState, tags: Tagger, reason: ReasonCode) -> None:
+    """Let a locked state's consent end, with its event and entry."""
+    event = write_event(state, EventKind.EXPIRED, by="system", method="keeper")
+    move_state(state, ConsentStatus.EXPIRED, event)
+    append(
+        Draft(
+            action=Action.CONSENT_EXPIRE,
+            actor=SYSTEM_KEEPER.log_name(),
+            reason=reason,
+            purpose_id=state.purpose_id,
+            subject_tag=tags.subject(),
+            consent_tag=tags.consent_record(event.id),
+        )
+    )
 
 
 def expire_recording(subject_id: UUID, purpose_id: UUID, recording_id: UUID, category: str) -> None:

@@ -17,7 +17,7 @@ from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from consent.errors import ConsentError
-from consent.forms import ConfirmForm, StatementForm
+from consent.forms import CloseForm, StatementForm
 from consent.models import Purpose
 from consent.operator_views import UNPROCESSABLE, about, whole
 from consent.purposes import close_purpose, open_purpose, send_back, submit_for_review
@@ -151,6 +151,7 @@ def purpose_close(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     """Close a purpose for good."""
     actor = actor_of(request)
     purpose = find_purpose(actor, purpose_id)
+    form = CloseForm(request.POST or None, expected=purpose.name)
     page = {
         "title": _("Close this purpose"),
         "lead": _("A closed purpose cannot be opened again."),
@@ -158,8 +159,10 @@ def purpose_close(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
             _("From now on every upload and every analysis for it is refused."),
             _("Nobody can be invited or can consent any more."),
             _(
-                "Results that exist stay readable, with a stated reason, until their retention ends."
+                "Results that exist stay readable, with a stated reason, until their own date or the "
+                "end given below, whichever is first."
             ),
+            _("On that day everything recorded for it is erased, and every consent to it ends."),
             _("People can still see, download and withdraw what is theirs."),
         ],
         "button": _("Close for good"),
@@ -168,8 +171,8 @@ def purpose_close(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     return take_step(
         request,
         purpose,
-        lambda: close_purpose(actor, purpose.id),
+        lambda: close_purpose(actor, purpose.id, form.days()),
         done=_("The purpose is closed."),
         page=page,
-        form=ConfirmForm(request.POST or None, expected=purpose.name),
+        form=form,
     )

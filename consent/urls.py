@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consent import narrowing_views, notice_views, sign_in_views, views
+from consent import erasure_views, narrowing_views, notice_views, sign_in_views, views
 
 urlpatterns = [
     path("invitation/<str:token>/", sign_in_views.invitation, name="invitation"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("studies/<uuid:purpose_id>/withdraw/", views.withdraw_page, name="consent_withdraw"),
     path("studies/<uuid:purpose_id>/change/", narrowing_views.change, name="consent_change"),
     path("consents/<uuid:event_id>/receipt/", views.consent_receipt_file, name="consent_receipt"),
+    path("erasures/", erasure_views.erasures, name="erasures"),
     path("erasures/<uuid:erasure_id>/", views.erasure, name="erasure"),
     path("erasures/<uuid:erasure_id>/receipt/", views.erasure_receipt_file, name="erasure_receipt"),
     path("access/", views.access, name="access_history"),

@@ -19,8 +19,10 @@ from accounts.permissions import require_permission
 from audit_log.models import Checkpoint
 from audit_log.receipts import receipt_document
 from audit_log.signing import verifier_key
+from consent.erasure_words import what_is_erased
 from consent.errors import ConsentError
 from consent.history import access_history, find_own_entry
+from consent.holds import hold_over, hold_words
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -113,6 +115,7 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     renewal = renewal_asked(state, last_substantive([purpose_id]))
     context = {
         "purpose": state.purpose,
+        "hold": hold_words(hold_over(subject.id, purpose_id)),
         "notice": current,
         "page": page,
         "state": state,
@@ -159,7 +162,9 @@ def withdraw_page(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     if request.method == "POST":
         request_made = withdraw(actor_of(request), own_subject(request), state.purpose)
         return redirect("erasure", request_made.id)
-    return render(request, "consent/withdraw.html", {"purpose": state.purpose, "state": state})
+    hold = hold_words(hold_over(state.subject_id, purpose_id))
+    context = {"purpose": state.purpose, "state": state, "hold": hold}
+    return render(request, "consent/withdraw.html", context)
 
 
 def own_erasure(request: HttpRequest, erasure_id: UUID) -> ErasureRequest:
@@ -179,8 +184,11 @@ def own_erasure(request: HttpRequest, erasure_id: UUID) -> ErasureRequest:
 def erasure(request: HttpRequest, erasure_id: UUID) -> HttpResponse:
     """How far an erasure is."""
     found = own_erasure(request, erasure_id)
+    held = found.begun_at is None
     context = {
         "erasure": found,
+        "what": what_is_erased(found),
+        "hold": hold_words(hold_over(found.subject_id, found.purpose_id)) if held else "",
         "purpose": found.purpose,
         "progress_url": reverse("erasure", args=[found.id]),
         "receipt_url": reverse("erasure_receipt", args=[found.id]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from audit_log.log import append, append_durable
 from consent.enforcement import ConsentPermit, current_state, require_consent
 from consent.erasure import request_erasure
 from consent.models import DataCategory, ErasureCause, ErasureRequest
+from consent.purposes import share_locked
 from consent.records import lock_state
 from consent.rules import Asker, Operation
 from emotion.claims import Claim, Superseded, claim, give_back
@@ -176,12 +178,21 @@ def sealed_result(
     )
 
 
+def date_results(rows: list[Result], recording: Recording, valid_until: datetime | None) -> None:
+    """Give results their date: the recording's as it is now, and no later than the consent's end."""
+    until = Recording.objects.values_list("retain_until", flat=True).get(pk=recording.pk)
+    for row in rows:
+        row.retain_until = min(until, valid_until or until)
+
+
 def commit_results(held: Claim, permit: ConsentPermit, rows: list[Result]) -> ErasureRequest | None:
     """One transaction: lock consent, gate again, still mine?, save, entry, and the media's erasure."""
     recording = held.recording
     with transaction.atomic():
-        lock_state(recording.subject_id, recording.purpose_id)
+        state = lock_state(recording.subject_id, recording.purpose_id)
         permit.recheck()
+        share_locked(recording.purpose_id)
+        date_results(rows, recording, state.valid_until)
         mine = Analysis.objects.filter(held.row()).update(
             state=AnalysisState.DONE,
             finished_at=timezone.now(),

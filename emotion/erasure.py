@@ -12,9 +12,8 @@ from emotion.sealed_media import remove_media
 
 
 def drain_one(request: ErasureRequest) -> None:
-    """Bring one erasure as far as it goes now: keys, blobs, rows, entry."""
-    destroy_keys(request)
-    if request.rows_removed_at is not None:
+    """Bring one erasure as far as it goes now: keys, blobs, rows, entry; under a legal hold, nowhere."""
+    if not destroy_keys(request) or request.rows_removed_at is not None:
         return
     recordings = Recording.objects.filter(
         subject_id=request.subject_id, purpose_id=request.purpose_id
@@ -57,8 +56,8 @@ def forget_category(recording: Recording, category: str) -> None:
 
 
 def drain() -> int:
-    """Take up every erasure that is not done; returns how many. Keeper only."""
-    waiting = list(ErasureRequest.objects.filter(rows_removed_at=None).order_by("requested_at"))
+    """Take up every erasure that is not done and not held; returns how many. Keeper only."""
+    waiting = list(ErasureRequest.objects.waiting().order_by("requested_at"))
     for request in waiting:
         drain_one(request)
     return len(waiting)

@@ -116,7 +116,7 @@ def check_disk() -> Check:
 
 def check_erasures() -> Check:
     """Whether what has to be erased is being erased."""
-    found = ErasureRequest.objects.filter(rows_removed_at=None).aggregate(
+    found = ErasureRequest.objects.waiting().aggregate(
         number=Count("pk"), oldest=Min("requested_at")
     )
     number, oldest = found["number"], found["oldest"]

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from consent.history import access_history
+from consent.holds import hold_words
 from consent.models import (
     ConsentState,
     ConsentStatus,
@@ -24,6 +25,7 @@ from consent.models import (
     DataSubject,
     ErasureCause,
     ErasureRequest,
+    LegalHold,
     Purpose,
     PurposeState,
 )
@@ -62,8 +64,18 @@ def consent_word(state: ConsentState) -> str:
     return str(OWN_WORDS.get(ConsentStatus(state.status), state.get_status_display()))
 
 
+def holds_over(subject: DataSubject, states: list[ConsentState]) -> dict[UUID, LegalHold]:
+    """By purpose: the standing hold over this person that ends last; one query."""
+    purposes = [state.purpose_id for state in states]
+    rows = LegalHold.objects.standing().filter(purpose__in=purposes).order_by("ends_at")
+    return {hold.purpose_id: hold for hold in rows if hold.subject_id in {None, subject.id}}
+
+
 def consent_card(
-    state: ConsentState, erasure: ErasureRequest | None, substantive: dict[UUID, int]
+    state: ConsentState,
+    erasure: ErasureRequest | None,
+    substantive: dict[UUID, int],
+    hold: LegalHold | None,
 ) -> dict[str, Any]:
     """One purpose on the person's start page; ``substantive`` from ``last_substantive``."""
     live = state.status == ConsentStatus.GIVEN
@@ -80,6 +92,7 @@ def consent_card(
         "categories": [labels[category] for category in state.categories],
         "valid_until": state.valid_until if live else None,
         "keeps": keeps if live else "",
+        "hold": hold_words(hold),
         "notice_url": reverse("consent_notice", args=[purpose.id])
         if is_open and (ask or renew or live)
         else "",
@@ -174,15 +187,20 @@ def subject_home(request: HttpRequest) -> HttpResponse:
             subject=subject, cause=ErasureCause.WITHDRAWAL
         ).order_by("requested_at")
     }
+    holds = holds_over(subject, states)
     looks = [access for access in access_history(subject) if access.is_look]
     context = {
         "live_count": sum(
             state.status == ConsentStatus.GIVEN and state.restricted_at is None for state in states
         ),
         "consents": [
-            consent_card(state, erasures.get(state.purpose_id), substantive) for state in states
+            consent_card(
+                state, erasures.get(state.purpose_id), substantive, holds.get(state.purpose_id)
+            )
+            for state in states
         ],
         "recordings": recording_rows(request, subject),
+        "has_erasures": ErasureRequest.objects.filter(subject=subject).exists(),
         "ways_back": ways_back(subject),
         "looks": looks[:5],
     }

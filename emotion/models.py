@@ -7,18 +7,19 @@ and sealed columns, each under a data key of its own erasure unit.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from accounts.models import Role
 from audit_log.actions import ReasonCode
-from consent.models import DataSubject, Purpose
+from consent.models import DataCategory, DataSubject, ErasureRequest, Purpose
 
 MAX_TRIES = 3
 """How many tries an analysis may use up by killing its worker or failing, before it ends as failed."""
@@ -182,8 +183,10 @@ class Result(models.Model):
     category = models.CharField(max_length=20)
     data_key_id = models.UUIDField()
     sealed = models.BinaryField()
+    retain_until = models.DateTimeField()
 
     class Meta:
+        indexes = [models.Index(fields=["retain_until"], name="results_due")]
         constraints = [
             models.UniqueConstraint(fields=["analysis", "category"], name="one_result_per_category")
         ]
@@ -236,24 +239,56 @@ class Dispute(models.Model):
         return str(self.id)
 
 
+def erasures_of_each(*, media: bool) -> QuerySet[ErasureRequest]:
+    """The erasures not yet done of an outer query's recordings, or of their media besides."""
+    reach = Q(recording_id=OuterRef("pk")) | Q(recording_id=None)
+    return ErasureRequest.objects.filter(
+        reach,
+        subject_id=OuterRef("subject_id"),
+        purpose_id=OuterRef("purpose_id"),
+        category__in=["", DataCategory.MEDIA] if media else [""],
+        rows_removed_at=None,
+    )
+
+
+def first_result_due() -> QuerySet[Result, Any]:
+    """The earliest date of the results of an outer query's recordings."""
+    rows = Result.objects.filter(analysis__recording=OuterRef("pk"))
+    return rows.order_by("retain_until").values("retain_until")[:1]
+
+
 def recording_standing(recording_id: UUID, *, media: bool) -> datetime | ReasonCode | None:
     """Read afresh how a recording (or only its media) stands, for the gate.
 
-    Until when it may be kept; RECORDING_DISPUTED while somebody says that it does not show them; None
-    when it is gone.
+    Until when it may be kept; RECORDING_DISPUTED while somebody says that it does not show them;
+    BEING_ERASED from the moment its erasure is filed, also while a legal hold postpones that; None when
+    it is gone.
     """
     found = (
         Recording.objects.using("default")
         .filter(pk=recording_id, erased_at=None)
-        .values("retain_until", "media_retain_until", "media_state", "disputed_at")
+        .annotate(
+            given_up=Exists(erasures_of_each(media=media)),
+            results_until=Subquery(first_result_due()),
+        )
+        .values(
+            "retain_until",
+            "results_until",
+            "media_retain_until",
+            "media_state",
+            "disputed_at",
+            "given_up",
+        )
         .first()
     )
     if found is None:
         return None
+    if found["given_up"]:
+        return ReasonCode.BEING_ERASED
     if found["disputed_at"] is not None:
         return ReasonCode.RECORDING_DISPUTED
     if not media:
-        return found["retain_until"]
+        return min(found["retain_until"], found["results_until"] or found["retain_until"])
     if found["media_state"] != MediaState.STORED:
         return None
     return min(found["media_retain_until"], found["retain_until"])

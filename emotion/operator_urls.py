@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from emotion import dispute_views, operator_views, photograph_views
+from emotion import dispute_views, operator_views, photograph_views, retention_views
 
 urlpatterns = [
     path("", operator_views.home, name="operate_home"),
@@ -18,5 +18,11 @@ urlpatterns = [
     path("disputes/", dispute_views.disputes, name="operate_disputes"),
     path("disputes/<uuid:dispute_id>/", dispute_views.dispute_detail, name="operate_dispute"),
     path("analyses/<uuid:analysis_id>/result/", operator_views.result, name="operate_result"),
+    path("retention/", retention_views.retention, name="operate_retention"),
+    path(
+        "purposes/<uuid:purpose_id>/periods/",
+        retention_views.periods,
+        name="operate_purpose_periods",
+    ),
     path("health/", operator_views.health, name="operate_health"),
 ]

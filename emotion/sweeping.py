@@ -5,7 +5,7 @@ The database row is the truth and the broker a hint, so a sweep needs nothing fr
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -18,7 +18,14 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.models import ConsentState, ConsentStatus, DataCategory, ErasureRequest
 from consent.retention import expire_recording
-from emotion.models import MAX_TRIES, Analysis, AnalysisState, MediaState, Recording
+from emotion.models import (
+    MAX_TRIES,
+    Analysis,
+    AnalysisState,
+    MediaState,
+    Recording,
+    Result,
+)
 from emotion.queue import enqueue_analysis
 from vault.tags import tagger
 
@@ -97,7 +104,7 @@ def take_up_paused() -> int:
 
 
 def expire_recordings() -> int:
-    """File the erasure of every recording, or of its media alone, whose date has passed."""
+    """File the erasure of every recording, or of its media or results alone, whose date has passed."""
     now = timezone.now()
     filed = ErasureRequest.objects.filter(recording_id=OuterRef("pk"))
     whole = Recording.objects.filter(erased_at=None, retain_until__lte=now).exclude(
@@ -108,9 +115,22 @@ def expire_recordings() -> int:
     ).exclude(Exists(filed.filter(category=DataCategory.MEDIA)))
     due = [(recording, "") for recording in whole[:200]]
     due += [(recording, str(DataCategory.MEDIA)) for recording in media[:200]]
+    due += results_due(now)
     for recording, category in due:
         expire_recording(recording.subject_id, recording.purpose_id, recording.id, category)
     return len(due)
+
+
+def results_due(now: datetime) -> list[tuple[Recording, str]]:
+    """Results whose own date has passed before their recording's, each with its category."""
+    filed = ErasureRequest.objects.filter(
+        recording_id=OuterRef("analysis__recording_id"), category__in=["", OuterRef("category")]
+    )
+    late = Result.objects.filter(
+        retain_until__lte=now, analysis__recording__retain_until__gt=now
+    ).exclude(Exists(filed))
+    rows = late.select_related("analysis__recording")[:200]
+    return sorted({(row.analysis.recording, row.category) for row in rows}, key=str)
 
 
 def workers_stuck() -> bool:

@@ -25,6 +25,7 @@ from audit_log.log import append, append_durable
 from consent.enforcement import ConsentPermit, asker_of, require_consent
 from consent.errors import ConsentRefused
 from consent.models import DataSubject, Purpose
+from consent.purposes import share_locked
 from consent.records import lock_state, subject_log_name
 from consent.rules import Operation
 from emotion.disputes import require_undisputed
@@ -67,13 +68,18 @@ def key_index(actor: Actor, purpose_id: UUID, key: str) -> bytes:
     return index(purpose_id, "idempotency-key", f"{upload_owner(actor)} {key}")
 
 
-def retention_dates(purpose: Purpose, now: datetime) -> tuple[datetime, datetime]:
-    """Until when media and results may be kept: (media, results)."""
-    if not purpose.media_retention_days or not purpose.result_retention_days:
+def retention_dates(
+    purpose: Purpose, now: datetime, valid_until: datetime | None
+) -> tuple[datetime, datetime]:
+    """Until when media and results may be kept: (media, results).
+
+    Never longer than the consent of this moment lasts; one renewed later does not lengthen them.
+    """
+    if not purpose.media_retention_days or not purpose.result_retention_days or not valid_until:
         raise ConsentRefused(ReasonCode.RETENTION_NOT_SET)
     return (
-        now + timedelta(days=purpose.media_retention_days),
-        now + timedelta(days=purpose.result_retention_days),
+        min(now + timedelta(days=purpose.media_retention_days), valid_until),
+        min(now + timedelta(days=purpose.result_retention_days), valid_until),
     )
 
 
@@ -167,7 +173,8 @@ class Receiving:
                 state = lock_state(self.subject.id, self.purpose_id)
                 self.permit.recheck()
                 require_undisputed(self.actor, self.subject.id, self.purpose_id)
-                media_until, results_until = retention_dates(state.purpose, now)
+                purpose = share_locked(self.purpose_id)
+                media_until, results_until = retention_dates(purpose, now, state.valid_until)
                 recording = Recording.objects.create(
                     id=self.recording_id,
                     subject=self.subject,
@@ -180,7 +187,7 @@ class Receiving:
                     height=facts.height,
                     size=self.size,
                     media_key_id=self.key_id,
-                    keep_media=state.purpose.keep_media,
+                    keep_media=purpose.keep_media,
                     media_retain_until=media_until,
                     retain_until=results_until,
                     created_at=now,

@@ -130,7 +130,7 @@ def test_a_withdrawal_while_the_bytes_come_wins(study: Study) -> None:
     subject = study.purpose.consent_states.get().subject
     assert subject.user is not None
     withdraw(actor_for(subject.user), subject, study.purpose)
-    with pytest.raises(ConsentRefused):
+    with pytest.raises(ConsentRefused, match="has withdrawn"):
         upload_under_way.finish()
     upload_under_way.close()
     assert not Recording.objects.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,12 +13,14 @@ from uuid import UUID
 from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from accounts.models import ApiClient, Role, User
 from audit_log.sequencer import integrate_once
 from consent.documents import Upload, add_document
+from consent.holds import place_hold
 from consent.invitations import send_invitation
-from consent.models import ConsentEvent, OutboxMessage
+from consent.models import ConsentEvent, HoldReason, OutboxMessage
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, erase_own
@@ -93,6 +96,14 @@ def build() -> House:
     paper = add_document(
         study.administrator.user, study.purpose, Upload("plan.txt", "text/plain", b"A plan.")
     )
+    hold = place_hold(
+        study.officer.actor,
+        study.officer.user,
+        study.purpose,
+        reason=HoldReason.COMPLAINT,
+        ends_at=timezone.now() + timedelta(days=30),
+        subject_id=alice.subject.id,
+    )
     integrate_once()
     page = alice.browser.get(reverse("access_history")).content.decode()
     found = re.search(rf"/me/access/({UUID_PATTERN})/proof/", page)
@@ -105,6 +116,7 @@ def build() -> House:
         "event_id": ConsentEvent.objects.get(subject=alice.subject, kind="given").id,
         "erasure_id": erasure.id,
         "dispute_id": disputed.id,
+        "hold_id": hold.id,
         "reference_id": alice.subject.references.get().id,
         "entry_id": found[1],
         "message_id": OutboxMessage.objects.get().id,

@@ -21,9 +21,10 @@ from django.db import close_old_connections, connections
 from audit_log.clock import Watch
 from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
+from consent.holds import end_holds
 from consent.messages import deliver_waiting
 from consent.renewals import ask_for_renewals
-from consent.retention import expire_consents
+from consent.retention import end_purposes, expire_consents
 from emotion.dispute_notes import tell_operators
 from emotion.disputes import erase_unanswered
 from emotion.erasure import drain
@@ -35,6 +36,7 @@ from emotion.sweeping import (
     take_up_paused,
     workers_stuck,
 )
+from emotion.unused import give_up_unused
 from emotion.upgrades import upgrade_needed
 from emotion.uploads import sweep_orphans
 from vault.epochs import rotate_if_due
@@ -106,6 +108,9 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("worker restarts asked for", 10, restart_stuck_worker),
         Chore("recordings past their retention", 20, expire_recordings, by_date=True),
         Chore("consents that ended", 20, expire_consents, by_date=True),
+        Chore("purposes that ended", 20, end_purposes, by_date=True),
+        Chore("people not seen for three years", 20, give_up_unused, by_date=True),
+        Chore("legal holds ended", 20, end_holds, by_date=True),
         Chore("disputed recordings given up", 20, erase_unanswered, by_date=True),
         Chore("operators told of disputes", 10, tell_operators),
         Chore("people asked for renewal", 20, ask_for_renewals),

@@ -1,0 +1,330 @@
+"""Dates: never later than the consent allows, shortened for what exists, and enforced by the keeper."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from bs4 import BeautifulSoup
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent.errors import InvalidPurpose
+from consent.holds import place_hold
+from consent.models import ConsentState, ErasureRequest, HoldReason
+from consent.purposes import close_purpose
+from consent.records import record_notice_shown
+from consent.retention import end_purposes, expire_consents
+from emotion.analyses import run_analysis
+from emotion.erasure import drain
+from emotion.forecast import forecast
+from emotion.models import Analysis, AnalysisState, Recording, Result
+from emotion.periods import Periods, shorten_periods
+from emotion.sweeping import expire_recordings
+from emotion.unused import give_up_unused
+from tests.cast import (
+    PHOTO,
+    Person,
+    Study,
+    api_get,
+    consent,
+    consenting,
+    invite,
+    open_study,
+    upload,
+)
+from tests.counting import queries_of
+from tests.faults.leftovers import living_keys, sealed_files
+from tests.processes import KEEPER, running, wait_for
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+@pytest.fixture
+def study() -> Study:
+    return open_study(keep_media=True, media_retention_days=20, result_retention_days=30)
+
+
+@pytest.fixture
+def person(study: Study) -> Person:
+    return consenting(study)
+
+
+def taken_in(study: Study, key: str = "", reference: str = "P-001") -> Analysis:
+    answer = upload(key or study.key(), reference, study.purpose.id, PHOTO.read_bytes())
+    assert answer.status_code == 202, answer.content
+    return Analysis.objects.select_related("recording").get(pk=answer.json()["analyses"][0]["id"])
+
+
+def analysed(study: Study, key: str = "", reference: str = "P-001") -> Analysis:
+    row = taken_in(study, key, reference)
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert row.state == AnalysisState.DONE
+    return row
+
+
+def in_days(days: float) -> time_machine.travel:
+    return time_machine.travel(timezone.now() + timedelta(days=days), tick=True)
+
+
+def valid_until() -> datetime:
+    until = ConsentState.objects.get().valid_until
+    assert until is not None
+    return until
+
+
+def test_no_date_is_later_than_the_consent_and_a_renewal_lengthens_nothing(
+    study: Study, person: Person
+) -> None:
+    end = timezone.now() + timedelta(days=10)
+    ConsentState.objects.update(valid_until=end)
+    row = analysed(study)
+    recording = row.recording
+    assert recording.media_retain_until == recording.retain_until == end
+    assert set(row.results.values_list("retain_until", flat=True)) == {end}
+    consent(person, study.purpose)
+    assert valid_until() > end
+    assert analysed(study).recording.retain_until > end
+    recording.refresh_from_db()
+    assert recording.retain_until == end
+    with in_days(10.1):
+        assert expire_consents() == 0
+        refused = api_get(study.key(), "api_result", row.id, Access_Reason="study-analysis")
+        assert (refused.status_code, refused.json()["code"]) == (403, "retention-passed")
+        assert expire_recordings() == 1
+
+
+def test_a_result_keeps_its_own_date(study: Study, person: Person) -> None:
+    row = analysed(study)
+    soon = timezone.now() + timedelta(days=3)
+    Result.objects.filter(category="blendshapes").update(retain_until=soon)
+    with in_days(4):
+        refused = api_get(study.key(), "api_result", row.id, Access_Reason="study-analysis")
+        assert (refused.status_code, refused.json()["code"]) == (403, "retention-passed")
+        assert (expire_recordings(), expire_recordings()) == (1, 0)
+        drain()
+        left = api_get(study.key(), "api_result", row.id, Access_Reason="study-analysis")
+    assert set(left.json()["parts"]) == {"expression", "summary"}
+
+
+def test_shortening_applies_to_what_exists(study: Study, person: Person) -> None:
+    row = analysed(study)
+    actor, recording = study.administrator.actor, row.recording
+    with pytest.raises(InvalidPurpose, match="1 recordings would end earlier now, not 7"):
+        shorten_periods(actor, study.purpose.id, Periods(5, 10), expected=7)
+    recording.refresh_from_db()
+    assert recording.retain_until == recording.created_at + timedelta(days=30)
+    assert shorten_periods(actor, study.purpose.id, Periods(5, 10), expected=1) == 1
+    recording.refresh_from_db()
+    assert recording.media_retain_until == recording.created_at + timedelta(days=5)
+    assert recording.retain_until == recording.created_at + timedelta(days=10)
+    assert set(row.results.values_list("retain_until", flat=True)) == {recording.retain_until}
+    fresh = analysed(study).recording
+    assert fresh.retain_until == fresh.created_at + timedelta(days=10)
+    integrate_once()
+    assert LogEntry.objects.filter(action=Action.PURPOSE_SHORTEN).count() == 1
+
+
+@pytest.mark.parametrize(("media", "results"), [(21, 30), (20, 31), (0, 30), (20, 30)])
+def test_lengthening_an_open_purpose_is_refused(study: Study, media: int, results: int) -> None:
+    with pytest.raises(InvalidPurpose):
+        shorten_periods(study.administrator.actor, study.purpose.id, Periods(media, results), 0)
+    study.purpose.refresh_from_db()
+    assert (study.purpose.media_retention_days, study.purpose.result_retention_days) == (20, 30)
+
+
+def test_the_page_says_exactly_how_many_end_earlier(study: Study, person: Person) -> None:
+    key = study.key()
+    taken_in(study, key), taken_in(study, key)
+    old = taken_in(study, key).recording
+    Recording.objects.filter(pk=old.pk).update(
+        retain_until=old.created_at + timedelta(days=2),
+        media_retain_until=old.created_at + timedelta(days=2),
+    )
+    admin = study.administrator.sign_in()
+    address = reverse("operate_purpose_periods", args=[study.purpose.id])
+    assert (
+        address in admin.get(reverse("operate_purpose", args=[study.purpose.id])).content.decode()
+    )
+    assert admin.get(address).status_code == 200
+    assert admin.get(address + "?media_days=40&result_days=30").status_code == 422
+    page = admin.get(address + "?media_days=5&result_days=10")
+    assert "Exactly 2 recordings end earlier" in page.content.decode()
+    fields = {
+        field["name"]: field.get("value", "")
+        for field in BeautifulSoup(page.content, "html.parser").select("main form input[name]")
+    }
+    assert fields["number"] == "2"
+    wrong = admin.post(address, fields | {"name": "Other"})
+    assert wrong.status_code == 422
+    assert "Exactly 2 recordings end earlier" in wrong.content.decode()
+    taken_in(study, key)  # while the administrator reads
+    changed = admin.post(address, fields | {"name": study.purpose.name})
+    assert changed.status_code == 422
+    assert "Please look again" in changed.content.decode()
+    assert (
+        admin.post(address, fields | {"name": study.purpose.name, "number": "3"}).status_code == 302
+    )
+    study.purpose.refresh_from_db()
+    assert (study.purpose.media_retention_days, study.purpose.result_retention_days) == (5, 10)
+    assert study.officer.sign_in().get(address).status_code == 404
+
+
+def test_a_closed_purpose_ends_on_its_day(study: Study, person: Person) -> None:
+    refusing = consenting(study, "P-002")
+    row = analysed(study)
+    page = study.officer.sign_in().get(reverse("operate_purpose_close", args=[study.purpose.id]))
+    assert 'value="90"' in page.content.decode()
+    closed = close_purpose(study.officer.actor, study.purpose.id, keep_days=10)
+    assert closed.ends_at == closed.closed_at + timedelta(days=10)  # type: ignore[operator]
+    key = study.key()
+    assert api_get(key, "api_result", row.id, Access_Reason="study-analysis").status_code == 200
+    assert end_purposes() == 0
+    with in_days(10.01):
+        refused = api_get(key, "api_result", row.id, Access_Reason="study-analysis")
+        assert (refused.status_code, refused.json()["code"]) == (403, "retention-passed")
+        assert (end_purposes(), end_purposes()) == (2, 0)
+        drain()
+    for each in (person, refusing):
+        assert not living_keys(each.subject)
+    assert set(ConsentState.objects.values_list("status", flat=True)) == {"expired"}
+    assert set(ErasureRequest.objects.values_list("cause", flat=True)) == {"purpose-end"}
+    assert not sealed_files()
+
+
+def test_three_years_without_a_visit_end_everything() -> None:
+    study = open_study(consent_validity_days=5000, result_retention_days=4000)
+    gone, here = consenting(study, "P-001"), consenting(study, "P-002")
+    key = study.key()
+    analysed(study, key)
+    analysed(study, key, "P-002")
+    with in_days(1094):
+        assert give_up_unused() == 0
+        taken_in(study, study.key())  # what the study does is no visit
+        record_notice_shown(here.actor, here.subject, study.purpose.notices.get())
+    with in_days(1095.1):
+        assert (give_up_unused(), give_up_unused()) == (1, 0)
+        drain()
+    (request,) = ErasureRequest.objects.whole()
+    assert (request.subject_id, request.cause) == (gone.subject.id, "unused")
+    assert not living_keys(gone.subject)
+    assert living_keys(here.subject)
+    assert ConsentState.objects.get(subject=gone.subject).status == "expired"
+
+
+def test_a_sign_in_is_a_visit_and_whoever_never_came_is_given_up_too(study: Study) -> None:
+    person = consenting(study, "P-001")
+    invite(study, "P-002")
+    ConsentState.objects.update(valid_until=timezone.now() + timedelta(days=5000))
+    with in_days(500):
+        user = person.subject.user
+        assert user is not None
+        user.last_login = timezone.now()
+        user.save(update_fields=["last_login"])
+    with in_days(1096):
+        assert give_up_unused() == 1
+        drain()
+    (request,) = ErasureRequest.objects.whole()
+    assert request.subject_id != person.subject.id
+    assert request.key_ids, "the sealed reference went"
+
+
+def dates_passed() -> None:
+    """What the keeper finds after a downtime: every date is over."""
+    past = timezone.now() - timedelta(minutes=5)
+    Recording.objects.update(retain_until=past, media_retain_until=past)
+
+
+@pytest.mark.processes
+def test_the_keeper_killed_in_the_middle_of_erasures_catches_up(
+    study: Study, person: Person, tmp_path: Path
+) -> None:
+    key = study.key()
+    rows = [taken_in(study, key) for _number in range(12)]
+    assert len(living_keys(person.subject)) == 12
+    dates_passed()
+    with running(KEEPER, tmp_path / "first.log") as first:
+        wait_for(
+            lambda: ErasureRequest.objects.exclude(begun_at=None).exists(), what="the first erasure"
+        )
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    left = ErasureRequest.objects.filter(rows_removed_at=None).count()
+    assert left, "it was killed in the middle"
+    started = timezone.now()
+    with running(KEEPER, tmp_path / "second.log"):
+        wait_for(
+            lambda: ErasureRequest.objects.exclude(rows_removed_at=None).count() == len(rows),
+            what="the other erasures",
+        )
+        assert timezone.now() - started < timedelta(minutes=1)
+    integrate_once()
+    assert not living_keys(person.subject)
+    assert not sealed_files()
+    page = person.browser.get(reverse("erasures")).content.decode()
+    receipts = set(re.findall(r'href="([^"]+/receipt/)"', page))
+    assert len(receipts) == len(rows)
+    for address in receipts:
+        claims = person.browser.get(address).json()
+        assert claims["erasure"]["rows_removed_at"]
+        assert len(claims["erasure"]["data_key_ids"]) == 1
+        assert len(claims["entries"]) == 3
+
+
+def place(study: Study, **options: Any) -> None:
+    place_hold(
+        study.officer.actor,
+        study.officer.user,
+        study.purpose,
+        reason=HoldReason.COMPLAINT,
+        ends_at=timezone.now() + timedelta(days=200),
+        **options,
+    )
+
+
+def test_the_forecast_counts_what_falls_due(study: Study, person: Person) -> None:
+    key = study.key()
+    taken_in(study, key)
+    (due,) = forecast(type(study.purpose).objects.all())
+    assert (due.recordings, due.photographs, due.consents) == ([0, 1, 1], [0, 1, 1], [0, 0, 0])
+    browser = study.officer.sign_in()
+    first = queries_of(browser, reverse("operate_retention"))
+    taken_in(study, key)
+    assert queries_of(browser, reverse("operate_retention")) == first
+    close_purpose(study.officer.actor, study.purpose.id, keep_days=5)
+    (due,) = forecast(type(study.purpose).objects.all())
+    assert (due.recordings, due.photographs, due.consents) == ([2, 2, 2], [2, 2, 2], [1, 1, 1])
+    with in_days(6):
+        (due,) = forecast(type(study.purpose).objects.all())
+        assert due.overdue == 5, "two recordings, their photographs, one consent"
+        place(study)
+        end_purposes()
+        (due,) = forecast(type(study.purpose).objects.all())
+        assert (due.overdue, due.held, due.holds, due.under_way) == (0, 1, 1, 0)
+        output = StringIO()
+        call_command("retention", stdout=output)
+    said = output.getvalue()
+    assert "held 1 by 1 holds" in said
+    assert str(person.subject.id) not in said
+
+
+def test_duty_21_the_policy_is_public(study: Study) -> None:
+    page = Client().get(reverse("retention_policy"))
+    assert page.status_code == 200
+    said = BeautifulSoup(page.content, "html.parser").get_text(" ", strip=True)
+    for words in ("Story study", "20 days", "30 days", "three years", "end of the study", "15(a)"):
+        assert words in said
+    assert reverse("retention_policy") in Client().get(reverse("front")).content.decode()
