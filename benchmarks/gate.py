@@ -48,7 +48,7 @@ def fill(purpose_id: UUID, event_id: UUID, number: int) -> None:
     select = f"SELECT {new}, {now} {source}"
     whole = f"{insert} {numbers} {select}" if vendor == "sqlite" else f"{numbers} {insert} {select}"
     states = (
-        "INSERT INTO consent_consentstate (id, subject_id, purpose_id, status, version, sequence, "
+        "INSERT INTO consent_consentstate (id, subject_id, purpose_id, status, version, sequence, "  # noqa: S608  # ids of our own
         "categories, event_id, valid_until, changed_at) "
         f"SELECT {new}, s.id, {purpose}, 'given', 1, 1, {json}, {event}, {later}, {now} "
         "FROM consent_datasubject s WHERE NOT EXISTS "
