@@ -61,6 +61,7 @@ class Action(StrEnum):
     ERASURE_KEYS_DESTROYED = "erasure:keys-destroyed"
     ERASURE_COMPLETE = "erasure:complete"
     ERASURE_FINAL = "erasure:final"
+    TAGS_DESTROY = "tags:destroy"
     RETENTION_EXPIRE = "retention:expire"
     LOG_READ = "log:read"
     LOG_START = "log:start"

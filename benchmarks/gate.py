@@ -33,7 +33,7 @@ def fill(purpose_id: UUID, event_id: UUID, number: int) -> None:
     there = "(SELECT count(*) FROM consent_datasubject)"
     if vendor == "sqlite":
         numbers = (
-            "WITH RECURSIVE n(i) AS "  # noqa: S608  # numbers and ids of our own
+            "WITH RECURSIVE n(i) AS "  # numbers and ids of our own
             f"(SELECT {there} + 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number})"
         )
         new, source, now = "lower(hex(randomblob(16)))", "FROM n", "datetime('now')"

@@ -48,6 +48,7 @@ ACTIONS: dict[str, Text] = {
     Action.DISPUTE_HANDLE: _("The study's staff answered your dispute"),
     Action.ANALYSIS_REFUSE: _("An analysis was stopped"),
     Action.ANALYSIS_FAIL: _("An analysis did not succeed"),
+    Action.TAGS_DESTROY: _("What linked these entries to you was destroyed"),
     Action.HOLD_PLACE: _("A legal hold was placed on your data"),
     Action.HOLD_LIFT: _("The legal hold on your data was lifted"),
     Action.HOLD_END: _("The legal hold on your data ended"),
@@ -116,7 +117,10 @@ class Access:
 
 def tags_of(subject: DataSubject) -> dict[bytes, Purpose | None]:
     """The person's tag in each purpose that ever asked them, and in their account."""
-    purposes = Purpose.objects.filter(consent_states__subject=subject)
+    # Where the key of the tags is destroyed, no entry is anybody's any more.
+    purposes = Purpose.objects.filter(
+        consent_states__subject=subject, consent_states__tags_ended_at=None
+    )
     tags: dict[bytes, Purpose | None] = {
         tagger(subject.id, purpose.id).subject(): purpose for purpose in purposes
     }

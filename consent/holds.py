@@ -161,7 +161,7 @@ def hold_words(hold: LegalHold | None) -> str:
     if hold is None:
         return ""
     return _(
-        "The data protection officer ordered it: %(reason)s. Until %(until)s nothing of yours is "
+        "The data protection officer ordered it: “%(reason)s”. Until %(until)s nothing of yours is "
         "destroyed, unless the order is lifted earlier. When it ends, what is due is erased by itself."
     ) % {"reason": hold.get_reason_display(), "until": day(hold.ends_at)}
 

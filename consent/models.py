@@ -486,7 +486,11 @@ class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
 
 
 class ConsentState(models.Model):
-    """What is so now for one subject and one purpose; rebuildable from the events."""
+    """What is so now for one subject and one purpose; rebuildable from the events.
+
+    From ``tags_ended_at`` on nothing is written about this person in this purpose any more, because the
+    key of their tags is destroyed (``consent.last_entries``).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # Found by the unique constraint, which begins with it: an index of its own would only be in the way.
@@ -503,6 +507,8 @@ class ConsentState(models.Model):
     valid_until = models.DateTimeField(null=True)
     restricted_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField()
+    tags_ended_at = models.DateTimeField(null=True)
+    tags_destroyed_at = models.DateTimeField(null=True)
 
     objects = ConsentStateQuerySet.as_manager()
 
@@ -633,6 +639,7 @@ class ErasureRequest(models.Model):
     key_ids = models.JSONField(default=list)
     rows_removed_at = models.DateTimeField(null=True)
     final_at = models.DateTimeField(null=True)
+    receipt_taken_at = models.DateTimeField(null=True)
     entry_ids = models.JSONField(default=list)
 
     objects = ErasureQuerySet.as_manager()

@@ -90,7 +90,9 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
         "invitation": invitation,
         "hold": hold_over(state.subject_id, state.purpose_id),
         "has_address": Contact.objects.filter(subject=state.subject).exists(),
-        "may_be_asked": state.status in MAY_BE_ASKED and state.purpose.state == PurposeState.OPEN,
+        "may_be_asked": state.status in MAY_BE_ASKED
+        and state.purpose.state == PurposeState.OPEN
+        and state.tags_ended_at is None,
     }
     return render(request, "operators/person.html", context, status=status)
 

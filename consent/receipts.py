@@ -14,13 +14,18 @@ from audit_log.models import LogEntry
 from audit_log.receipts import receipt_document
 from consent.holds import holds_that_postponed
 from consent.models import ConsentEvent, ErasureRequest, LegalHold
+from vault.errors import KeyDestroyed
 from vault.tags import tagger
 
 
 def consent_receipt(event: ConsentEvent) -> dict[str, Any]:
     """A consent event as a document of its own, with the log entry that belongs to it."""
-    tags = tagger(event.subject_id, event.purpose_id)
-    entries = LogEntry.objects.provable().filter(consent_tag=tags.consent_record(event.id))
+    try:
+        tags = tagger(event.subject_id, event.purpose_id)
+    except KeyDestroyed:
+        entries = LogEntry.objects.none()  # nothing links the log to this person any more
+    else:
+        entries = LogEntry.objects.provable().filter(consent_tag=tags.consent_record(event.id))
     purpose, notice = event.purpose, event.notice
     document = receipt_document([entry.entry_id for entry in entries.order_by("index")[:4]])
     return document | {

@@ -70,6 +70,20 @@ def ensure_state(subject: DataSubject, purpose: Purpose) -> None:
     )
 
 
+def require_not_ended(state: ConsentState | None) -> None:
+    """Raise InvalidChoice when everything of this person in this purpose was erased for good.
+
+    Then the key of their tags is gone too, so that nothing more could be written about them.
+    """
+    if state is not None and state.tags_ended_at is not None:
+        raise InvalidChoice(
+            _(
+                "This person's part in this study has ended: everything was erased, also what links "
+                "the access log to them. It cannot be taken up again."
+            )
+        )
+
+
 def write_event(
     state: ConsentState,
     kind: EventKind,
@@ -84,8 +98,10 @@ def write_event(
 ) -> ConsentEvent:
     """Add one event after the locked state's last and move the sequence on.
 
-    ``language`` is that of the notice's page, which differs from language to language in its hash.
+    ``language`` is that of the notice's page, which differs from language to language in its hash. Raises
+    InvalidChoice when the person's part in the purpose has ended for good.
     """
+    require_not_ended(state)
     page = page_in(notice, language) if notice else None
     state.sequence += 1
     event = ConsentEvent.objects.create(
@@ -120,7 +136,11 @@ def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) 
 
 
 def record_request(actor: Actor, subject: DataSubject, purpose: Purpose, method: str) -> None:
-    """Write down that this person was asked; a given consent stays as it is."""
+    """Write down that this person was asked; a given consent stays as it is.
+
+    Raises InvalidChoice when their part in the purpose has ended for good.
+    """
+    require_not_ended(ConsentState.objects.filter(subject=subject, purpose=purpose).first())
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
         ensure_state(subject, purpose)

@@ -15,7 +15,7 @@ from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from consent.enforcement import AccountUse, require_account_use
 from consent.errors import InvalidReference, ReferenceTaken, UnknownSubject
-from consent.models import Contact, DataSubject, Purpose, SubjectReference
+from consent.models import ConsentState, Contact, DataSubject, Purpose, SubjectReference
 from vault.index import index
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import seal, unseal
@@ -84,6 +84,14 @@ def register_subject(
     """
     known = find_by_email(email) if email else None
     subject = known or DataSubject(id=uuid7())
+    ended = ConsentState.objects.filter(
+        subject=subject, purpose=purpose, tags_ended_at__isnull=False
+    )
+    if ended.exists():
+        raise ReferenceTaken(
+            "This person's part in this purpose has ended and everything was erased for good. Invite "
+            "them without this address, and they begin as somebody new."
+        )
     tags = tagger(subject.id, purpose.id)
     rows: list[Contact | SubjectReference] = [sealed_reference(subject, purpose, reference.strip())]
     if email and known is None:

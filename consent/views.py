@@ -23,6 +23,7 @@ from consent.erasure_words import what_is_erased
 from consent.errors import ConsentError
 from consent.history import access_history, find_own_entry
 from consent.holds import hold_over, hold_words
+from consent.last_entries import record_receipt_taken
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -54,10 +55,10 @@ def own_subject(request: HttpRequest) -> DataSubject:
 
 
 def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
-    """The signed-in person's state in a purpose that has asked them; 404 otherwise."""
+    """The signed-in person's state in a purpose that has asked them and not ended; 404 otherwise."""
     state = (
         ConsentState.objects.select_related("purpose", "notice", "event")
-        .filter(subject=own_subject(request), purpose_id=purpose_id)
+        .filter(subject=own_subject(request), purpose_id=purpose_id, tags_ended_at=None)
         .first()
     )
     if state is None:
@@ -208,7 +209,10 @@ def download(document: dict[str, Any], name: str) -> JsonResponse:
 @require_GET
 def erasure_receipt_file(request: HttpRequest, erasure_id: UUID) -> HttpResponse:
     """The erasure receipt with its proofs."""
-    return download(erasure_receipt(own_erasure(request, erasure_id)), "erasure-receipt.json")
+    found = own_erasure(request, erasure_id)
+    document = erasure_receipt(found)
+    record_receipt_taken(found)
+    return download(document, "erasure-receipt.json")
 
 
 @require_permission("consent.view_own_consents")

@@ -59,6 +59,8 @@ def photographs_kept(purpose: Purpose) -> str:
 
 def consent_word(state: ConsentState) -> str:
     """The state of a consent in the person's own words."""
+    if state.tags_ended_at is not None:
+        return _("Over for good")
     if state.status == ConsentStatus.GIVEN and state.restricted_at is not None:
         return _("You paused it")
     return str(OWN_WORDS.get(ConsentStatus(state.status), state.get_status_display()))
@@ -84,7 +86,7 @@ def consent_card(
     keeps = results_kept(purpose) + " " + photographs_kept(purpose)
     ask = state.status in {ConsentStatus.REQUESTED, ConsentStatus.REFUSED}
     renew = state.status in {ConsentStatus.EXPIRED, ConsentStatus.WITHDRAWN}
-    is_open = purpose.state == PurposeState.OPEN
+    is_open = purpose.state == PurposeState.OPEN and state.tags_ended_at is None
     return {
         "purpose": purpose,
         "state": "waiting" if live and state.restricted_at else state.status,

@@ -22,6 +22,7 @@ from audit_log.clock import Watch
 from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
 from consent.holds import end_holds
+from consent.last_entries import end_tags
 from consent.messages import deliver_waiting
 from consent.renewals import ask_for_renewals
 from consent.retention import end_purposes, expire_consents
@@ -116,6 +117,7 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("people asked for renewal", 20, ask_for_renewals),
         Chore("erasures taken up", 1, drain),
         Chore("erasures final", 15, record_final),
+        Chore("tag keys destroyed", 60, end_tags, by_date=True),
         Chore("unfinished uploads cleared", 60, sweep_orphans),
         Chore("messages delivered", 5, deliver_waiting),
         Chore("key epochs rotated", 60, rotate_if_due, by_date=True),

@@ -1,0 +1,111 @@
+"""The last entry about somebody in a purpose, after which their tags link to no one.
+
+The key of a person's tags outlives their data keys, so that erasure entries can be written and the person
+can find and check them. When the last erasure is final and its receipt was taken, or was offered for
+``OFFERED_FOR`` without anything new, one last entry is written and the key is destroyed. With it goes the
+keyed index of the study's reference, which is of no more use. The main database comes first and the
+keystore after it: every step can be killed and repeated.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from accounts.actors import SYSTEM_KEEPER
+from audit_log.actions import Action, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    ConsentStatus,
+    ErasureRequest,
+    SubjectReference,
+)
+from consent.records import lock_state
+from vault.tags import destroy_tag_key, tagger
+
+OFFERED_FOR = timedelta(days=30)
+"""How long a final receipt waits on the person's page before what it rests on is destroyed."""
+BATCH = 200
+
+
+def record_receipt_taken(request: ErasureRequest) -> None:
+    """Note that the person has the receipt of a final erasure; of an unfinished one it says nothing yet."""
+    ErasureRequest.objects.filter(pk=request.pk, receipt_taken_at=None).exclude(
+        final_at=None
+    ).update(receipt_taken_at=timezone.now())
+
+
+def ended_states(now: datetime) -> QuerySet[ConsentState]:
+    """Where everything is final, the receipt was offered, and nobody has begun anew."""
+    same = {"subject_id": OuterRef("subject_id"), "purpose_id": OuterRef("purpose_id")}
+    erasures = ErasureRequest.objects.filter(**same)
+    last = erasures.whole().order_by("-requested_at")
+    events = ConsentEvent.objects.filter(**same).order_by("-sequence")
+    offered = now - OFFERED_FOR
+    begun_anew = ConsentState.objects.not_given_up()
+    return (
+        ConsentState.objects.filter(tags_ended_at=None)
+        .exclude(status=ConsentStatus.GIVEN)
+        .exclude(pk__in=begun_anew.values("pk"))
+        .exclude(Exists(erasures.filter(final_at=None)))
+        .annotate(
+            final=Subquery(last.values("final_at")[:1]),
+            taken=Subquery(last.values("receipt_taken_at")[:1]),
+            last_event=Subquery(events.values("at")[:1]),
+        )
+        .filter(
+            Q(final__lte=offered, last_event__lte=offered)
+            | Q(taken__gte=F("final"), taken__gt=F("last_event"))
+        )
+    )
+
+
+def end_tags() -> int:
+    """Write the last entries and destroy the tag keys that are of no more use. Keeper only."""
+    due = ended_states(timezone.now()).values_list("subject_id", "purpose_id")
+    for subject_id, purpose_id in list(due[:BATCH]):
+        write_last_entry(subject_id, purpose_id)
+    half_done = ConsentState.objects.filter(tags_destroyed_at=None).exclude(tags_ended_at=None)
+    rows = list(half_done[:BATCH])
+    for state in rows:
+        SubjectReference.objects.filter(
+            subject_id=state.subject_id, purpose_id=state.purpose_id
+        ).delete()
+        destroy_tag_key(state.subject_id, state.purpose_id)
+        ConsentState.objects.filter(pk=state.pk).update(tags_destroyed_at=timezone.now())
+    return len(rows)
+
+
+def write_last_entry(subject_id: UUID, purpose_id: UUID) -> None:
+    """Write the entry after which nothing is written about this person in this purpose any more.
+
+    Asked once more under the lock: whoever began anew meanwhile keeps their tags.
+    """
+    tags = tagger(subject_id, purpose_id)
+    with transaction.atomic():
+        state = lock_state(subject_id, purpose_id)
+        if not ended_states(timezone.now()).filter(pk=state.pk).exists():
+            return
+        state.tags_ended_at = timezone.now()
+        state.version += 1
+        state.save(update_fields=["tags_ended_at", "version"])
+        appended = append(
+            Draft(
+                action=Action.TAGS_DESTROY,
+                actor=SYSTEM_KEEPER.log_name(),
+                reason=ReasonCode.SCHEDULE,
+                purpose_id=purpose_id,
+                subject_tag=tags.subject(),
+            )
+        )
+        last = ErasureRequest.objects.whole().filter(subject_id=subject_id, purpose_id=purpose_id)
+        request = last.latest("requested_at")
+        request.entry_ids = [*request.entry_ids, str(appended.entry_id)]
+        request.save(update_fields=["entry_ids"])
