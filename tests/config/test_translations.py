@@ -31,6 +31,7 @@ FOLDER = Path(settings.BASE_DIR) / "locale" / "zh_Hans" / "LC_MESSAGES"
 TEMPLATES = [
     "base.html",
     "front.html",
+    "retention.html",
     "error*.html",
     "[45]??.html",
     "consent/**/*.html",
@@ -47,7 +48,9 @@ MODULES = [
     "accounts/adapters.py",
     "accounts/attempts.py",
     "consent/errors.py",
+    "consent/erasure_words.py",
     "consent/history.py",
+    "consent/holds.py",
     "consent/invitations.py",
     "consent/messages.py",
     "consent/models.py",
@@ -243,7 +246,7 @@ def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
 @pytest.mark.usefixtures("fresh_db")
 def test_public_pages_follow_the_browser_and_the_switch() -> None:
     browser = Client()
-    for name in ["front", "subject_sign_in"]:
+    for name in ["front", "subject_sign_in", "retention_policy"]:
         assert_chinese(browser, reverse(name))
     browser.post(reverse("set_language"), {"language": "en", "next": "/"})
     page = browser.get(reverse("front"), headers={"Accept-Language": "zh-hans"})
