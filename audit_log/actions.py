@@ -61,6 +61,7 @@ class Action(StrEnum):
     ERASURE_KEYS_DESTROYED = "erasure:keys-destroyed"
     ERASURE_COMPLETE = "erasure:complete"
     ERASURE_FINAL = "erasure:final"
+    ACCOUNT_CLOSE = "account:close"
     TAGS_DESTROY = "tags:destroy"
     RETENTION_EXPIRE = "retention:expire"
     LOG_READ = "log:read"
@@ -111,6 +112,7 @@ class ReasonCode(StrEnum):
     MEDIA_NOT_KEPT = "media-not-kept"
     PURPOSE_END = "purpose-end"
     UNUSED = "unused"
+    ACCOUNT_CLOSED = "account-closed"
     SCHEDULE = "schedule"
     # reasons of a refusal
     NO_CONSENT = "no-consent"

@@ -248,6 +248,9 @@ class AccountPermit:
             return
         if not DataSubject.objects.using("default").filter(pk=self.subject_id).exists():
             raise ConsentRefused(ReasonCode.NO_CONSENT, "This data subject does not exist.")
+        closed = DataSubject.objects.using("default").exclude(closed_at=None)
+        if closed.filter(pk=self.subject_id).exists():
+            raise ConsentRefused(ReasonCode.ACCOUNT_CLOSED)
         if self.use is AccountUse.SHOW_IDENTITY and not self.purpose_is_open():
             raise ConsentRefused(ReasonCode.PURPOSE_NOT_OPEN)
 

@@ -23,7 +23,7 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.holds import lock_holds
-from consent.models import ErasureCause, ErasureRequest
+from consent.models import Contact, ErasureCause, ErasureRequest, OutboxMessage, SignInCode
 from vault.keyring import data_key_ids, destroy_data_keys, final_destruction
 from vault.tags import Tagger, tagger
 
@@ -35,13 +35,14 @@ REASONS = {
     ErasureCause.NARROWED: ReasonCode.WITHDRAWAL,
     ErasureCause.PURPOSE_END: ReasonCode.PURPOSE_END,
     ErasureCause.UNUSED: ReasonCode.UNUSED,
+    ErasureCause.ACCOUNT: ReasonCode.ACCOUNT_CLOSED,
 }
 
 
 def request_erasure(
     *,
     subject_id: UUID,
-    purpose_id: UUID,
+    purpose_id: UUID | None,
     cause: ErasureCause,
     actor_name: str,
     reason: ReasonCode,
@@ -51,8 +52,9 @@ def request_erasure(
 ) -> ErasureRequest:
     """File an erasure with its log entry, in the caller's transaction.
 
-    Without a recording everything of this subject and purpose goes; with one, that recording; with a
-    category, only that part of it, or of them all.
+    Without a purpose the account's contact data and messages go. Without a recording everything of this
+    subject and purpose goes; with one, that recording; with a category, only that part of it, or of them
+    all.
     """
     request = ErasureRequest.objects.create(
         subject_id=subject_id,
@@ -120,7 +122,7 @@ def begin(request: ErasureRequest) -> bool:
     """Mark that destroying begins, which no later hold stops. False while a legal hold postpones it."""
     if request.begun_at is None:
         with transaction.atomic():
-            lock_holds(request.purpose_id)
+            lock_holds(request.subject_id, request.purpose_id)
             if ErasureRequest.objects.held().filter(pk=request.pk).exists():
                 return False
             ErasureRequest.objects.filter(pk=request.pk, begun_at=None).update(
@@ -146,6 +148,13 @@ def destroy_keys(request: ErasureRequest) -> bool:
     destroy_data_keys(alive)
     write_step(request, Action.ERASURE_KEYS_DESTROYED, {"keys_destroyed_at": timezone.now()})
     return True
+
+
+def remove_contact(request: ErasureRequest) -> None:
+    """Remove the rows of an account: contact data, messages, a code on its way."""
+    if request.purpose_id is None:
+        for model in (Contact, OutboxMessage, SignInCode):
+            model._default_manager.filter(subject_id=request.subject_id).delete()
 
 
 def rows_removed(request: ErasureRequest) -> None:

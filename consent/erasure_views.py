@@ -24,16 +24,18 @@ class OwnErasure:
     held: bool
 
 
+def with_words(rows: list[ErasureRequest]) -> list[OwnErasure]:
+    """These erasures, each in words and with whether a legal hold postpones it; one query."""
+    waiting = ErasureRequest.objects.held().filter(pk__in=[row.pk for row in rows])
+    held = set(waiting.values_list("pk", flat=True))
+    return [OwnErasure(row, what_is_erased(row), row.pk in held) for row in rows]
+
+
 @require_permission("consent.view_own_consents")
 @require_GET
 def erasures(request: HttpRequest) -> HttpResponse:
     """Every erasure of something of mine, newest first."""
     rows = ErasureRequest.objects.filter(subject=own_subject(request)).select_related("purpose")
     page = page_of(request, rows)
-    held = set(
-        ErasureRequest.objects.held()
-        .filter(pk__in=[row.pk for row in page.rows])
-        .values_list("pk", flat=True)
-    )
-    lines = [OwnErasure(row, what_is_erased(row), row.pk in held) for row in page.rows]
-    return render(request, "consent/erasures.html", {"page": page, "lines": lines})
+    context = {"page": page, "lines": with_words(page.rows)}
+    return render(request, "consent/erasures.html", context)

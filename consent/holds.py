@@ -30,6 +30,7 @@ from consent.models import (
     ErasureRequest,
     HoldReason,
     LegalHold,
+    LegalHoldQuerySet,
     Purpose,
     PurposeState,
 )
@@ -39,9 +40,17 @@ AT_MOST = timedelta(days=366)
 """How far ahead a hold may end. Who needs it longer places another, and thinks again."""
 
 
-def lock_holds(purpose_id: UUID) -> None:
-    """Let either a hold be placed or an erasure begin, one after the other; in a transaction only."""
-    rows = Purpose.objects.select_for_update(no_key=True).filter(pk=purpose_id)
+def lock_holds(subject_id: UUID | None, purpose_id: UUID | None) -> None:
+    """Let either a hold be placed or an erasure begin, one after the other; in a transaction only.
+
+    The erasure of an account (no purpose) is stopped by a hold in any purpose of the person's.
+    """
+    rows = Purpose.objects.select_for_update(no_key=True).order_by("pk")
+    if purpose_id is None:
+        asked = ConsentState.objects.filter(subject_id=subject_id)
+        rows = rows.filter(pk__in=asked.values("purpose_id"))
+    else:
+        rows = rows.filter(pk=purpose_id)
     list(rows.values_list("pk"))
 
 
@@ -113,7 +122,7 @@ def place_hold(
     )
     tags = tags_of(hold)
     with transaction.atomic():
-        lock_holds(purpose.id)
+        lock_holds(subject_id, purpose.id)
         hold.save(force_insert=True)
         write_entry(hold, Action.HOLD_PLACE, actor, tags)
     return hold
@@ -150,10 +159,18 @@ def end_holds() -> int:
     return ended
 
 
-def hold_over(subject_id: UUID, purpose_id: UUID) -> LegalHold | None:
-    """The standing hold over this person in this purpose that ends last, if there is one."""
-    covering = LegalHold.objects.standing().covering(subject_id, purpose_id)
-    return covering.order_by("-ends_at").first()
+def holds_over(subject_id: UUID, purpose_id: UUID | None) -> LegalHoldQuerySet:
+    """The holds, over or not, that cover this person in this purpose; without one, in any of theirs."""
+    if purpose_id is not None:
+        return LegalHold.objects.covering(subject_id, purpose_id)
+    asked = ConsentState.objects.filter(subject_id=subject_id).values("purpose_id")
+    everybody = Q(subject_id=None, purpose_id__in=asked)
+    return LegalHold.objects.filter(everybody | Q(subject_id=subject_id))
+
+
+def hold_over(subject_id: UUID, purpose_id: UUID | None) -> LegalHold | None:
+    """The standing one of ``holds_over`` that ends last, if there is one."""
+    return holds_over(subject_id, purpose_id).standing().order_by("-ends_at").first()
 
 
 def hold_words(hold: LegalHold | None) -> str:
@@ -174,6 +191,6 @@ def day(at: datetime) -> str:
 def holds_that_postponed(request: ErasureRequest) -> list[LegalHold]:
     """Every hold under which this erasure waited, oldest first."""
     begun = request.begun_at or timezone.now()
-    covering = LegalHold.objects.covering(request.subject_id, request.purpose_id)
+    covering = holds_over(request.subject_id, request.purpose_id)
     during = Q(over_at=None) | Q(over_at__gt=request.requested_at)
     return list(covering.filter(during, placed_at__lt=begun).order_by("placed_at"))

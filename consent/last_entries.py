@@ -24,6 +24,7 @@ from consent.models import (
     ConsentEvent,
     ConsentState,
     ConsentStatus,
+    DataSubject,
     ErasureRequest,
     SubjectReference,
 )
@@ -72,6 +73,11 @@ def end_tags() -> int:
     due = ended_states(timezone.now()).values_list("subject_id", "purpose_id")
     for subject_id, purpose_id in list(due[:BATCH]):
         write_last_entry(subject_id, purpose_id)
+    return destroy_ended_tags() + end_account_tags()
+
+
+def destroy_ended_tags() -> int:
+    """Destroy the tag keys after whose last entry nothing more is written; safe to repeat."""
     half_done = ConsentState.objects.filter(tags_destroyed_at=None).exclude(tags_ended_at=None)
     rows = list(half_done[:BATCH])
     for state in rows:
@@ -109,3 +115,42 @@ def write_last_entry(subject_id: UUID, purpose_id: UUID) -> None:
         request = last.latest("requested_at")
         request.entry_ids = [*request.entry_ids, str(appended.entry_id)]
         request.save(update_fields=["entry_ids"])
+
+
+def ended_accounts(now: datetime) -> QuerySet[DataSubject]:
+    """Closed accounts of which everything is final, with the receipt taken or offered long enough."""
+    erasures = ErasureRequest.objects.filter(subject_id=OuterRef("pk"))
+    of_account = erasures.of_account().order_by("-requested_at")
+    return (
+        DataSubject.objects.exclude(closed_at=None)
+        .filter(tags_ended_at=None)
+        .exclude(Exists(erasures.filter(final_at=None)))
+        .annotate(
+            final=Subquery(of_account.values("final_at")[:1]),
+            taken=Subquery(of_account.values("receipt_taken_at")[:1]),
+        )
+        .filter(Q(final__lte=now - OFFERED_FOR) | Q(taken__gte=F("final")))
+    )
+
+
+def end_account_tags() -> int:
+    """The same for the tags of closed accounts, by which sign-ins and messages were written down."""
+    for subject in list(ended_accounts(timezone.now())[:BATCH]):
+        tags = tagger(subject.id, None)
+        with transaction.atomic():
+            mine = DataSubject.objects.filter(pk=subject.pk, tags_ended_at=None)
+            if mine.update(tags_ended_at=timezone.now()):
+                append(
+                    Draft(
+                        action=Action.TAGS_DESTROY,
+                        actor=SYSTEM_KEEPER.log_name(),
+                        reason=ReasonCode.SCHEDULE,
+                        subject_tag=tags.subject(),
+                    )
+                )
+    half_done = DataSubject.objects.filter(tags_destroyed_at=None).exclude(tags_ended_at=None)
+    rows = list(half_done[:BATCH])
+    for subject in rows:
+        destroy_tag_key(subject.id, None)
+        DataSubject.objects.filter(pk=subject.pk).update(tags_destroyed_at=timezone.now())
+    return len(rows)

@@ -182,7 +182,9 @@ def deliver_waiting() -> int:
     if not settings.EMAIL_URL:
         return 0
     sent = 0
-    waiting = OutboxMessage.objects.filter(sent_at=None, attempts__lt=ATTEMPTS)
+    waiting = OutboxMessage.objects.filter(
+        sent_at=None, attempts__lt=ATTEMPTS, subject__closed_at=None
+    )
     for message in waiting.order_by("created_at")[:50]:
         OutboxMessage.objects.filter(pk=message.pk).update(attempts=F("attempts") + 1)
         address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)

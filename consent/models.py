@@ -351,13 +351,21 @@ class Notice(models.Model):
 
 
 class DataSubject(models.Model):
-    """A person whose face may be recorded. The row itself says nothing about who they are."""
+    """A person whose face may be recorded. The row itself says nothing about who they are.
+
+    Of a closed account nothing else is left: ``receipts_sha256`` is the hash of the link under which the
+    receipts of its erasures can be had for a while, ``tags_ended_at`` when the last entry was written.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="data_subject"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
+    receipts_sha256 = models.BinaryField(max_length=32, null=True, unique=True)
+    tags_ended_at = models.DateTimeField(null=True)
+    tags_destroyed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return str(self.id)
@@ -594,6 +602,7 @@ class ErasureCause(models.TextChoices):
     NARROWED = "narrowed", _("A data category is no longer consented to")
     PURPOSE_END = "purpose-end", _("The study has ended")
     UNUSED = "unused", _("Three years without a visit")
+    ACCOUNT = "account-closed", _("The account is closed")
 
 
 class ErasureQuerySet(models.QuerySet["ErasureRequest"]):
@@ -601,35 +610,44 @@ class ErasureQuerySet(models.QuerySet["ErasureRequest"]):
 
     def whole(self) -> Self:
         """Those of everything that a person has in a purpose."""
-        return self.filter(recording_id=None, category="")
+        return self.filter(recording_id=None, category="", purpose__isnull=False)
+
+    def of_account(self) -> Self:
+        """Those of contact data and messages."""
+        return self.filter(purpose=None)
 
     def held(self) -> Self:
         """Those that a legal hold keeps from beginning."""
-        return self.filter(models.Exists(holds_over_each()), begun_at=None)
+        return self.filter(is_held(), begun_at=None)
 
     def waiting(self) -> Self:
         """Those that can go on now: not done, and begun or not held."""
-        free = ~models.Exists(holds_over_each())
-        return self.filter(free | models.Q(begun_at__isnull=False), rows_removed_at=None)
+        return self.filter(~is_held() | models.Q(begun_at__isnull=False), rows_removed_at=None)
 
 
-def holds_over_each() -> LegalHoldQuerySet:
-    """The standing holds over the erasure of an outer query."""
-    covering = LegalHold.objects.covering(
-        models.OuterRef("subject_id"), models.OuterRef("purpose_id")
-    )
-    return covering.standing()
+def is_held() -> models.Q:
+    """Whether a standing hold covers an erasure.
+
+    An account's erasure waits for those of every purpose of the person's: without an address it could not
+    be said whose the evidence is.
+    """
+    subject, standing = models.OuterRef("subject_id"), LegalHold.objects.standing()
+    here = standing.covering(subject, models.OuterRef("purpose_id"))
+    everybody = models.Q(subject_id=None, purpose__consent_states__subject_id=subject)
+    anywhere = standing.filter(everybody | models.Q(subject_id=subject))
+    return models.Q(models.Exists(here)) | models.Q(models.Exists(anywhere), purpose=None)
 
 
 class ErasureRequest(models.Model):
     """An erasure on its way: keys first, then blobs and rows, then the epoch that wrapped the keys.
 
-    From ``begun_at`` on no legal hold stops it any more: half destroyed is no evidence.
+    Without a purpose it is the account's: contact data and messages. From ``begun_at`` on no legal hold
+    stops it any more: half destroyed is no evidence.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="erasures")
-    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="erasures")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, null=True, related_name="erasures")
     cause = models.CharField(max_length=14, choices=ErasureCause)
     recording_id = models.UUIDField(null=True)
     category = models.CharField(max_length=20, blank=True)

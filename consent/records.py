@@ -141,6 +141,8 @@ def record_request(actor: Actor, subject: DataSubject, purpose: Purpose, method:
     Raises InvalidChoice when their part in the purpose has ended for good.
     """
     require_not_ended(ConsentState.objects.filter(subject=subject, purpose=purpose).first())
+    if DataSubject.objects.filter(pk=subject.pk).exclude(closed_at=None).exists():
+        raise InvalidChoice(_("This person has closed their account."))
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
         ensure_state(subject, purpose)

@@ -84,6 +84,11 @@ def register_subject(
     """
     known = find_by_email(email) if email else None
     subject = known or DataSubject(id=uuid7())
+    if subject.closed_at is not None:
+        raise ReferenceTaken(
+            "Whoever had this address has closed their account, and it is still being erased. Invite "
+            "them without it, or later."
+        )
     ended = ConsentState.objects.filter(
         subject=subject, purpose=purpose, tags_ended_at__isnull=False
     )

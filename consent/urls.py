@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consent import erasure_views, narrowing_views, notice_views, sign_in_views, views
+from consent import (
+    closing_views,
+    erasure_views,
+    narrowing_views,
+    notice_views,
+    sign_in_views,
+    views,
+)
 
 urlpatterns = [
     path("invitation/<str:token>/", sign_in_views.invitation, name="invitation"),
@@ -20,6 +27,13 @@ urlpatterns = [
     path("erasures/", erasure_views.erasures, name="erasures"),
     path("erasures/<uuid:erasure_id>/", views.erasure, name="erasure"),
     path("erasures/<uuid:erasure_id>/receipt/", views.erasure_receipt_file, name="erasure_receipt"),
+    path("close/", closing_views.close, name="close_account"),
+    path("closed/<str:token>/", closing_views.closed, name="closed_account"),
+    path(
+        "closed/<str:token>/<uuid:erasure_id>/",
+        closing_views.closed_receipt,
+        name="closed_account_receipt",
+    ),
     path("access/", views.access, name="access_history"),
     path("access/<uuid:entry_id>/proof/", views.access_proof, name="entry_proof"),
     path("verify_access_log.py", views.verifier, name="verifier"),

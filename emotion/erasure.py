@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from consent.erasure import destroy_keys, rows_removed
+from consent.erasure import destroy_keys, remove_contact, rows_removed
 from consent.models import DataCategory, ErasureRequest
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
 from emotion.sealed_media import remove_media
@@ -15,9 +15,8 @@ def drain_one(request: ErasureRequest) -> None:
     """Bring one erasure as far as it goes now: keys, blobs, rows, entry; under a legal hold, nowhere."""
     if not destroy_keys(request) or request.rows_removed_at is not None:
         return
-    recordings = Recording.objects.filter(
-        subject_id=request.subject_id, purpose_id=request.purpose_id
-    )
+    remove_contact(request)
+    recordings = Recording.objects.filter(subject_id=request.subject_id, purpose=request.purpose)
     if request.recording_id is not None:
         recordings = recordings.filter(pk=request.recording_id)
     for recording in recordings:

@@ -1,0 +1,185 @@
+"""Closing an account: everything withdrawn, every name erased, nobody can sign in, receipts remain."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from bs4 import BeautifulSoup
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Role, User
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent.erasure import record_final
+from consent.errors import ConsentError
+from consent.holds import lift_hold, place_hold
+from consent.invitations import create_invitation, send_invitation
+from consent.last_entries import end_tags
+from consent.messages import deliver_waiting
+from consent.models import (
+    Contact,
+    DataSubject,
+    ErasureRequest,
+    HoldReason,
+    OutboxMessage,
+    SubjectReference,
+)
+from consent.sign_in import send_code
+from consent.subjects import register_subject
+from emotion.analyses import run_analysis
+from emotion.erasure import drain
+from emotion.models import Analysis, Result
+from tests.cast import PHOTO, Person, Study, come_in, consent, open_study, upload
+from tests.faults.leftovers import living_keys, sealed_files
+from vault.epochs import rotate
+from vault.errors import KeyDestroyed
+from vault.keyring import data_key_ids
+from vault.tags import tagger
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+ADDRESS = "visible-alice@example.org"
+
+
+@pytest.fixture
+def study() -> Study:
+    return open_study(keep_media=True)
+
+
+@pytest.fixture
+def person(study: Study) -> Person:
+    """Alice takes part in one study, has said no to another, and has a passkey and a message."""
+    person = come_in(study, "P-001", email=ADDRESS)
+    consent(person, study.purpose)
+    other = open_study()
+    register_subject(other.administrator.actor, other.purpose, reference="Q-001", email=ADDRESS)
+    send_invitation(other.administrator.actor, person.subject, other.purpose)
+    answer = upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    run_analysis(answer.json()["analyses"][0]["id"])
+    assert Analysis.objects.get().state == "done"
+    user = User.objects.get(data_subject=person.subject)
+    Authenticator.objects.create(user=user, type=Authenticator.Type.WEBAUTHN, data={"name": "k"})
+    return person
+
+
+def close(person: Person) -> str:
+    """Press the one button; the address of what is left."""
+    address = reverse("close_account")
+    page = person.browser.get(address)
+    form = BeautifulSoup(page.content, "html.parser").select("main form")[0]
+    assert form.select("input:not([type=hidden]), textarea, select") == []
+    answer = person.browser.post(address)
+    assert answer.status_code == 302
+    return str(answer.headers["Location"])
+
+
+def finish() -> None:
+    """What the keeper does until everything is final."""
+    drain()
+    rotate()
+    integrate_once()
+    record_final()
+    integrate_once()
+
+
+def test_everything_goes_and_nobody_can_sign_in(study: Study, person: Person) -> None:
+    assert reverse("close_account") in person.browser.get(reverse("mfa_index")).content.decode()
+    left = close(person)
+    drain()
+    assert not data_key_ids(subject_id=person.subject.id), "every key of theirs, in every purpose"
+    assert not sealed_files()
+    assert not Result.objects.exists()
+    for model in (Contact, OutboxMessage, Authenticator):
+        rows = model._default_manager.all()
+        assert not [row for row in rows if getattr(row, "subject_id", None) == person.subject.id]
+    assert not User.objects.filter(role=Role.SUBJECT).exists()
+    assert person.browser.get(reverse("subject_home")).status_code == 302
+    assert send_code(ADDRESS) is None
+    states = set(person.subject.consent_states.values_list("status", flat=True))
+    assert states == {"withdrawn", "requested"}
+    assert ErasureRequest.objects.of_account().count() == 1
+    refused = upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    assert (refused.status_code, refused.json()["code"]) == (403, "consent-withdrawn")
+
+    stranger = Client()
+    page = stranger.get(left).content.decode()
+    assert "Your account is closed" in page
+    receipts = set(re.findall(r'href="(/me/closed/[^"]+)"', page))
+    assert len(receipts) == 3 + 0
+    for address in receipts:
+        assert stranger.get(address).json()["erasure"]["keys_destroyed_at"]
+    integrate_once()
+    (entry,) = LogEntry.objects.filter(action=Action.ACCOUNT_CLOSE)
+    assert entry.actor == f"subject:{bytes(entry.subject_tag).hex()}"
+
+
+def test_the_address_is_free_for_somebody_new(study: Study, person: Person) -> None:
+    close(person)
+    drain()
+    again = come_in(study, "P-002", email=ADDRESS)
+    assert again.subject.id != person.subject.id
+    consent(again, study.purpose)
+
+
+def test_the_tags_die_when_everything_is_final_and_was_offered(
+    study: Study, person: Person
+) -> None:
+    left = close(person)
+    finish()
+    assert not ErasureRequest.objects.filter(final_at=None).exists()
+    assert end_tags() == 0
+    stranger = Client()
+    page = stranger.get(left).content.decode()
+    for address in set(re.findall(r'href="(/me/closed/[^"]+)"', page)):
+        assert stranger.get(address).json()["erasure"]["t2"]
+    assert end_tags() == 3, "two purposes and the account"
+    for purpose in (*person.subject.consent_states.values_list("purpose_id", flat=True), None):
+        with pytest.raises(KeyDestroyed):
+            tagger(person.subject.id, purpose)
+    assert not SubjectReference.objects.filter(subject=person.subject).exists()
+    assert stranger.get(left).status_code == 200
+    with time_machine.travel(timezone.now() + timedelta(days=31), tick=True):
+        assert stranger.get(left).status_code == 404
+    assert stranger.get(reverse("closed_account", args=["nothing"])).status_code == 404
+
+
+def test_a_hold_keeps_the_address_sealed_and_of_no_use(study: Study, person: Person) -> None:
+    held = place_hold(
+        study.officer.actor,
+        study.officer.user,
+        study.purpose,
+        reason=HoldReason.AUTHORITY_REQUEST,
+        ends_at=timezone.now() + timedelta(days=5),
+    )
+    left = close(person)
+    drain()
+    assert Contact.objects.filter(subject=person.subject).exists()
+    assert living_keys(person.subject)
+    assert "Waits: legal hold" in Client().get(left).content.decode()
+    assert send_code(ADDRESS) is None
+    assert deliver_waiting() == 0
+    subject = DataSubject.objects.get(pk=person.subject.pk)
+    with pytest.raises(ConsentError):
+        create_invitation(study.administrator.actor, subject, study.purpose, show_to_operator=True)
+    with pytest.raises(ConsentError, match="closed their account"):
+        register_subject(study.administrator.actor, study.purpose, reference="P-3", email=ADDRESS)
+    lift_hold(study.officer.actor, study.officer.user, held.id)
+    drain()
+    assert not Contact.objects.filter(subject=person.subject).exists()
+    assert not data_key_ids(subject_id=person.subject.id)
+
+
+def test_another_person_is_left_alone(study: Study, person: Person) -> None:
+    bob = come_in(study, "P-007", email="bob@example.org")
+    consent(bob, study.purpose)
+    close(person)
+    finish()
+    assert Contact.objects.get().subject == bob.subject
+    assert bob.browser.get(reverse("subject_home")).status_code == 200
+    assert study.administrator.sign_in().get(reverse("close_account")).status_code == 404
