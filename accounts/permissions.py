@@ -96,6 +96,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_own_consents",
             "consent.withdraw_consent",
             "emotion.dispute_own_recording",
+            "emotion.export_own_data",
             "emotion.read_own_result",
             "emotion.upload_own_recording",
             "emotion.view_own_recordings",

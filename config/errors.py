@@ -62,6 +62,7 @@ STATUS: dict[type[Exception], int] = {
     emotion_errors.NotReady: 409,
     emotion_errors.NoResult: 404,
     emotion_errors.NotDisputed: 409,
+    emotion_errors.BundleInProgress: 429,
     emotion_errors.ReasonRequired: 400,
     emotion_errors.UploadInvalid: 400,
     emotion_errors.UploadTooLarge: 413,

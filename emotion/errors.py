@@ -39,6 +39,12 @@ class NotDisputed(EmotionError):
     code = "not-disputed"
 
 
+class BundleInProgress(EmotionError):
+    """A download of this person's data is being made already."""
+
+    code = "download-in-progress"
+
+
 class ReasonRequired(EmotionError):
     """Reading another person's result needs a stated reason of the closed list."""
 

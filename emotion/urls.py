@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from emotion import dispute_views, home, photograph_views, views
+from emotion import bundle_views, dispute_views, home, photograph_views, views
 
 urlpatterns = [
     path("", home.subject_home, name="subject_home"),
+    path("studies/<uuid:purpose_id>/download/", bundle_views.own_bundle, name="own_bundle"),
     path("studies/<uuid:purpose_id>/upload/", views.upload, name="upload"),
     path("recordings/<uuid:recording_id>/", views.recording, name="own_recording"),
     path(

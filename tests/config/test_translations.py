@@ -65,6 +65,8 @@ MODULES = [
     "consent/subject_forms.py",
     "consent/views.py",
     "consent/withdrawals.py",
+    "emotion/bundle_views.py",
+    "emotion/bundles.py",
     "emotion/disputes.py",
     "emotion/home.py",
     "emotion/media_words.py",

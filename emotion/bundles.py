@@ -1,0 +1,259 @@
+"""Everything about one person in one purpose, to take away: access and portability (GDPR Art. 15 and 20).
+
+The archive is made while it is sent, one recording at a time, and stands nowhere: there is nothing to
+seal and nothing that has to expire. Every result and photograph in it is a read of its own, with its own
+entry, committed before the bytes are. What the gate refuses is left out, and the archive says why.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
+
+from accounts.actors import Actor
+from consent.errors import ConsentRefused
+from consent.history import access_history
+from consent.models import ConsentEvent, DataSubject, ErasureRequest, EventKind, Purpose
+from consent.receipts import consent_receipt, erasure_receipt
+from consent.register import of_purpose
+from emotion.errors import BundleInProgress, EmotionError, NotFound
+from emotion.models import Analysis, Recording
+from emotion.results import SUMMARY, read_media, read_result
+from vault.errors import KeyDestroyed
+
+AT_ONCE = 600  # seconds after which a download that never ended no longer stands in the way
+ENTRIES = 10_000
+SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+# What refuses one recording and not the whole: its consent, its own end, a key that is gone.
+LEFT_OUT = (ConsentRefused, EmotionError, KeyDestroyed)
+
+
+class Drain(io.RawIOBase):
+    """A file that can only be written to, and gives what was written to whoever sends it on."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Yes; it can neither be read nor sought in."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep a copy until it is taken."""
+        self.parts.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        taken, self.parts = b"".join(self.parts), []
+        return taken
+
+
+def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[bytes]:
+    """The archive as it is made, in the language of the moment.
+
+    Raises NotFound for anybody but the person themself, and BundleInProgress for a second one at once. An
+    error in the middle (log or keystore out of reach) ends the stream, so that the archive is broken and
+    nobody takes it for whole.
+    """
+    if actor.kind != "subject" or actor.id != subject.user_id:
+        raise NotFound(_("There is no such study."))
+    if not cache.add(place(subject), True, AT_ONCE):
+        raise BundleInProgress(_("A download of your data is being made already; wait a moment."))
+    return stream(actor, subject, purpose, get_language() or settings.LANGUAGE_CODE)
+
+
+def place(subject: DataSubject) -> str:
+    """What is taken in the cache while one archive is being made."""
+    return f"bundle:{subject.id}"
+
+
+def stream(actor: Actor, subject: DataSubject, purpose: Purpose, language: str) -> Iterator[bytes]:
+    """Write file after file into the archive and hand on what is ready."""
+    drain = Drain()
+    try:
+        with override(language), zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files(actor, subject, purpose):
+                archive.writestr(name, content)
+                yield drain.take()
+        yield drain.take()
+    finally:
+        cache.delete(place(subject))
+
+
+def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[tuple[str, bytes]]:
+    """Every file of the archive: (name, content), made one after the other."""
+    yield "read-me.txt", read_me(purpose).encode()
+    yield "purpose.json", as_json(of_purpose(purpose) | {"logic": LOGIC})
+    yield "consent/events.json", as_json([of_event(each) for each in events_of(subject, purpose)])
+    for event in events_of(subject, purpose).exclude(
+        kind__in=[EventKind.REQUESTED, EventKind.NOTICE_SHOWN]
+    ):
+        yield f"consent/receipt-{event.sequence}.json", as_json(consent_receipt(event))
+    mine = Recording.objects.visible_to(actor).filter(purpose=purpose)
+    for key in list(mine.order_by("created_at", "id").values_list("id", flat=True)):
+        yield from recording_files(actor, Recording.objects.get(pk=key))
+    for erasure in ErasureRequest.objects.filter(subject=subject, purpose=purpose):
+        yield f"erasures/{erasure.id}.json", as_json(erasure_receipt(erasure))
+    yield "who-looked.json", as_json(looks(subject, purpose))
+    yield (
+        "verify_access_log.py",
+        (settings.BASE_DIR / "tools" / "verify_access_log.py").read_bytes(),
+    )
+
+
+LOGIC = (
+    "A detector finds the face, one model places landmarks, one estimates 52 facial movements, and three "
+    "models averaged divide 100 per cent among seven apparent expressions. They describe what a face "
+    "showed; they cannot tell what anybody felt. No decision rests on them. Measured errors: "
+    "docs/models.md of the program."
+)
+
+
+def read_me(purpose: Purpose) -> str:
+    """What is in the archive, in words."""
+    lines = [
+        _("Everything about you in “%(purpose)s”.") % {"purpose": purpose.name},
+        _("purpose.json: what the study is, who answers for it, how long anything is kept."),
+        _("consent: what you said yes or no to, and the receipts."),
+        _(
+            "recordings: one folder each, with what was measured as JSON and CSV, and the photograph."
+        ),
+        _("erasures: what was erased, with receipts."),
+        _("who-looked.json: every entry of the access log about you in this study."),
+        _(
+            "verify_access_log.py checks the proofs in the receipts: "
+            "python3 verify_access_log.py receipt FILE"
+        ),
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def as_json(content: Any) -> bytes:
+    """JSON for people and programs: UTF-8, indented."""
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str).encode()
+
+
+def events_of(subject: DataSubject, purpose: Purpose) -> Any:
+    """The history of the consent, in its order."""
+    found = ConsentEvent.objects.filter(subject=subject, purpose=purpose)
+    return found.select_related("purpose", "notice").order_by("sequence")
+
+
+def of_event(event: ConsentEvent) -> dict[str, Any]:
+    """One event of the history."""
+    return {
+        "event": event.kind,
+        "at": event.at.isoformat(),
+        "method": event.method,
+        "categories": event.categories,
+        "notice_sha256": event.notice_sha256 or None,
+        "valid_until": event.valid_until.isoformat() if event.valid_until else None,
+    }
+
+
+def recording_files(actor: Actor, recording: Recording) -> Iterator[tuple[str, bytes]]:
+    """One recording: its facts, each analysis, and the photograph while it is kept."""
+    folder = f"recordings/{recording.created_at:%Y-%m-%d}-{str(recording.id)[-8:]}"
+    left_out: dict[str, str] = {}
+    for analysis in recording.analyses.order_by("queued_at"):
+        try:
+            opened = read_result(actor, analysis.id)
+        except LEFT_OUT as error:
+            left_out[f"analysis {analysis.id}"] = str(error)
+            continue
+        yield from result_files(f"{folder}/{str(analysis.id)[-8:]}", opened.parts)
+    try:
+        with read_media(actor, recording.id) as media:
+            photograph = media.blob.read()
+            media.permit.recheck()
+    except LEFT_OUT as error:
+        left_out["photograph"] = str(error)
+    else:
+        suffix = SUFFIXES.get(recording.media_type, "bin")
+        yield f"{folder}/photograph.{suffix}", bytes(photograph or b"")
+    yield f"{folder}/recording.json", as_json(of_recording(recording, left_out))
+
+
+def of_recording(recording: Recording, left_out: dict[str, str]) -> dict[str, Any]:
+    """A recording's facts, and what the gate or its own end left out."""
+    return {
+        "id": recording.id,
+        "recorded_at": recording.created_at.isoformat(),
+        "uploaded_by": "you" if recording.uploaded_by == "subject" else "the study's system",
+        "media_type": recording.media_type,
+        "width": recording.width,
+        "height": recording.height,
+        "bytes": recording.size,
+        "retain_until": recording.retain_until.isoformat(),
+        "erased_at": recording.erased_at.isoformat() if recording.erased_at else None,
+        "disputed_at": recording.disputed_at.isoformat() if recording.disputed_at else None,
+        "analyses": [of_analysis(each) for each in recording.analyses.order_by("queued_at")],
+        "left_out": left_out,
+    }
+
+
+def of_analysis(analysis: Analysis) -> dict[str, Any]:
+    """An analysis without what it measured."""
+    return {
+        "id": analysis.id,
+        "state": analysis.state,
+        "reason": analysis.reason or None,
+        "finished_at": analysis.finished_at.isoformat() if analysis.finished_at else None,
+    }
+
+
+def result_files(folder: str, parts: dict[str, dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
+    """What was measured: all of it as JSON, and each category's values as CSV."""
+    yield f"{folder}/result.json", as_json(parts)
+    for category, part in parts.items():
+        values = part.get("values") or part.get("probabilities")
+        if category != SUMMARY and isinstance(values, dict):
+            yield f"{folder}/{category}.csv", as_csv(values)
+
+
+def as_csv(values: dict[str, Any]) -> bytes:
+    """Two columns: name and value."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["name", "value"])
+    rows.writerows(values.items())
+    return text.getvalue().encode()
+
+
+def looks(subject: DataSubject, purpose: Purpose) -> list[dict[str, Any]]:
+    """Every entry about the person in this purpose, newest first, in words."""
+    return [
+        {
+            "entry": access.entry_id,
+            "at": access.at.isoformat(),
+            "what": str(access.what),
+            "who": str(access.who),
+            "why": str(access.why),
+            "refused": access.refused,
+        }
+        for access in access_history(subject, limit=ENTRIES)
+        if access.purpose == purpose.name
+    ]
+
+
+def find_purpose(subject: DataSubject, purpose_id: UUID) -> Purpose:
+    """A purpose that has asked this person. Raises NotFound."""
+    found = (
+        Purpose.objects.filter(pk=purpose_id, consent_states__subject=subject)
+        .prefetch_related("controllers", "notices", "assessments")
+        .first()
+    )
+    if found is None:
+        raise NotFound(_("There is no such study."))
+    return found

@@ -1,0 +1,160 @@
+"""Everything about one person, to take away: whole, theirs alone, and every read in the log first."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+
+from audit_log.actions import Action
+from audit_log.errors import LogUnavailable
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from audit_log.signing import verifier_key
+from emotion.analyses import run_analysis
+from emotion.disputes import dispute
+from emotion.models import Analysis
+from tests.cast import PHOTO, Person, Study, consenting, open_study, upload
+from tests.processes import ROOT
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+@pytest.fixture
+def study() -> Study:
+    return open_study(keep_media=True)
+
+
+@pytest.fixture
+def person(study: Study) -> Person:
+    return consenting(study)
+
+
+def analysed(study: Study, reference: str = "P-001") -> Analysis:
+    answer = upload(study.key(), reference, study.purpose.id, PHOTO.read_bytes())
+    assert answer.status_code == 202, answer.content
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    run_analysis(row.id)
+    return row
+
+
+def ask(person: Person, study: Study) -> Any:
+    return person.browser.post(reverse("own_bundle", args=[study.purpose.id]))
+
+
+def archive(answer: Any) -> zipfile.ZipFile:
+    assert answer.status_code == 200, answer.content
+    found = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+    assert found.testzip() is None
+    return found
+
+
+def one(names: list[str], end: str) -> str:
+    (found,) = [name for name in names if name.endswith(end)]
+    return found
+
+
+def reads(action: Action) -> list[LogEntry]:
+    integrate_once()
+    return list(LogEntry.objects.filter(action=action, outcome="ok"))
+
+
+def test_it_holds_everything_and_each_read_is_in_the_log(
+    study: Study, person: Person, tmp_path: Path
+) -> None:
+    analysed(study)
+    consenting(study, "P-002")
+    analysed(study, "P-002")
+    integrate_once()
+    answer = ask(person, study)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="consentry-data.zip"'
+    assert "no-store" in answer.headers["Cache-Control"]
+    found = archive(answer)
+    names = found.namelist()
+    assert found.read(one(names, "photograph.jpg")) == PHOTO.read_bytes()
+    result = json.loads(found.read(one(names, "result.json")))
+    assert result["expression"]["top"] == "happy"
+    assert b"\r\nhappy," in found.read(one(names, "expression.csv"))
+    assert b"\r\nmouthSmileLeft," in found.read(one(names, "blendshapes.csv"))
+    purpose = json.loads(found.read("purpose.json"))
+    assert purpose["recipients"]
+    assert purpose["retention"]["result_days"] == 30
+    assert "cannot tell what anybody felt" in purpose["logic"]
+    assert json.loads(found.read("consent/events.json"))[-1]["event"] == "given"
+    assert json.loads(found.read("who-looked.json"))
+    assert len([name for name in names if name.endswith("recording.json")]) == 1, "only one's own"
+    for action in (Action.RESULT_READ, Action.MEDIA_READ):
+        (entry,) = reads(action)
+        assert entry.reason == "own-access"
+    receipt = tmp_path / "receipt.json"
+    receipt.write_bytes(found.read(one(names, "receipt-3.json")))
+    verdict = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "verify_access_log.py"), "receipt", str(receipt),
+         "--key", verifier_key()],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+
+
+def test_what_is_closed_is_left_out_and_the_archive_says_why(study: Study, person: Person) -> None:
+    row = analysed(study)
+    dispute(person.actor, row.recording_id)
+    found = archive(ask(person, study))
+    assert not [name for name in found.namelist() if "photograph" in name or "result" in name]
+    facts = json.loads(found.read(one(found.namelist(), "recording.json")))
+    assert len(facts["left_out"]) == 2
+    assert all("said not to show" in why for why in facts["left_out"].values())
+    assert not reads(Action.RESULT_READ)
+
+
+def test_after_a_withdrawal_it_still_holds_what_is_left(study: Study, person: Person) -> None:
+    analysed(study)
+    person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    found = archive(ask(person, study))
+    assert [name for name in found.namelist() if name.startswith("erasures/")]
+    assert not [name for name in found.namelist() if "photograph" in name]
+
+
+def test_without_the_log_nothing_is_released(study: Study, person: Person) -> None:
+    analysed(study)
+    answer = ask(person, study)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_log_pendingentry RENAME TO away")
+    sent = b""
+    with pytest.raises(LogUnavailable):
+        for part in answer.streaming_content:
+            sent += part
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE away RENAME TO audit_log_pendingentry")
+    assert b"result.json" not in sent
+    assert not zipfile.is_zipfile(io.BytesIO(sent)), "nobody takes half of it for the whole"
+
+
+def test_one_at_a_time(study: Study, person: Person) -> None:
+    first = ask(person, study)
+    busy = ask(person, study)
+    assert busy.status_code == 429
+    assert "being made already" in busy.content.decode()
+    archive(first)
+    archive(ask(person, study))
+
+
+def test_nobody_else_gets_it(study: Study, person: Person) -> None:
+    other = consenting(open_study())
+    address = reverse("own_bundle", args=[study.purpose.id])
+    for browser in (other.browser, study.administrator.sign_in(), study.researcher.sign_in()):
+        assert browser.post(address).status_code == 404
+
+
+def test_withdrawing_offers_the_download_first(study: Study, person: Person) -> None:
+    page = person.browser.get(reverse("consent_withdraw", args=[study.purpose.id])).content.decode()
+    link = page.index(reverse("own_bundle", args=[study.purpose.id]))
+    assert link < page.index("Withdraw my consent")
