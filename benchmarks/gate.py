@@ -33,7 +33,7 @@ def fill(purpose_id: UUID, event_id: UUID, number: int) -> None:
     there = "(SELECT count(*) FROM consent_datasubject)"
     if vendor == "sqlite":
         numbers = (
-            "WITH RECURSIVE n(i) AS "  # noqa: S608  # numbers and ids of our own
+            "WITH RECURSIVE n(i) AS "  # numbers and ids of our own
             f"(SELECT {there} + 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number})"
         )
         new, source, now = "lower(hex(randomblob(16)))", "FROM n", "datetime('now')"
@@ -48,7 +48,7 @@ def fill(purpose_id: UUID, event_id: UUID, number: int) -> None:
     select = f"SELECT {new}, {now} {source}"
     whole = f"{insert} {numbers} {select}" if vendor == "sqlite" else f"{numbers} {insert} {select}"
     states = (
-        "INSERT INTO consent_consentstate (id, subject_id, purpose_id, status, version, sequence, "  # noqa: S608  # ids of our own
+        "INSERT INTO consent_consentstate (id, subject_id, purpose_id, status, version, sequence, "
         "categories, event_id, valid_until, changed_at) "
         f"SELECT {new}, s.id, {purpose}, 'given', 1, 1, {json}, {event}, {later}, {now} "
         "FROM consent_datasubject s WHERE NOT EXISTS "

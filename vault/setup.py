@@ -45,10 +45,15 @@ def require_both_databases() -> None:
             )
 
 
+def not_made(alias: str) -> bool:
+    """Whether a SQLite file is missing or has no byte: to connect would already write into it."""
+    file = settings.SQLITE_FILES.get(alias)
+    return file is not None and (not file.exists() or file.stat().st_size == 0)
+
+
 def has_rows(model: type[Model], alias: str) -> bool:
     """Whether there is a row, in a database that may have no table yet or not even be there."""
-    file = settings.SQLITE_FILES.get(alias)
-    if file is not None and not file.exists():
+    if not_made(alias):
         return False
     if model._meta.db_table not in connections[alias].introspection.table_names():
         return False

@@ -138,6 +138,14 @@ def test_a_pause_keeps_everything_and_lets_only_the_person_read(
     assert {Action.CONSENT_RESTRICT, Action.CONSENT_RESUME} <= done
 
 
+def test_stopping_a_part_leaves_the_pause(study: Study, person: Person, key: str) -> None:
+    row = analysed(study, key)
+    press(person, study, "pause")
+    press(person, study, "stop:expression")
+    told = api_get(key, "api_result", row.id, Access_Reason="quality-check")
+    assert (told.status_code, told.json()["code"]) == (403, "processing-restricted")
+
+
 def test_what_a_pause_stopped_goes_on_after_it(study: Study, person: Person, key: str) -> None:
     answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
     row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])

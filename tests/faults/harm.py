@@ -94,12 +94,11 @@ class SmallDisk:
         self.filler = folder / "filler"
 
     def fill(self) -> None:
-        with self.filler.open("wb") as file:
+        with self.filler.open("wb", buffering=0) as file:
             for size in (65536, 4096, 1):
                 try:
                     while True:
                         file.write(b"\0" * size)
-                        file.flush()
                 except OSError:
                     continue
 

@@ -107,7 +107,9 @@ def nothing_is_told(walk: Walk) -> None:
     assert links
     assert not hidden.in_places(("a link", each) for each in links)
     errors = [page for page in walk.told if page.status_code >= 400]
-    assert {page.status_code for page in errors} >= {400, 404, 409, 422, 500}
+    told = {page.status_code for page in errors}
+    assert told >= {400, 404, 409, 422}
+    assert max(told) >= 500  # 503 or 500: a missing table is the one or the other, by engine
     assert not hidden.in_places((f"the error at {page.url}", page.content) for page in errors)
     headers = [repr(page.headers).encode() for page in walk.told]
     assert not hidden.in_places(("a header", each) for each in headers)

@@ -119,6 +119,6 @@ def test_a_photograph_that_is_a_page_too_is_never_served_as_one() -> None:
     assert not [path for path in sealed_files() if b"polyglot-77" in path.read_bytes()]
     user = person.subject.user
     assert user is not None
-    with read_media(actor_for(user), recording.id) as (blob, of):
-        assert HTML in blob.read(), "what was taken is what was sent, sealed"
-        assert of.media_type == "image/jpeg"
+    with read_media(actor_for(user), recording.id) as media:
+        assert HTML in media.blob.read(), "what was taken is what was sent, sealed"
+        assert media.recording.media_type == "image/jpeg"

@@ -63,8 +63,8 @@ def files() -> Files:
 
 
 def look_at(actor: Actor, analysis: Analysis, stated: str = "") -> None:
-    with read_media(actor, analysis.recording_id, stated) as (blob, _recording):
-        assert blob.read() == PHOTO.read_bytes()
+    with read_media(actor, analysis.recording_id, stated) as media:
+        assert media.blob.read() == PHOTO.read_bytes()
 
 
 def by_form(files: Files, number: int, name: str, reason: str) -> Any:

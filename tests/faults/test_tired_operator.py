@@ -110,6 +110,7 @@ def test_keys_that_are_away(
 def test_a_main_database_that_is_away(
     study: Study, person: Person, key: str, row: Analysis
 ) -> None:
+    person.browser.raise_request_exception = False
     with gone("default"):
         answer = send(study, key)
         assert (answer.status_code, answer.json()["code"]) == (503, "database-unavailable")

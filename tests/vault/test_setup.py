@@ -14,15 +14,19 @@ from django.core.checks import run_checks
 from django.db import connections
 from uuid_utils.compat import uuid7
 
+from audit_log.actions import Action
+from audit_log.entries import Draft
+from audit_log.log import append_durable
 from tests.databases import is_sqlite
-from tests.vault.cast import Place
+from tests.vault.cast import Place, a_unit
 from vault import keys
 from vault.credentials import open_credential, seal_credential
 from vault.epochs import current
-from vault.errors import InsecureKeyFile, KeyMissing, RootKeyMissing, WrongRootKey
+from vault.errors import DatabaseLost, InsecureKeyFile, KeyMissing, RootKeyMissing, WrongRootKey
+from vault.keyring import create_data_key
 from vault.models import DataKey, Epoch, EpochState, ServiceKey
 from vault.providers.file import FileProvider
-from vault.setup import ensure_root
+from vault.setup import ensure_root, require_both_databases
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -51,6 +55,28 @@ def test_first_start_makes_epoch_and_credential_key() -> None:
     assert [path.stem for path in key_folder().iterdir()] == [str(current().id)]
     assert ServiceKey.objects.get().use == "credential"
     assert open_credential("totp", seal_credential("totp", b"x")) == b"x"
+
+
+@pytest.mark.usefixtures("empty_keystore")
+def test_an_empty_keystore_is_refused_when_there_was_another() -> None:
+    require_both_databases()
+    (key_folder()).mkdir(mode=0o700)
+    (key_folder() / "one.key").touch()
+    with pytest.raises(DatabaseLost, match="has keys of epochs: restore the keystore"):
+        require_both_databases()
+    shutil.rmtree(key_folder())
+    append_durable(Draft(action=Action.LOG_START, actor="system:setup"))
+    with pytest.raises(DatabaseLost, match="has an access log: restore the keystore"):
+        require_both_databases()
+
+
+def test_an_empty_main_database_is_refused_when_there_was_another() -> None:
+    require_both_databases()
+    create_data_key(a_unit())
+    with pytest.raises(DatabaseLost, match="has keys of people: restore the main database"):
+        require_both_databases()
+    append_durable(Draft(action=Action.LOG_START, actor="system:setup"))
+    require_both_databases()
 
 
 @pytest.mark.usefixtures("empty_keystore")

@@ -29,7 +29,7 @@ from audit_log.clock import ClockState, read_clock
 from audit_log.signing import ensure_key
 from emotion.faults import in_a_line
 from vault.epochs import record_entries
-from vault.setup import ensure_root, require_both_databases
+from vault.setup import ensure_root, not_made, require_both_databases
 
 DATABASES = {"default": "DATABASE_URL", "keystore": "KEYSTORE_URL"}
 
@@ -130,8 +130,7 @@ def require_checks(**chosen: Any) -> None:
 def require_answers() -> None:
     """Raises CommandError when a database cannot be used; a SQLite file may not be there yet."""
     for alias, variable in DATABASES.items():
-        file = settings.SQLITE_FILES.get(alias)
-        if file is not None and not file.exists():
+        if not_made(alias):
             continue
         try:
             connections[alias].ensure_connection()
