@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
+import time_machine
 from bs4 import BeautifulSoup
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Role
 from audit_log.actions import Action
@@ -16,8 +20,12 @@ from consent.documented_reasons import approve_reason, file_reason
 from consent.documents import Upload
 from consent.models import ConsentEvent, EventKind, ExceptionReason, PurposeState, Sector
 from consent.purposes import submit_for_review
+from consent.retention import end_purposes
+from emotion.erasure import drain
+from emotion.unused import give_up_unused
 from tests.cast import come_in, consent, consenting, draft, open_study, operator
 from tests.duties.walks import analysed, new_purpose, refused_by, result, uploaded, words_of
+from tests.faults.leftovers import living_keys
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -110,6 +118,45 @@ def test_duty_20_labels_say_expression_and_blendshapes_can_stand_alone() -> None
 
 
 # --- BIPA ----------------------------------------------------------------------------------------
+
+
+def test_duty_21_retention_and_destruction_are_a_public_page() -> None:
+    study = open_study(keep_media=True, media_retention_days=20)
+    stranger = Client()
+    page = stranger.get(reverse("retention_policy"))
+    said = BeautifulSoup(page.content, "html.parser").get_text(" ", strip=True)
+    for words in (
+        "Story study",
+        "20 days",
+        "30 days",
+        "three years",
+        "the end of the study",
+        "15(a)",
+    ):
+        assert words in said
+    assert reverse("retention_policy") in stranger.get(reverse("front")).content.decode()
+    closing = reverse("operate_purpose_close", args=[study.purpose.id])
+    form = {"name": study.purpose.name, "keep_days": "10"}
+    assert study.administrator.sign_in().post(closing, form).status_code == 302
+    assert "everything is erased on" in stranger.get(reverse("retention_policy")).content.decode()
+
+
+def test_duty_21_destroyed_at_the_purposes_end_or_after_three_years() -> None:
+    ending = open_study()
+    lasting = open_study(consent_validity_days=5000, result_retention_days=4000)
+    first, second = consenting(ending), consenting(lasting, "P-002")
+    analysed(ending.key(), ending)
+    analysed(lasting.key(), lasting, "P-002")
+    closing = reverse("operate_purpose_close", args=[ending.purpose.id])
+    form = {"name": ending.purpose.name, "keep_days": "10"}
+    assert ending.officer.sign_in().post(closing, form).status_code == 302
+    for days, gone, there in ((10.1, first, second), (3 * 365 + 0.1, second, None)):
+        with time_machine.travel(timezone.now() + timedelta(days=days), tick=True):
+            end_purposes()
+            give_up_unused()
+            drain()
+        assert not living_keys(gone.subject)
+        assert there is None or living_keys(there.subject)
 
 
 def test_duty_22_written_notice_of_collection_purpose_and_term_and_a_stored_release() -> None:
