@@ -6,59 +6,120 @@ A receipt proves what the operator wrote down at a time, not the absence of copi
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
+from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
+from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.receipts import receipt_document
+from audit_log.signing import verifier_key
+from consent import dpv
+from consent.consent_record import LAYOUT, History, consent_record, urn
 from consent.holds import holds_that_postponed
-from consent.models import ConsentEvent, ErasureRequest, LegalHold
+from consent.kantara import kantara_receipt
+from consent.models import ConsentEvent, ConsentState, ErasureRequest, EventKind, LegalHold
 from vault.errors import KeyDestroyed
 from vault.tags import tagger
 
+UNRECEIPTED = {EventKind.REQUESTED, EventKind.NOTICE_SHOWN}
+"""Events that the person did not decide and that change nothing; they stand in every later receipt."""
+PROVEN = [
+    Action.NOTICE_SHOW,
+    Action.CONSENT_GIVE,
+    Action.CONSENT_REFUSE,
+    Action.CONSENT_WITHDRAW,
+    Action.CONSENT_NARROW,
+    Action.CONSENT_RESTRICT,
+    Action.CONSENT_RESUME,
+    Action.CONSENT_EXPIRE,
+]
 
-def consent_receipt(event: ConsentEvent) -> dict[str, Any]:
-    """A consent event as a document of its own, with the log entry that belongs to it."""
+
+def receipt_id(event: ConsentEvent) -> UUID:
+    """The receipt's own id, the same in each of its forms and at each download."""
+    return uuid5(event.id, "receipt")
+
+
+def history_of(event: ConsentEvent) -> History:
+    """Everything up to this event; a receipt says the same whenever it is downloaded."""
+    events = (
+        ConsentEvent.objects.filter(
+            subject_id=event.subject_id, purpose_id=event.purpose_id, sequence__lte=event.sequence
+        )
+        .select_related("notice")
+        .order_by("sequence")
+    )
+    state = ConsentState.objects.only("id").get(
+        subject_id=event.subject_id, purpose_id=event.purpose_id
+    )
+    return History(
+        record_id=state.id,
+        principal=principal_of(event),
+        purpose=event.purpose,
+        parties=list(event.purpose.controllers.all()),
+        events=list(events),
+        site=settings.SITE_URL,
+    )
+
+
+def principal_of(event: ConsentEvent) -> str:
+    """The person as the log names them in this purpose; their own row once nothing links the two."""
+    try:
+        return tagger(event.subject_id, event.purpose_id).subject().hex()
+    except KeyDestroyed:
+        return event.subject_id.hex
+
+
+def proofs(history: History) -> dict[str, Any]:
+    """The log entries of the last event and of the notice shown before it, with inclusion proofs."""
+    event = history.events[-1]
+    shown = [each for each in history.events if each.kind == EventKind.NOTICE_SHOWN][-1:]
     try:
         tags = tagger(event.subject_id, event.purpose_id)
     except KeyDestroyed:
-        entries = LogEntry.objects.none()  # nothing links the log to this person any more
-    else:
-        entries = LogEntry.objects.provable().filter(consent_tag=tags.consent_record(event.id))
-    purpose, notice = event.purpose, event.notice
-    document = receipt_document([entry.entry_id for entry in entries.order_by("index")[:4]])
-    return document | {
-        "consent": {
-            "receipt_id": str(event.id),
-            "event": event.kind,
-            "at": event.at.isoformat(),
-            "valid_until": event.valid_until.isoformat() if event.valid_until else None,
-            "collection_method": event.method,
-            "purpose": {"id": str(purpose.id), "name": purpose.name},
-            "lawful_basis": purpose.lawful_basis,
-            "controllers": [
-                {
-                    "id": str(party.id),
-                    "type": party.kind,
-                    "name": party.name,
-                    "address": party.address,
-                    "contact": party.contact,
-                }
-                for party in purpose.controllers.all()
-            ],
-            "categories": event.categories,
-            "notice": {
-                "id": str(notice.id),
-                "version": notice.version,
-                "language": notice.language,
-                "shown_in": event.language,
-                "sha256": event.notice_sha256,
-            }
-            if notice
-            else None,
-        }
+        return receipt_document([])  # nothing links the log to this person any more
+    entries = LogEntry.objects.provable().filter(
+        consent_tag__in=[tags.consent_record(each.id) for each in [*shown, event]],
+        action__in=PROVEN,
+    )
+    return receipt_document([entry.entry_id for entry in entries.order_by("index")])
+
+
+def language_of(history: History) -> str:
+    """The language of the notice that was read last, which the receipt is written in."""
+    return next((e.language for e in reversed(history.events) if e.language), "en")
+
+
+def consent_receipt(event: ConsentEvent) -> dict[str, Any]:
+    """The receipt of a consent event: ISO/IEC TS 27560 as DPV JSON-LD, with proofs from the log.
+
+    The proofs are members that the context does not know, so a reader of JSON-LD passes them over, and
+    ``tools/verify_access_log.py`` reads nothing else.
+    """
+    history = history_of(event)
+    with override(language_of(history)):
+        record = consent_record(history)
+    return proofs(history) | {
+        "@context": dpv.CONTEXT,
+        "@id": urn(receipt_id(event)),
+        "@type": ["dpv:ConsentReceipt"],
+        "dct:conformsTo": dpv.RECEIPT_SCHEMA,
+        "dct:hasVersion": LAYOUT,
+        "dpv:hasIdentifier": str(receipt_id(event)),
+        "dct:issued": event.at.isoformat(),
+        "dct:source": record,
     }
+
+
+def kantara_document(event: ConsentEvent) -> dict[str, Any]:
+    """The same receipt in the form of Kantara 1.1, with the same proofs beside its own fields."""
+    history = history_of(event)
+    with override(language_of(history)):
+        receipt = kantara_receipt(history, receipt_id(event), verifier_key())
+    return proofs(history) | receipt
 
 
 def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:

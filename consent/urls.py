@@ -9,6 +9,7 @@ from consent import (
     erasure_views,
     narrowing_views,
     notice_views,
+    receipt_views,
     sign_in_views,
     views,
 )
@@ -23,7 +24,14 @@ urlpatterns = [
     path("studies/<uuid:purpose_id>/done/", views.done, name="consent_done"),
     path("studies/<uuid:purpose_id>/withdraw/", views.withdraw_page, name="consent_withdraw"),
     path("studies/<uuid:purpose_id>/change/", narrowing_views.change, name="consent_change"),
-    path("consents/<uuid:event_id>/receipt/", views.consent_receipt_file, name="consent_receipt"),
+    path(
+        "studies/<uuid:purpose_id>/consent/", receipt_views.consent_history, name="consent_history"
+    ),
+    path(
+        "consents/<uuid:event_id>/receipt/",
+        receipt_views.consent_receipt_file,
+        name="consent_receipt",
+    ),
     path("erasures/", erasure_views.erasures, name="erasures"),
     path("erasures/<uuid:erasure_id>/", views.erasure, name="erasure"),
     path("erasures/<uuid:erasure_id>/receipt/", views.erasure_receipt_file, name="erasure_receipt"),

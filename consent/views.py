@@ -23,20 +23,19 @@ from consent.erasure_words import what_is_erased
 from consent.errors import ConsentError
 from consent.history import access_history, find_own_entry
 from consent.holds import hold_over, hold_words
+from consent.kantara import has_kantara_form
 from consent.last_entries import record_receipt_taken
 from consent.models import (
-    ConsentEvent,
     ConsentState,
     ConsentStatus,
     DataCategory,
     DataSubject,
     ErasureRequest,
-    EventKind,
     Notice,
 )
 from consent.notice_pages import page_in
 from consent.notices import last_substantive, renewal_asked
-from consent.receipts import consent_receipt, erasure_receipt
+from consent.receipts import erasure_receipt, receipt_id
 from consent.records import give_consent, notice_in_force, record_notice_shown, refuse_consent
 from consent.sign_in_views import ways_back
 from consent.withdrawals import withdraw
@@ -147,7 +146,9 @@ def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "event": state.event,
         "valid_until": state.valid_until,
         "notice": state.notice,
+        "receipt_number": receipt_id(state.event),
         "receipt_url": reverse("consent_receipt", args=[state.event.id]),
+        "has_kantara": has_kantara_form(state.event.kind),
         "upload_url": reverse("upload", args=[purpose_id]) if given else "",
     }
     return render(request, "consent/consent_done.html", context)
@@ -213,21 +214,6 @@ def erasure_receipt_file(request: HttpRequest, erasure_id: UUID) -> HttpResponse
     document = erasure_receipt(found)
     record_receipt_taken(found)
     return download(document, "erasure-receipt.json")
-
-
-@require_permission("consent.view_own_consents")
-@require_GET
-def consent_receipt_file(request: HttpRequest, event_id: UUID) -> HttpResponse:
-    """The receipt of one consent event."""
-    kinds = set(EventKind) - {EventKind.REQUESTED, EventKind.NOTICE_SHOWN}
-    event = (
-        ConsentEvent.objects.select_related("purpose", "notice")
-        .filter(pk=event_id, subject=own_subject(request), kind__in=kinds)
-        .first()
-    )
-    if event is None:
-        raise Http404
-    return download(consent_receipt(event), "consent-receipt.json")
 
 
 @require_permission("audit_log.view_own_entries")

@@ -177,7 +177,8 @@ def test_duty_22_written_notice_of_collection_purpose_and_term_and_a_stored_rele
     assert release.by == "subject"
     assert len(release.notice_sha256) == 64
     receipt = person.browser.get(reverse("consent_receipt", args=[release.id])).json()
-    assert receipt["consent"]["notice"]["sha256"] == release.notice_sha256
+    (notice,) = receipt["dct:source"]["dpv:hasNotice"]
+    assert notice["spdx:checksum"]["spdx:checksumValue"] == release.notice_sha256
 
 
 def test_duty_23_disclosure_needs_consent() -> None:
