@@ -20,8 +20,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
+from audit_log.actions import ReasonCode
 from consent.errors import ConsentRefused
 from consent.history import REASONS
+from consent.holds import hold_over, hold_words
 from consent.models import ConsentState, ConsentStatus, DataCategory, DataSubject
 from consent.views import own_subject
 from emotion.disputes import ERASED_AFTER, erasure_of
@@ -30,7 +32,7 @@ from emotion.home import closed_since, is_closed
 from emotion.inference.media import MediaRefused
 from emotion.intake import receive_upload
 from emotion.media_words import refusal_words
-from emotion.models import AnalysisState, Recording
+from emotion.models import AnalysisState, Recording, recording_standing
 from emotion.results import find_recording, read_result
 from emotion.uploads import Receiving, new_idempotency_key
 from emotion.wording import in_words
@@ -134,11 +136,16 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     analysis = found.analyses.order_by("-queued_at").first()
     erased = found.erased_at or (analysis and analysis.state == AnalysisState.ERASED)
     dispute = found.disputes.order_by("-opened_at").first() if found.disputed_at else None
+    subject = own_subject(request)
+    ended = "" if erased else why_closed(found, subject)
+    given_up = recording_standing(found.id, media=True) is ReasonCode.BEING_ERASED
     context = {
         "recording": found,
+        "photograph_closed": bool(ended) or given_up,
+        "hold": "" if erased else hold_words(hold_over(subject.id, found.purpose_id)),
         "analysis": analysis,
         "reason_words": REASONS.get(analysis.reason, "") if analysis else "",
-        "ended": "" if erased else why_closed(found, own_subject(request)),
+        "ended": ended,
         "dispute": dispute,
         "dispute_erasure": erasure_of(found) if dispute else None,
         "dispute_erased_by": dispute.opened_at + ERASED_AFTER if dispute else None,

@@ -176,6 +176,10 @@ def test_photographs_that_are_not_kept_stay_closed_while_they_are_held() -> None
     assert study.researcher.sign_in().post(address, reason).status_code == 422
     assert person.browser.get(reverse("own_photograph", args=[row.recording_id])).status_code == 403
     assert {e.reason for e in entries(Action.MEDIA_READ)} == {"being-erased"}
+    page = person.browser.get(reverse("own_recording", args=[row.recording_id])).content.decode()
+    assert "closed, being erased" in page
+    assert "A legal hold applies." in page
+    assert reverse("own_photograph", args=[row.recording_id]) not in page
     # The result is not what is given up, so it still opens.
     assert person.browser.get(reverse("own_result", args=[row.id])).status_code == 200
     lift(study, held)
