@@ -38,7 +38,9 @@ class Shown:
 
 def photographs() -> Path:
     """The folder that keeps the pictures of the pages."""
-    folder = Path(os.environ.get("CONSENTRY_SCREENSHOTS") or settings.VAR_DIR / "screenshots")
+    folder = Path(
+        os.environ.get("CONSENTRY_SCREENSHOTS") or settings.VAR_DIR.parent / "screenshots"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
