@@ -34,11 +34,7 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)
 LONGEST_WAIT = 60  # seconds before work that the installation could not do is taken up again
-RELEASE_PAUSES = (
-    1.0,
-    4.0,
-    10.0,
-)  # seconds between tries to give a row back to a database in trouble
+RELEASE_PAUSES = (1.0, 4.0, 10.0)  # seconds between tries to give a row back to a full database
 
 # The consent stands, but not as it did when the attempt began.
 STANDS_OTHERWISE = {ReasonCode.CONSENT_CHANGED, ReasonCode.CATEGORY_NOT_CONSENTED}

@@ -28,12 +28,17 @@ from tools.installation import from_environment, prepare
 pytestmark = pytest.mark.processes
 
 
+def usual(folder: Path) -> dict[str, str]:
+    """The same settings at every start, so that the set-up is skipped when nothing has changed."""
+    return environment(folder, CONSENTRY_DEMO="0", SITE_URL="http://localhost:8000")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An installation as its first start leaves it."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "var" / "run").mkdir(parents=True)
-    prepare(from_environment(environment(folder, CONSENTRY_DEMO="0"), 8000))
+    prepare(from_environment(usual(folder), 8000))
     return folder
 
 
@@ -53,7 +58,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def refusal(folder: Path) -> str:
     """The one line with which the supervisor refuses; databases and keys stay as they are."""
     before = files(folder)
-    given = environment(folder, CONSENTRY_DEMO="0")
+    given = usual(folder)
     done = subprocess.run(
         COMMAND, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, umask=0o077
     )
@@ -65,7 +70,7 @@ def refusal(folder: Path) -> str:
 
 def starts(folder: Path) -> None:
     """It would start now: every step of the set-up is taken."""
-    prepare(from_environment(environment(folder, CONSENTRY_DEMO="0"), 8000))
+    prepare(from_environment(usual(folder), 8000))
 
 
 def move(path: Path) -> Callable[[], object]:
@@ -138,7 +143,7 @@ def test_a_clock_that_is_behind_is_one_line(made: Path) -> None:
         assert "The clock is behind" in said
         assert f"{now + timedelta(days=2):%Y-%m-%d %H:%M} UTC" in said
         assert "manage.py confirm_clock" in said
-        given = environment(made, CONSENTRY_DEMO="0")
+        given = usual(made)
         confirm = [sys.executable, "manage.py", "confirm_clock"]
         subprocess.run(confirm, cwd=ROOT, env=given, check=True, stdout=subprocess.DEVNULL)
         starts(made)
@@ -151,7 +156,7 @@ def supervised(folder: Path, end: int) -> Iterator[subprocess.Popen[bytes]]:
     """A supervisor that has started everything; ended by a signal."""
     keeper = folder / "var" / "run" / "keeper.pid"
     keeper.write_text("1\n")  # left by an earlier life, and somebody else's number by now
-    given = environment(folder, CONSENTRY_DEMO="0")
+    given = usual(folder)
     with (folder / "said").open("a") as said:
         child = subprocess.Popen(COMMAND, cwd=ROOT, env=given, stdout=said, stderr=said)
         try:
@@ -166,7 +171,7 @@ def supervised(folder: Path, end: int) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_killed_supervisor_leaves_nothing_in_the_way(place: Path) -> None:
     for end in (signal.SIGKILL, signal.SIGTERM):
         with supervised(place, end) as child:
-            given = environment(place, CONSENTRY_DEMO="0")
+            given = usual(place)
             second = subprocess.run(
                 COMMAND, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60
             )
