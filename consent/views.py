@@ -77,6 +77,8 @@ def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
     try:
         if request.POST.get("decision") == "refuse":
             refuse_consent(actor_of(request), subject, read or current)
+        elif request.POST.get("decision") != "give":
+            return _("Nothing was recorded: please answer with one of the two buttons.")
         elif read != current:
             return _(
                 "The notice has changed since you opened it, and nothing was recorded. "

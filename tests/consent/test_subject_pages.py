@@ -247,6 +247,17 @@ def test_a_notice_that_was_never_on_the_screen_cannot_be_agreed_to() -> None:
     assert ConsentState.objects.get().status == ConsentStatus.REQUESTED
 
 
+@pytest.mark.parametrize("decision", [{}, {"decision": "maybe"}])
+def test_only_the_button_that_says_yes_is_a_yes(decision: dict[str, str]) -> None:
+    study = open_study()
+    person = come_in(study)
+    address = reverse("consent_notice", args=[study.purpose.id])
+    person.browser.get(address)
+    form = {"notice": str(study.purpose.notices.get().id), "categories": ["media"]}
+    assert person.browser.post(address, form | decision).status_code == 422
+    assert ConsentState.objects.get().status == ConsentStatus.REQUESTED
+
+
 def test_while_consent_stands_the_notice_asks_nothing() -> None:
     study = open_study()
     person = consenting(study)
