@@ -1,0 +1,84 @@
+"""Tables of purposes, notices, data subjects and their consent.
+
+``ConsentEvent`` only grows (the database refuses anything else); ``ConsentState`` is the one mutable
+row per subject and purpose that flows lock. Whatever names a person is sealed: contact data and
+references appear here as ciphertext plus a keyed index.
+"""
+
+from consent.models.assessments import Document, ExceptionApproval, ImpactAssessment
+from consent.models.endings import (
+    ErasureCause,
+    ErasureQuerySet,
+    ErasureRequest,
+    HoldReason,
+    LegalHold,
+    LegalHoldQuerySet,
+    is_held,
+)
+from consent.models.people import (
+    Contact,
+    DataSubject,
+    Invitation,
+    OutboxMessage,
+    SignInCode,
+    SubjectReference,
+)
+from consent.models.purposes import Controller, Notice, Purpose, PurposeMember, PurposeRefusal
+from consent.models.records import (
+    ConsentEvent,
+    ConsentState,
+    ConsentStateQuerySet,
+    ConsentStatus,
+    EventKind,
+)
+from consent.models.vocabulary import (
+    LEAST_AGE,
+    NOT_MEASURED,
+    ControllerKind,
+    DataCategory,
+    ExceptionReason,
+    LawfulBasis,
+    PurposeState,
+    ResidualRisk,
+    Sector,
+    Use,
+)
+
+__all__ = [
+    "LEAST_AGE",
+    "NOT_MEASURED",
+    "ConsentEvent",
+    "ConsentState",
+    "ConsentStateQuerySet",
+    "ConsentStatus",
+    "Contact",
+    "Controller",
+    "ControllerKind",
+    "DataCategory",
+    "DataSubject",
+    "Document",
+    "ErasureCause",
+    "ErasureQuerySet",
+    "ErasureRequest",
+    "EventKind",
+    "ExceptionApproval",
+    "ExceptionReason",
+    "HoldReason",
+    "ImpactAssessment",
+    "Invitation",
+    "LawfulBasis",
+    "LegalHold",
+    "LegalHoldQuerySet",
+    "Notice",
+    "OutboxMessage",
+    "Purpose",
+    "PurposeMember",
+    "PurposeRefusal",
+    "PurposeState",
+    "ResidualRisk",
+    "Sector",
+    "SignInCode",
+    "SubjectReference",
+    "Use",
+    "is_held",
+]

@@ -1,0 +1,117 @@
+"""Consent records: the events that only grow, and the one row per subject and purpose that flows lock."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+from consent.models.endings import ErasureRequest
+from consent.models.people import DataSubject
+from consent.models.purposes import Notice, Purpose
+
+
+class ConsentStatus(models.TextChoices):
+    """Where the consent of one subject to one purpose stands."""
+
+    REQUESTED = "requested", _("Asked")
+    GIVEN = "given", _("Given")
+    REFUSED = "refused", _("Refused")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    EXPIRED = "expired", _("Expired")
+
+
+class EventKind(models.TextChoices):
+    """What can happen to a consent."""
+
+    REQUESTED = "requested", _("asked for")
+    NOTICE_SHOWN = "notice-shown", _("notice shown")
+    GIVEN = "given", _("given")
+    RENEWED = "renewed", _("renewed")
+    REAFFIRMED = "re-affirmed", _("confirmed again")
+    NARROWED = "narrowed", _("narrowed to fewer data categories")
+    RESTRICTED = "restricted", _("paused")
+    RESUMED = "resumed", _("taken up again")
+    REFUSED = "refused", _("refused")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+    EXPIRED = "expired", _("expired")
+
+
+class ConsentEvent(models.Model):
+    """One event in the history of a consent. Rows are only ever added."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="consent_events")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="consent_events")
+    sequence = models.PositiveIntegerField()
+    kind = models.CharField(max_length=12, choices=EventKind)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=64)
+    method = models.CharField(max_length=40)
+    categories = models.JSONField(default=list)
+    notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
+    notice_sha256 = models.CharField(max_length=64, blank=True)
+    language = models.CharField(max_length=10, blank=True)
+    valid_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["sequence"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "purpose", "sequence"], name="one_event_per_sequence"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
+    """States by what is left of them."""
+
+    def not_given_up(self) -> Self:
+        """Those whose last change no erasure of everything has followed."""
+        whole = ErasureRequest.objects.whole().filter(
+            subject_id=models.OuterRef("subject_id"),
+            purpose_id=models.OuterRef("purpose_id"),
+            requested_at__gte=models.OuterRef("changed_at"),
+        )
+        return self.exclude(models.Exists(whole))
+
+
+class ConsentState(models.Model):
+    """What is so now for one subject and one purpose; rebuildable from the events.
+
+    From ``tags_ended_at`` on nothing is written about this person in this purpose any more, because the
+    key of their tags is destroyed (``consent.last_entries``).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Found by the unique constraint, which begins with it: an index of its own would only be in the way.
+    subject = models.ForeignKey(
+        DataSubject, models.PROTECT, related_name="consent_states", db_index=False
+    )
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="consent_states")
+    status = models.CharField(max_length=10, choices=ConsentStatus)
+    version = models.PositiveIntegerField(default=0)
+    sequence = models.PositiveIntegerField(default=0)
+    categories = models.JSONField(default=list)
+    notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
+    event = models.ForeignKey(ConsentEvent, models.PROTECT, null=True, related_name="+")
+    valid_until = models.DateTimeField(null=True)
+    restricted_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField()
+    tags_ended_at = models.DateTimeField(null=True)
+    tags_destroyed_at = models.DateTimeField(null=True)
+
+    objects = ConsentStateQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "purpose"], name="one_state_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} v{self.version}"

@@ -1,0 +1,94 @@
+"""The closed lists that purposes choose from."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class DataCategory(models.TextChoices):
+    """What may be collected or measured; each is consented to on its own."""
+
+    MEDIA = "media", _("Photographs of my face")
+    EXPRESSION = "expression", _("Apparent expression")
+    BLENDSHAPES = "blendshapes", _("Facial movements (blendshapes)")
+    HEAD_POSE = "head-pose", _("Posture of my head")
+    BODY_MOTION = "body-motion", _("Movements of my body")
+
+
+NOT_MEASURED = frozenset({DataCategory.HEAD_POSE, DataCategory.BODY_MOTION})
+"""Named, but no model here measures them yet: a consent to them would be a consent to nothing."""
+
+
+class LawfulBasis(models.TextChoices):
+    """On what the processing rests. One member on purpose: the gate opens nothing without a consent."""
+
+    EXPLICIT_CONSENT = (
+        "explicit-consent",
+        _("Explicit consent (GDPR Art. 6(1)(a) and 9(2)(a))"),
+    )
+
+
+class Sector(models.TextChoices):
+    """Where a purpose belongs; a closed list, so that the screening can be complete."""
+
+    RESEARCH = "research", _("Scientific research")
+    USABILITY = "usability", _("Usability and product tests with volunteers")
+    HEALTH = "health", _("Health care and therapy support")
+    ARTS = "arts", _("Arts and exhibitions with volunteers")
+    WORKPLACE = "workplace", _("Workplace")
+    RECRUITMENT = "recruitment", _("Recruitment")
+    EDUCATION = "education", _("Education")
+    LAW_ENFORCEMENT = "law-enforcement", _("Law enforcement")
+    BORDER = "border", _("Border control and migration")
+    PUBLIC_SPACE = "public-space", _("Watching publicly accessible places")
+
+
+class Use(models.TextChoices):
+    """What the results are for; a closed list too."""
+
+    STATISTICS = "statistics", _("Statistics about a group")
+    INDIVIDUAL_FEEDBACK = "individual-feedback", _("Feedback to the person")
+    METHOD_VALIDATION = "method-validation", _("Validation of a method")
+    PROTECTED_TRAIT = "protected-trait", _("Inference of a protected trait")
+    AUTOMATED_DECISION = "automated-decision", _("Automated decisions about a person")
+    LIE_DETECTION = "lie-detection", _("Detection of lies or intent")
+    IDENTIFICATION = "identification", _("Recognition of who a person is")
+
+
+class ExceptionReason(models.TextChoices):
+    """What AI Act Art. 5(1)(f) leaves open at work and in education; it has to be documented."""
+
+    NONE = "", _("None")
+    MEDICAL = "medical", _("A medical reason")
+    SAFETY = "safety", _("A safety reason")
+
+
+class PurposeState(models.TextChoices):
+    """The life of a purpose."""
+
+    DRAFT = "draft", _("Draft")
+    SENT_BACK = "sent-back", _("Sent back")
+    IN_REVIEW = "in-review", _("In review")
+    OPEN = "open", _("Open")
+    CLOSED = "closed", _("Closed")
+
+
+LEAST_AGE = 14
+"""Under this age consent is a guardian's (PIPL Art. 31), and no guardian can consent here yet."""
+
+
+class ControllerKind(models.TextChoices):
+    """In which part an organisation takes part (ISO/IEC TS 27560: type of the party)."""
+
+    CONTROLLER = "controller", _("Controller")
+    JOINT = "joint-controller", _("Joint controller")
+    PROCESSOR = "processor", _("Processor")
+
+
+class ResidualRisk(models.TextChoices):
+    """What is left after the measures; a high one needs the authority's answer first (Art. 36)."""
+
+    LOW = "low", _("Low")
+    MODERATE = "moderate", _("Moderate")
+    HIGH = "high", _("High")
