@@ -162,6 +162,20 @@ def address(name: str, default: str) -> str:
     return raw
 
 
+def key_server(name: str) -> str:
+    """The mount of a Transit engine: https, or http on this machine only; empty when it is not set."""
+    raw = text(name).rstrip("/")
+    local = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
+    if raw and (
+        not re.fullmatch(rf"(https://[^/\s?#@]+|{local})/[^\s?#]+", raw) or port_is_wrong(raw)
+    ):
+        raise ImproperlyConfigured(
+            f"{name} must be the address of a mount such as https://bao.example.org:8200/transit; "
+            f"got {raw!r}"
+        )
+    return raw
+
+
 def mailbox(name: str, default: str) -> str:
     """One e-mail address, with or without a name before it."""
     raw = text(name, default)

@@ -70,6 +70,7 @@ STATUS: dict[type[Exception], int] = {
     emotion_errors.IdempotencyInProgress: 409,
     vault_errors.KeyDestroyed: 410,
     vault_errors.KeystoreUnavailable: 503,
+    vault_errors.ProviderUnavailable: 503,
     vault_errors.RootKeyMissing: 503,
     vault_errors.WrongRootKey: 503,
     vault_errors.InsecureKeyFile: 503,

@@ -127,6 +127,12 @@ DATABASES = {
 DATABASE_ROUTERS = ["vault.routing.KeystoreRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- epoch keys: files in KEYS_DIR, or a Transit engine ---------------------------------------
+
+TRANSIT_URL = env.key_server("TRANSIT_URL")
+TRANSIT_TOKEN_FILE = Path(env.text("TRANSIT_TOKEN_FILE") or KEYS_DIR / "transit_token")
+TRANSIT_NAMESPACE = env.matching("TRANSIT_NAMESPACE", "", r"[\w.-]*(/[\w.-]+)*/?", "team/study")
+
 CACHE_URL = env.url("CACHE_URL", "", ("redis", "rediss"))
 CACHES = {
     "default": {

@@ -233,6 +233,7 @@ class AccountPermit:
     use: AccountUse
     tags: Tagger = field(repr=False)
     permit_id: UUID = field(default_factory=uuid7)
+    consent_version: int = 0
 
     @property
     def subject_tag(self) -> bytes:

@@ -15,6 +15,7 @@ from consent.errors import ConsentRefused
 from vault.errors import (
     InsecureKeyFile,
     KeystoreUnavailable,
+    ProviderUnavailable,
     RootKeyMissing,
     StorageFull,
     VaultError,
@@ -26,6 +27,7 @@ ENVIRONMENT = (
     InterfaceError,
     LogUnavailable,
     KeystoreUnavailable,
+    ProviderUnavailable,
     RootKeyMissing,
     WrongRootKey,
     InsecureKeyFile,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.databases import Templates
+from tests.databases import Templates, is_sqlite
 from tests.processes import KEEPER, WORKER, running
+from tests.vault.bao import Bao
+
+KEYSTORE_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey", "vault_epoch")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +49,38 @@ def fresh_db(
         templates.checkout(tmp_path)
         yield
         templates.checkin()
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """A real OpenBao server, started for the first test that needs it."""
+    made = Bao(tmp_path_factory.mktemp("bao"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def on_a_server(fresh_db: None, bao: Bao, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bao]:
+    """A new keystore whose epoch keys a Transit server holds."""
+    from vault import cache, providers
+    from vault.setup import ensure_root
+
+    with connections["keystore"].cursor() as cursor:
+        for table in KEYSTORE_TABLES:
+            if is_sqlite():
+                cursor.execute(f"DROP TRIGGER {table}_delete_refused")
+            else:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            cursor.execute(f"DELETE FROM {table}")
+    shutil.rmtree(settings.KEYS_DIR / "epochs")
+    url, token = bao.mount()
+    monkeypatch.setattr(settings, "TRANSIT_URL", url)
+    monkeypatch.setattr(settings, "TRANSIT_TOKEN_FILE", token)
+    ensure_root()
+    yield bao
+    providers.transit(url, token, "").client.close()
+    providers.transit.cache_clear()
+    cache.opened.clear()
 
 
 @pytest.fixture

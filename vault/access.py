@@ -69,4 +69,4 @@ def permitted_key(permit: Permit, data_key_id: UUID, unit: Unit) -> bytes:
     if (permit.subject_id, permit.purpose_id) != (unit.subject_id, unit.purpose_id):
         raise PermitMismatch("the permit is for another data subject or purpose than the data")
     permit.recheck()
-    return keys.open_data_key(data_key_id, unit)
+    return keys.open_data_key(data_key_id, unit, permit.consent_version)

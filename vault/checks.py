@@ -9,12 +9,13 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from vault.errors import VaultError
+from vault.providers import transit
 from vault.providers.file import FileProvider
 
 
 @register(Tags.security, deploy=True)
 def key_files(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """vault.E001: the folder; vault.E002: a file in it; vault.E003: where it lies."""
+    """vault.E001: the folder; vault.E002: a file in it; vault.E003: where it lies. See also E004."""
     provider = FileProvider(settings.KEYS_DIR / "epochs")
     found: list[CheckMessage] = []
     if settings.KEYS_DIR.resolve().is_relative_to(settings.VAR_DIR.resolve()):
@@ -25,6 +26,8 @@ def key_files(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMes
                 id="vault.E003",
             )
         )
+    if settings.TRANSIT_URL:
+        return [*found, *transit_server()]
     try:
         provider.check_folder()
     except VaultError as error:
@@ -35,3 +38,14 @@ def key_files(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMes
         except VaultError as error:
             found.append(Error(str(error), id="vault.E002"))
     return found
+
+
+def transit_server() -> list[CheckMessage]:
+    """vault.E004: the server that holds the epoch keys cannot be used, or is not set up as it must be."""
+    try:
+        transit(
+            settings.TRANSIT_URL, settings.TRANSIT_TOKEN_FILE, settings.TRANSIT_NAMESPACE
+        ).check()
+    except VaultError as error:
+        return [Error(str(error), id="vault.E004")]
+    return []

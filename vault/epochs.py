@@ -15,6 +15,7 @@ keeps the entry's id. A kill between the two writes the entry once more; it neve
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -27,11 +28,11 @@ from audit_log.log import append_durable
 from vault import keys
 from vault.aead import encode_fields
 from vault.errors import KeystoreUnavailable, RootKeyMissing, WrapsRemain, WrongRootKey
-from vault.models import KEY_MODELS, Epoch, EpochState, WrappedKey
+from vault.models import KEY_MODELS, Epoch, EpochState
 from vault.providers import Provider, configured
 from vault.routing import KEYSTORE
 
-BATCH = 100
+BATCH = 500  # keys that are moved in one transaction
 PROOF = b"consentry epoch key".ljust(32, b"\x00")
 ACTOR = "system:keeper"
 OPENING_LOCK = 0x6570_6F63_6873  # any number that is used for nothing else in the keystore
@@ -39,6 +40,11 @@ ERASURE_WAIT = timedelta(hours=24)
 """The age at which an epoch ends when keys were destroyed under it: how long T2 comes after T1."""
 EPOCH_LIFE = timedelta(days=90)
 """The age at which an epoch ends in any case."""
+Progress = Callable[[int, int], None]
+
+
+def no_progress(moved: int, total: int) -> None:
+    """Nobody watches."""
 
 
 def current() -> Epoch:
@@ -80,8 +86,10 @@ def rotate_if_due(provider: Provider | None = None) -> int:
     return 1
 
 
-def rotate(provider: Provider | None = None) -> Epoch:
+def rotate(provider: Provider | None = None, progress: Progress = no_progress) -> Epoch:
     """Run a rotation to its end, or finish the one that was interrupted; the current epoch.
+
+    ``progress`` is told how many keys have been moved, of how many, after every batch.
 
     Raises WrongRootKey or RootKeyMissing when a survivor does not open, LogUnavailable when the log
     cannot be written (nothing is destroyed before the opening is in the log), AppendInsideTransaction
@@ -93,7 +101,7 @@ def rotate(provider: Provider | None = None) -> Epoch:
             open_next(source, current().id)
         record_entries()
         for old in Epoch.objects.filter(state=EpochState.CLOSED):
-            rewrap_survivors(source, old, current())
+            rewrap_survivors(source, old, current(), progress)
             prove_empty(old)
         for old in Epoch.objects.filter(state=EpochState.DESTROYING):
             destroy(source, old)
@@ -165,13 +173,20 @@ def lock_epochs() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [OPENING_LOCK])
 
 
-def rewrap_survivors(source: Provider, old: Epoch, new: Epoch) -> None:
-    """Wrap every living key of ``old`` under ``new``, and open each again before it is stored."""
-    for model in KEY_MODELS:
-        living = model._default_manager.filter(epoch=old, destroyed_at=None).order_by("id")
+def rewrap_survivors(
+    source: Provider, old: Epoch, new: Epoch, progress: Progress = no_progress
+) -> None:
+    """Wrap every living key of ``old`` under ``new``; the provider has tried each before it is stored."""
+    rows = [model._default_manager.filter(epoch=old, destroyed_at=None) for model in KEY_MODELS]
+    total, moved = sum(living.count() for living in rows), 0
+    for living in rows:
         while batch := list(living[:BATCH]):
+            bound = [
+                (bytes(r.wrapped or b""), keys.wrap_aad(r, old.id), keys.wrap_aad(r, new.id))
+                for r in batch
+            ]
             try:
-                fresh = [(row, rewrapped(source, row, new.id)) for row in batch]
+                fresh = source.rewrap(old.id, new.id, bound)
             except RootKeyMissing:
                 if living.filter(id__in=[row.id for row in batch]).exists():
                     raise
@@ -179,20 +194,12 @@ def rewrap_survivors(source: Provider, old: Epoch, new: Epoch) -> None:
             with transaction.atomic(using=KEYSTORE):
                 if not keys.share_lock(new.id):
                     raise KeystoreUnavailable("the epoch changed while keys were moved to it")
-                for row, wrapped in fresh:
+                for row, wrapped in zip(batch, fresh, strict=True):
                     # A key that was destroyed meanwhile stays destroyed.
                     living.filter(id=row.id).update(epoch=new, wrapped=wrapped)
+            moved += len(batch)
+            progress(moved, max(total, moved))
     keys.scrub()
-
-
-def rewrapped(source: Provider, row: WrappedKey, epoch_id: UUID) -> bytes:
-    """The row's key wrapped under another epoch, tried before it replaces the old wrap."""
-    old_aad, new_aad = keys.wrap_aad(row, row.epoch_id), keys.wrap_aad(row, epoch_id)
-    key = source.unwrap(row.epoch_id, bytes(row.wrapped or b""), old_aad)
-    wrapped = source.wrap(epoch_id, key, new_aad)
-    if source.unwrap(epoch_id, wrapped, new_aad) != key:
-        raise WrongRootKey(f"what was wrapped under epoch {epoch_id} does not open again")
-    return wrapped
 
 
 def prove_empty(old: Epoch) -> None:

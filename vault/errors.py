@@ -81,8 +81,14 @@ class WrongRootKey(VaultError):
     code = "wrong-root-key"
 
 
+class ProviderUnavailable(VaultError):
+    """The server that holds the epoch keys does not answer, or refuses; it may later."""
+
+    code = "key-provider-unavailable"
+
+
 class InsecureKeyFile(VaultError):
-    """A key file or its folder can be reached by others, or is no plain file of the right size."""
+    """A key or token file or its folder can be reached by others, or is no plain file of the right size."""
 
     code = "insecure-key-file"
 

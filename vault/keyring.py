@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import EllipsisType
 from uuid import UUID
 
 from django.utils import timezone
 
-from vault import keys
+from vault import cache, keys
 from vault.models import DataKey, EpochState
+from vault.providers import configured
 from vault.units import Unit
 
 
@@ -84,15 +85,16 @@ def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:
 def final_destruction(key_ids: Iterable[UUID]) -> datetime | None:
     """T2: since when no copy of these keys can be unwrapped; None while one still could be.
 
-    Every key must be a tombstone and the epoch it was last wrapped under must be destroyed, and
-    that written in the log. A key that the keystore does not know proves nothing, so it gives
-    None. For no keys at all there was nothing to destroy: now.
+    Every key must be a tombstone that no process remembers any more, and the epoch it was last wrapped
+    under must be destroyed, and that written in the log. A key that the keystore does not know proves
+    nothing, so it gives None. For no keys at all there was nothing to destroy: now.
     """
     wanted = set(key_ids)
     if not wanted:
         return timezone.now()
     with keys.keystore():
         rows = list(DataKey.objects.filter(id__in=wanted).select_related("epoch"))
+    remembered = timedelta(seconds=cache.SECONDS if configured().remote else 0)
     moments: list[datetime] = []
     for row in rows:
         epoch = row.epoch
@@ -100,5 +102,7 @@ def final_destruction(key_ids: Iterable[UUID]) -> datetime | None:
             return None
         if epoch.destroyed_at is None or epoch.destroyed_entry is None:
             return None
-        moments.append(epoch.destroyed_at)
+        if row.destroyed_at + remembered > timezone.now():
+            return None
+        moments.append(max(epoch.destroyed_at, row.destroyed_at + remembered))
     return max(moments) if len(rows) == len(wanted) else None

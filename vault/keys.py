@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
+from vault import cache
 from vault.aead import KEY_BYTES, encode_fields
 from vault.errors import (
     KeyDestroyed,
@@ -92,8 +93,13 @@ def create(row: WrappedKey) -> bytes:
     raise KeystoreUnavailable("the current epoch kept changing while a key was being made")
 
 
-def open_key(rows: QuerySet[AnyKey]) -> tuple[AnyKey, bytes]:
-    """The one row and its key; raises KeyMissing, KeyDestroyed, RootKeyMissing or WrongRootKey."""
+def open_key(
+    rows: QuerySet[AnyKey], consent_version: int = cache.NO_VERSION
+) -> tuple[AnyKey, bytes]:
+    """The one row, read afresh, and its key.
+
+    Raises KeyMissing, KeyDestroyed, RootKeyMissing, WrongRootKey or ProviderUnavailable.
+    """
     with keystore():
         for _ in range(ATTEMPTS):
             row = rows.first()
@@ -102,8 +108,7 @@ def open_key(rows: QuerySet[AnyKey]) -> tuple[AnyKey, bytes]:
             if row.wrapped is None:
                 raise KeyDestroyed(f"this key was destroyed at {row.destroyed_at}")
             try:
-                aad = wrap_aad(row, row.epoch_id)
-                return row, configured().unwrap(row.epoch_id, bytes(row.wrapped), aad)
+                return row, unwrapped(row, bytes(row.wrapped), consent_version)
             except RootKeyMissing:
                 # A rotation may have moved the key between the read and the unwrapping.
                 if not rows.exclude(epoch_id=row.epoch_id).exists():
@@ -111,9 +116,20 @@ def open_key(rows: QuerySet[AnyKey]) -> tuple[AnyKey, bytes]:
     raise KeystoreUnavailable("the key's epoch kept changing while it was being opened")
 
 
-def open_data_key(data_key_id: UUID, unit: Unit) -> bytes:
+def unwrapped(row: WrappedKey, wrapped: bytes, consent_version: int) -> bytes:
+    """The row's key from the provider, or remembered when the provider is asked over a network."""
+    source = configured()
+    if source.remote and (known := cache.opened.get(row.id, wrapped, consent_version)):
+        return known
+    key = source.unwrap(row.epoch_id, wrapped, wrap_aad(row, row.epoch_id))
+    if source.remote:
+        cache.opened.put(row.id, wrapped, consent_version, key)
+    return key
+
+
+def open_data_key(data_key_id: UUID, unit: Unit, consent_version: int = cache.NO_VERSION) -> bytes:
     """The data key of this unit; raises UnitMismatch when the key belongs to another one."""
-    row, key = open_key(DataKey.objects.filter(id=data_key_id))
+    row, key = open_key(DataKey.objects.filter(id=data_key_id), consent_version)
     if row.unit != unit:
         raise UnitMismatch("this data key belongs to another erasure unit")
     return key

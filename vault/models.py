@@ -70,7 +70,8 @@ class WrappedKey(models.Model):
     """A key wrapped under an epoch; once destroyed, a tombstone that names its last epoch."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    epoch = models.ForeignKey(Epoch, on_delete=models.PROTECT, related_name="+")
+    # Found by two partial indexes: a rotation asks for the living, and whether one is due for the dead.
+    epoch = models.ForeignKey(Epoch, on_delete=models.PROTECT, related_name="+", db_index=False)
     wrapped = models.BinaryField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     destroyed_at = models.DateTimeField(null=True)
@@ -83,6 +84,16 @@ class WrappedKey(models.Model):
                 | Q(wrapped=None, destroyed_at__isnull=False),
                 name="vault_%(class)s_tombstone",
             )
+        ]
+        indexes = [
+            models.Index(
+                fields=["epoch"], condition=Q(destroyed_at=None), name="vault_%(class)s_living"
+            ),
+            models.Index(
+                fields=["epoch"],
+                condition=Q(destroyed_at__isnull=False),
+                name="vault_%(class)s_dead",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -108,6 +119,7 @@ class DataKey(WrappedKey):
 
     class Meta(WrappedKey.Meta):
         indexes = [
+            *WrappedKey.Meta.indexes,
             models.Index(fields=["subject_id", "purpose_id"], name="vault_datakey_unit"),
             models.Index(fields=["recording_id"], name="vault_datakey_recording"),
         ]

@@ -40,5 +40,9 @@ class Permit(Protocol):
     def action(self) -> Action:
         """The one action that is permitted."""
 
+    @property
+    def consent_version(self) -> int:
+        """The version of the consent that it rests on, 0 for none: a change voids remembered keys."""
+
     def recheck(self) -> None:
         """Ask the gate again, by a fresh read; raises the refusal when it no longer allows."""

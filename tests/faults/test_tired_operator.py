@@ -20,6 +20,8 @@ from emotion.models import Analysis, AnalysisState, Result
 from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
 from tests.faults.harm import KEYS_AWAY, SmallDisk, gone, small_disk
 from tests.faults.leftovers import living_keys, rows, sealed_files
+from tests.vault.bao import Bao
+from vault import cache
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -105,6 +107,31 @@ def test_keys_that_are_away(
     assert result(key, row).status_code == 200
     assert result(key, waiting).status_code == 200
     assert send(study, key).status_code == 202
+
+
+def test_a_key_server_that_is_sealed(on_a_server: Bao) -> None:
+    study = open_study()
+    person, key = consenting(study), study.key()
+    assert send(study, key).status_code == 202
+    row = Analysis.objects.get()
+    run_analysis(row.pk)
+    assert result(key, row).status_code == 200
+    assert send(study, key).status_code == 202
+    waiting = Analysis.objects.exclude(pk=row.pk).get()
+    before, files = rows(), sealed_files()
+    code = "key-provider-unavailable"
+    with on_a_server.sealed():
+        cache.opened.clear()  # as after a minute
+        for answer in (send(study, key), result(key, row)):
+            assert (answer.status_code, answer.json()["code"]) == (503, code)
+        assert person.browser.get(reverse("access_history")).status_code == 503
+        run_analysis(waiting.pk)
+        assert 10 < waits(waiting) <= 15
+        assert parts()["keys"] == code
+        assert (rows(), sealed_files()) == (before, files), "nothing is made or lost"
+    later(waiting)
+    assert waiting.state == AnalysisState.DONE
+    assert result(key, row).status_code == 200
 
 
 def test_a_main_database_that_is_away(

@@ -31,6 +31,7 @@ class SmallPermit:
     permit_id: UUID = field(default_factory=uuid7)
     object_id: UUID = field(default_factory=uuid7)
     refuse: bool = False
+    consent_version: int = 1
     asked: int = 0
     on_recheck: Callable[[], None] = lambda: None
 

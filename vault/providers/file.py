@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -26,6 +27,8 @@ WRAP_VERSION = b"\x01"
 
 class FileProvider:
     """One folder of epoch keys on this machine."""
+
+    remote = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,21 +63,24 @@ class FileProvider:
 
     def wrap(self, epoch_id: UUID, key: bytes, aad: bytes) -> bytes:
         """``key`` under the epoch's key, bound to ``aad``."""
-        nonce = os.urandom(NONCE_BYTES)
-        return WRAP_VERSION + nonce + AESGCM(self.read(epoch_id)).encrypt(nonce, key, aad)
+        return sealed(self.read(epoch_id), key, aad)
 
     def unwrap(self, epoch_id: UUID, wrapped: bytes, aad: bytes) -> bytes:
         """The key again; raises WrongRootKey when it does not open."""
-        if wrapped[:1] != WRAP_VERSION:
-            raise WrongRootKey(f"expected a wrapped key of version 1, got {wrapped[:1].hex()!r}")
-        nonce, body = wrapped[1 : 1 + NONCE_BYTES], wrapped[1 + NONCE_BYTES :]
-        try:
-            return AESGCM(self.read(epoch_id)).decrypt(nonce, body, aad)
-        except (InvalidTag, ValueError):
-            raise WrongRootKey(
-                f"a key does not open under epoch {epoch_id}: the epoch's key file or the row in "
-                "the keystore is not the one it was wrapped with"
-            ) from None
+        return opened(self.read(epoch_id), epoch_id, wrapped, aad)
+
+    def rewrap(
+        self, old: UUID, new: UUID, keys: Sequence[tuple[bytes, bytes, bytes]]
+    ) -> list[bytes]:
+        """Wrapped keys moved from one epoch to another, and tried there."""
+        before, after = self.read(old), self.read(new)
+        moved = []
+        for wrapped, aad, to in keys:
+            key = opened(before, old, wrapped, aad)
+            moved.append(sealed(after, key, to))
+            if opened(after, new, moved[-1], to) != key:
+                raise WrongRootKey(f"what was wrapped under epoch {new} does not open again")
+        return moved
 
     def destroy(self, epoch_id: UUID) -> None:
         """Overwrite the key file, remove it, and wait until the folder says so on disk.
@@ -133,6 +139,26 @@ class FileProvider:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def sealed(epoch_key: bytes, key: bytes, aad: bytes) -> bytes:
+    """``key`` under an epoch's key."""
+    nonce = os.urandom(NONCE_BYTES)
+    return WRAP_VERSION + nonce + AESGCM(epoch_key).encrypt(nonce, key, aad)
+
+
+def opened(epoch_key: bytes, epoch_id: UUID, wrapped: bytes, aad: bytes) -> bytes:
+    """The key again; raises WrongRootKey when it does not open."""
+    if wrapped[:1] != WRAP_VERSION:
+        raise WrongRootKey(f"expected a wrapped key of version 1, got {wrapped[:1].hex()!r}")
+    nonce, body = wrapped[1 : 1 + NONCE_BYTES], wrapped[1 + NONCE_BYTES :]
+    try:
+        return AESGCM(epoch_key).decrypt(nonce, body, aad)
+    except (InvalidTag, ValueError):
+        raise WrongRootKey(
+            f"a key does not open under epoch {epoch_id}: the epoch's key file or the row in "
+            "the keystore is not the one it was wrapped with"
+        ) from None
 
 
 def require(path: Path, found: os.stat_result, mode: int) -> None:
