@@ -15,7 +15,7 @@ keeps the entry's id. A kill between the two writes the entry once more; it neve
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -28,11 +28,11 @@ from audit_log.log import append_durable
 from vault import keys
 from vault.aead import encode_fields
 from vault.errors import KeystoreUnavailable, RootKeyMissing, WrapsRemain, WrongRootKey
-from vault.models import KEY_MODELS, Epoch, EpochState
+from vault.models import KEY_MODELS, Epoch, EpochState, WrappedKey
 from vault.providers import Provider, configured
 from vault.routing import KEYSTORE
 
-BATCH = 500  # keys that are moved in one transaction
+BATCH = 1000  # keys that are moved in one transaction
 PROOF = b"consentry epoch key".ljust(32, b"\x00")
 ACTOR = "system:keeper"
 OPENING_LOCK = 0x6570_6F63_6873  # any number that is used for nothing else in the keystore
@@ -98,7 +98,10 @@ def rotate(provider: Provider | None = None, progress: Progress = no_progress) -
     source = provider or configured()
     with keys.keystore():
         if not Epoch.objects.filter(state__in=[EpochState.CLOSED, EpochState.DESTROYING]).exists():
-            open_next(source, current().id)
+            now = current()
+            # A key folder that is not mounted must not be made anew for the next epoch's key.
+            verify(source, now)
+            open_next(source, now.id)
         record_entries()
         for old in Epoch.objects.filter(state=EpochState.CLOSED):
             rewrap_survivors(source, old, current(), progress)
@@ -194,12 +197,36 @@ def rewrap_survivors(
             with transaction.atomic(using=KEYSTORE):
                 if not keys.share_lock(new.id):
                     raise KeystoreUnavailable("the epoch changed while keys were moved to it")
-                for row, wrapped in zip(batch, fresh, strict=True):
-                    # A key that was destroyed meanwhile stays destroyed.
-                    living.filter(id=row.id).update(epoch=new, wrapped=wrapped)
+                store_moved(batch, fresh, new.id)
             moved += len(batch)
             progress(moved, max(total, moved))
     keys.scrub()
+
+
+def store_moved(rows: Sequence[WrappedKey], wrapped: Sequence[bytes], epoch_id: UUID) -> None:
+    """Write new wraps over the old ones of rows of one kind, in one round trip.
+
+    A key that was destroyed or moved meanwhile stays as it is.
+    """
+    connection, meta = connections[KEYSTORE], rows[0]._meta
+    id_field, epoch, body = (meta.get_field(name) for name in ("id", "epoch", "wrapped"))
+    statement = (
+        f"UPDATE {meta.db_table} SET epoch_id = %s, wrapped = %s "  # noqa: S608  # our own names
+        "WHERE id = %s AND epoch_id = %s AND destroyed_at IS NULL"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            statement,
+            [
+                (
+                    epoch.get_db_prep_save(epoch_id, connection),
+                    body.get_db_prep_save(fresh, connection),
+                    id_field.get_db_prep_save(row.id, connection),
+                    epoch.get_db_prep_save(row.epoch_id, connection),
+                )
+                for row, fresh in zip(rows, wrapped, strict=True)
+            ],
+        )
 
 
 def prove_empty(old: Epoch) -> None:

@@ -6,6 +6,8 @@ import io
 import os
 import pickle
 import stat
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.processes import ROOT
 from vault.blobs import (
     CHUNK_BYTES,
     PREFIX_BYTES,
@@ -230,6 +233,32 @@ def test_closed_reader_gives_nothing(film: Path) -> None:
 def test_reader_is_not_pickled(film: Path) -> None:
     with BlobReader(KEY, CONTEXT, film) as reader, pytest.raises(TypeError):
         pickle.dumps(reader)
+
+
+ONE_GIGABYTE = """
+import os, re, sys
+from pathlib import Path
+from vault.blobs import BlobReader, BlobWriter
+piece, path = os.urandom(1000 * 1000), Path(sys.argv[1])
+with BlobWriter(bytes(32), b"place", path) as writer:
+    for _ in range(1000):
+        writer.write(piece)
+    writer.commit()
+with BlobReader(bytes(32), b"place", path) as reader:
+    assert reader.size == 1000 * 1000 * 1000
+    reader.seek(999 * len(piece))
+    assert reader.read(1000) == piece[:1000]
+# Of this program alone; ru_maxrss counts what the process was before it began.
+print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def test_one_gigabyte_takes_less_than_100_mb_of_process_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ONE_GIGABYTE, str(tmp_path / "film")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    (tmp_path / "film").unlink(missing_ok=True)
+    assert done.returncode == 0, done.stderr
+    assert 5_000 < int(done.stdout) < 100_000, "KiB at the most"
 
 
 def test_memory_is_constant(tmp_path: Path) -> None:
