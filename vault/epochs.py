@@ -209,7 +209,8 @@ def store_moved(rows: Sequence[WrappedKey], wrapped: Sequence[bytes], epoch_id: 
     A key that was destroyed or moved meanwhile stays as it is.
     """
     connection, meta = connections[KEYSTORE], rows[0]._meta
-    id_field, epoch, body = (meta.get_field(name) for name in ("id", "epoch", "wrapped"))
+    fields = {field.name: field for field in meta.fields}
+    id_field, epoch, body = fields["id"], fields["epoch"], fields["wrapped"]
     statement = (
         f"UPDATE {meta.db_table} SET epoch_id = %s, wrapped = %s "  # noqa: S608  # our own names
         "WHERE id = %s AND epoch_id = %s AND destroyed_at IS NULL"
