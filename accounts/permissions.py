@@ -49,6 +49,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "emotion.view_disputes",
             "consent.write_assessment",
             "emotion.view_recordings",
+            "emotion.view_technical_file",
             # Opened only with a stated reason that is in the log first, like every read.
             "emotion.read_result",
         }
@@ -85,6 +86,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_retention",
             "emotion.handle_dispute",
             "emotion.view_disputes",
+            "emotion.view_technical_file",
         }
     ),
     # Consent is the data subject's own act: these codenames stand in no other row.

@@ -1,10 +1,16 @@
-"""Addresses of the operators' first page, and of recordings, results and health."""
+"""Addresses of the operators' first page, of recordings, results and health, and of the technical file."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from emotion import dispute_views, operator_views, photograph_views, retention_views
+from emotion import (
+    dispute_views,
+    operator_views,
+    photograph_views,
+    retention_views,
+    technical_file_views,
+)
 
 urlpatterns = [
     path("", operator_views.home, name="operate_home"),
@@ -25,4 +31,6 @@ urlpatterns = [
         name="operate_purpose_periods",
     ),
     path("health/", operator_views.health, name="operate_health"),
+    path("technical-file/", technical_file_views.page, name="operate_technical_file"),
+    path("technical-file.json", technical_file_views.file, name="operate_technical_file_json"),
 ]

@@ -45,6 +45,7 @@ def addresses(study: Study) -> list[str]:
     purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
     plain = ["home", "purposes", "purpose_new", "people", "outbox", "recordings", "clients"]
     plain += ["client_new", "operators", "operator_new", "log", "health", "register", "disputes"]
+    plain += ["technical_file"]
     made = draft(
         name="Student smiles",
         sector=Sector.EDUCATION,
@@ -126,6 +127,20 @@ def test_the_officers_pages_have_no_barrier_and_fit_a_phone(
     names += ["operate_assessment"]
     troubles = barriers(page, site, [reverse(name, args=[made.purpose.id]) for name in names])
     assert troubles == []
+
+
+CUT_OFF = """() => [...document.querySelectorAll(".figures--states li")].filter(
+    li => li.scrollWidth > li.clientWidth).map(li => li.innerText)"""
+
+
+def test_no_word_of_a_state_is_cut_off(site: str, context: BrowserContext) -> None:
+    page = context.new_page()
+    sign_in(page, site, open_study().administrator)
+    for width in (320, 360, 480, 720, 960, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(site + reverse("operate_home"))
+        assert page.locator(".figures--states li").count() == 8
+        assert page.evaluate(CUT_OFF) == [], width
 
 
 def test_card_can_be_made_without_scripting(site: str, context: BrowserContext) -> None:

@@ -194,6 +194,8 @@ OPEN_TO = {
     "operate_log": {Role.ADMINISTRATOR, Role.DPO},
     "operate_register": {Role.ADMINISTRATOR, Role.DPO},
     "operate_register_file": {Role.ADMINISTRATOR, Role.DPO},
+    "operate_technical_file": {Role.ADMINISTRATOR, Role.DPO},
+    "operate_technical_file_json": {Role.ADMINISTRATOR, Role.DPO},
 }
 
 

@@ -98,6 +98,37 @@ def test_duty_18_nothing_can_be_recorded_before_the_notice_was_shown_and_logged(
     assert person.browser.get(capture).status_code == 200
 
 
+def test_duty_19_the_technical_file_exports() -> None:
+    study = open_study()
+    person = consenting(study)
+    analysed(study.key(), study)
+    integrate_once()
+    for browser in (study.officer.sign_in(), study.administrator.sign_in()):
+        answer = browser.get(reverse("operate_technical_file_json"))
+        assert "attachment" in answer.headers["Content-Disposition"]
+        found = answer.json()
+        files = [row for pack in found["models"] for row in pack["files"]]
+        assert {row["state"] for row in files} == {"as listed"}
+        assert found["measured"]["figures"]
+        assert found["measured"]["not_measured"]
+        assert found["logs"]["tree_size"] == LogEntry.objects.count()
+        assert set(found["logs"]["actions"]) == {action.value for action in Action}
+        assert {row["logged_as"] for row in found["oversight"]["stops"]} <= set(
+            found["logs"]["actions"]
+        )
+        assert found["record"]["analyses"]["done"] == 1
+        assert [row["name"] for row in found["purpose"]["open_now"]] == [study.purpose.name]
+        page = browser.get(reverse("operate_technical_file")).content.decode()
+        for text in ("63.5 %", "not measured", "Human oversight", found["logs"]["root_sha256"]):
+            assert text in page
+        for document in (answer.content.decode(), page):
+            for name in (person.subject.id, person.subject.user_id, "P-001"):
+                assert str(name) not in document
+    for browser in (study.researcher.sign_in(), person.browser):
+        for name in ("operate_technical_file", "operate_technical_file_json"):
+            assert browser.get(reverse(name)).status_code == 404
+
+
 def test_duty_20_labels_say_expression_and_blendshapes_can_stand_alone() -> None:
     study = open_study()
     person = come_in(study)

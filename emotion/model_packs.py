@@ -1,0 +1,109 @@
+"""The installed models as the technical file shows them: read from the disk and checked, each time.
+
+A pack is one package at one version. What was measured of it stands in ``measurements.json`` beside the
+manifest, each figure with its data, who measured it and where it is written down; what is not there was
+not measured, and that is said in words.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from emotion.inference.models import FOLDER, ModelIntegrityError, manifest, model_bytes
+from emotion.inference.readings import BLENDSHAPES, EXPRESSION
+
+NOT_MEASURED = "not measured"
+FINDS = "Finds one face and places points on it, so that the others have something to measure."
+INTENDED = dict.fromkeys(
+    EXPRESSION,
+    "Says which of seven words for an apparent expression fits a photographed face best, as one of three "
+    "votes. It tells what a face shows, not what anybody feels.",
+) | dict.fromkeys(
+    BLENDSHAPES,
+    "Says how far each of 52 facial movements goes in a photographed face.",
+)
+NEVER = (
+    "To recognise who somebody is; to tell age, gender, origin or any other trait; to tell what somebody "
+    "feels, thinks or intends; to decide anything about a person; on anybody who has not consented."
+)
+
+
+@cache
+def measurements(folder: Path = FOLDER) -> dict[str, Any]:
+    """``measurements.json``: ``figures`` and ``not_measured``. Raises ModelIntegrityError."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "measurements.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelIntegrityError(f"measurements.json: {type(error).__name__}") from error
+    return found
+
+
+def packs(folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """Every pack of the manifest, in its order. Raises ModelIntegrityError without a manifest."""
+    grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for entry in manifest(folder).values():
+        grouped.setdefault((entry["registry"], entry["package"], entry["version"]), []).append(
+            entry
+        )
+    return [pack(key, entries, folder) for key, entries in grouped.items()]
+
+
+def pack(
+    key: tuple[str, str, str], entries: list[dict[str, Any]], folder: Path = FOLDER
+) -> dict[str, Any]:
+    """One pack from its entries in the manifest."""
+    registry, package, version = key
+    return {
+        "name": package,
+        "version": version,
+        "registry": registry,
+        "licence": several(entries, "licence"),
+        "licence_files": sorted({name for entry in entries for name in entry["licence_files"]}),
+        "note": several(entries, "note"),
+        "training_data": several(entries, "training_data"),
+        "training_consent": several(entries, "training_consent"),
+        "intended_for": list(
+            dict.fromkeys(INTENDED.get(entry["file"], FINDS) for entry in entries)
+        ),
+        "must_not_be_used": NEVER,
+        "files": [model_file(entry, folder) for entry in entries],
+        "error": measured(entries, "accuracy", folder),
+        "bias": measured(entries, "bias", folder),
+    }
+
+
+def several(entries: list[dict[str, Any]], name: str) -> str:
+    """What the entries say under a name: once if they agree, else one after the other."""
+    return "; ".join(dict.fromkeys(str(entry[name]) for entry in entries))
+
+
+def model_file(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """One file, hashed now. ``state``: "as listed", or what is wrong with it."""
+    try:
+        model_bytes(entry["file"], folder)
+        state = "as listed"
+    except ModelIntegrityError as error:
+        state = str(error)
+    return {
+        "file": entry["file"],
+        "role": entry["role"],
+        "sha256": entry["sha256"],
+        "state": state,
+        "sources": entry["sources"],
+        "input": entry["input"],
+        "output": entry["output"],
+    }
+
+
+def measured(entries: list[dict[str, Any]], kind: str, folder: Path) -> list[dict[str, Any]] | str:
+    """The figures of this kind in which one of these files had a part; "not measured" without any."""
+    names = {entry["file"] for entry in entries}
+    found = [
+        figure
+        for figure in measurements(folder)["figures"]
+        if figure["kind"] == kind and names & set(figure["of"])
+    ]
+    return found or NOT_MEASURED

@@ -1,0 +1,114 @@
+"""The steps from an upload to a sealed result with their limits, read from the code that applies them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from emotion.inference import decode_child, media, photo_formats
+from emotion.inference.quality import THRESHOLDS
+from emotion.inference.readings import STATUSES
+from emotion.models import MAX_TRIES
+from emotion.wording import CLEAR
+
+FOLDER = Path(__file__).parent / "inference"
+
+
+def code_digest() -> str:
+    """SHA-256 over the names and bytes of the inference code, so that two versions can be told apart."""
+    found = hashlib.sha256()
+    for path in sorted(FOLDER.glob("*.py")):
+        found.update(f"{path.name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def limit(name: str, value: float, unit: str, beyond: str) -> dict[str, Any]:
+    """One limit of a step: its value, and what happens beyond it."""
+    return {"name": name, "value": value, "unit": unit, "beyond": beyond}
+
+
+def quality_limits() -> list[dict[str, Any]]:
+    """The thresholds beyond which the models abstain, with the reason for each."""
+    return [
+        limit(
+            name,
+            each.least if each.least > float("-inf") else each.most,
+            each.unit,
+            f"{'below' if each.least > float('-inf') else 'above'}: {STATUSES[each.status]} "
+            f"Why there: {each.reason}",
+        )
+        for name, each in THRESHOLDS.items()
+    ]
+
+
+def steps() -> list[dict[str, Any]]:
+    """Every step: what it does, in which file, and its limits."""
+    # Whoever imports these loads the engine that runs the models; most pages never need it.
+    from emotion.inference import faces, landmarks
+
+    return [
+        step(
+            "receive",
+            "emotion/uploads.py",
+            "The gate is asked, and the photograph goes from the request straight into a sealed file.",
+            limit("largest file", settings.PHOTO_MAX_BYTES, "bytes", "refused"),
+        ),
+        step(
+            "inspect and decode",
+            "emotion/inference/media.py",
+            "A process of its own that can open nothing turns the file into pixels; metadata are dropped.",
+            limit("longest side", photo_formats.SIDE_MAX, "pixels", "refused"),
+            limit("picture", photo_formats.PIXELS_MAX, "pixels", "refused"),
+            limit("shortest side", photo_formats.SIDE_MIN, "pixels", "refused below"),
+            limit("time", media.SECONDS, "seconds", "refused"),
+            limit("processor time", decode_child.CPU_SECONDS, "seconds", "refused"),
+            limit("memory", decode_child.MEMORY, "bytes", "refused"),
+        ),
+        step(
+            "find faces",
+            "emotion/inference/faces.py",
+            "The whole picture and overlapping parts of it are searched. Not exactly one face: nothing is "
+            "measured, because others did not agree.",
+            limit("score in the whole picture", faces.SCORE_AT_LEAST, "0 to 1", "no face below"),
+            limit("score in a part of it", faces.SCORE_IN_TILES, "0 to 1", "no face below"),
+        ),
+        step(
+            "judge the picture",
+            "emotion/inference/quality.py",
+            "Beyond any of these limits the models abstain, and the result says why.",
+            *quality_limits(),
+        ),
+        step(
+            "place landmarks",
+            "emotion/inference/landmarks.py",
+            "478 points of the face.",
+            limit("presence", landmarks.PRESENCE_AT_LEAST, "0 to 1", "no face below"),
+        ),
+        step(
+            "measure",
+            "emotion/inference/photos.py",
+            "Only the data categories that the person said yes to: seven expressions as the mean of three "
+            "models, each also on the mirrored face; 52 facial movements.",
+        ),
+        step(
+            "seal and save",
+            "emotion/analyses.py",
+            "Each data category under a key of its own; the gate is asked again; then the photograph is "
+            "erased unless the purpose keeps it.",
+            limit("tries", MAX_TRIES, "tries of one analysis", "it ends as failed"),
+        ),
+        step(
+            "put into words",
+            "emotion/wording.py",
+            "An expression is named only if it has most of the votes.",
+            limit("share of votes", CLEAR, "0 to 1", "“no clear expression” at or below"),
+        ),
+    ]
+
+
+def step(name: str, code: str, does: str, *limits: dict[str, Any]) -> dict[str, Any]:
+    """One step of the pipeline."""
+    return {"step": name, "code": code, "does": does, "limits": list(limits)}
