@@ -73,6 +73,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
         {
             "audit_log.verify_log",
             "audit_log.view_logentry",
+            "consent.answer_request",
             "consent.approve_assessment",
             "consent.approve_exception",
             "consent.close_purpose",
@@ -95,6 +96,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "audit_log.view_own_entries",
             "consent.erase_own_data",
             "consent.give_consent",
+            "consent.make_request",
             "consent.view_own_consents",
             "consent.withdraw_consent",
             "emotion.dispute_own_recording",

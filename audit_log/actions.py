@@ -54,6 +54,13 @@ class Action(StrEnum):
     DISPUTE_HANDLE = "dispute:handle"
     ANALYSIS_REFUSE = "analysis:refuse"
     ANALYSIS_FAIL = "analysis:fail"
+    REQUEST_MAKE = "request:make"
+    REQUEST_RETRACT = "request:retract"
+    REQUEST_TAKE = "request:take"
+    REQUEST_EXTEND = "request:extend"
+    REQUEST_READ = "request:read"
+    REQUEST_ANSWER = "request:answer"
+    REQUEST_ERASE = "request:erase"
     HOLD_PLACE = "hold:place"
     HOLD_LIFT = "hold:lift"
     HOLD_END = "hold:end"
@@ -102,6 +109,9 @@ class ReasonCode(StrEnum):
     LEGAL_CLAIM = "legal-claim"
     AUTHORITY_REQUEST = "authority-request"
     COMPLAINT = "complaint"
+    # stated by whoever takes more time for a person's request
+    REQUEST_COMPLEX = "request-complex"
+    MANY_REQUESTS = "many-requests"
     # stated by the system
     ANALYSIS = "analysis"
     INVITE = "invite"
@@ -137,3 +147,8 @@ class ReasonCode(StrEnum):
     KEY_DESTROYED = "key-destroyed"
     KEY_UNAVAILABLE = "key-unavailable"
     CLOCK_WRONG = "clock-wrong"
+    # grounds on which a person's request is refused, besides a legal claim and an obligation
+    NO_SUCH_DATA = "no-such-data"
+    DOES_NOT_APPLY = "does-not-apply"
+    RIGHTS_OF_OTHERS = "rights-of-others"
+    EXCESSIVE_REQUEST = "excessive-request"

@@ -31,6 +31,7 @@ from consent.models import (
     SignInCode,
 )
 from consent.records import lock_state, require_subject, subject_log_name
+from consent.requests import retract_all
 from consent.withdrawals import withdraw
 from vault.tags import tagger
 
@@ -81,6 +82,7 @@ def file_closing(subject: DataSubject, token: str) -> list[ErasureRequest]:
                     tags=tag,
                 )
             )
+        retract_all(subject.id, account)
         append(
             Draft(
                 action=Action.ACCOUNT_CLOSE,

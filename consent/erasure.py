@@ -23,7 +23,14 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.holds import lock_holds
-from consent.models import Contact, ErasureCause, ErasureRequest, OutboxMessage, SignInCode
+from consent.models import (
+    Contact,
+    ErasureCause,
+    ErasureRequest,
+    OutboxMessage,
+    SignInCode,
+    SubjectRequest,
+)
 from vault.keyring import data_key_ids, destroy_data_keys, final_destruction
 from vault.tags import Tagger, tagger
 
@@ -151,8 +158,10 @@ def destroy_keys(request: ErasureRequest) -> bool:
 
 
 def remove_contact(request: ErasureRequest) -> None:
-    """Remove the rows of an account: contact data, messages, a code on its way."""
+    """Remove the rows of an account: contact data, messages, a code on its way, the texts of requests."""
     if request.purpose_id is None:
+        texts = SubjectRequest.objects.filter(subject_id=request.subject_id)
+        texts.update(text_sealed=None, answer_sealed=None)
         for model in (Contact, OutboxMessage, SignInCode):
             model._default_manager.filter(subject_id=request.subject_id).delete()
 

@@ -67,6 +67,12 @@ class InvalidHold(ConsentError):
     code = "invalid-hold"
 
 
+class InvalidRequest(ConsentError):
+    """A person's request that cannot be made, or that is answered, taken or extended by the wrong one."""
+
+    code = "invalid-request"
+
+
 class InvalidAssessment(ConsentError):
     """An impact assessment is incomplete, replaced, or approved by the wrong person."""
 

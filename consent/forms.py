@@ -32,6 +32,12 @@ MESSAGE_REASONS = (
     ReasonCode.INCIDENT_INVESTIGATION,
 )
 
+REQUEST_REASONS = (
+    ReasonCode.SUBJECT_REQUEST,
+    ReasonCode.INCIDENT_INVESTIGATION,
+    ReasonCode.LEGAL_OBLIGATION,
+)
+
 
 # The person is asked in the first person; whoever plans a study reads the same about somebody.
 CATEGORY_LABELS = {

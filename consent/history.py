@@ -46,6 +46,13 @@ ACTIONS: dict[str, Text] = {
     Action.DISPUTE_OPEN: _("You said that a recording does not show you"),
     Action.DISPUTE_RETRACT: _("You said that a recording shows you after all"),
     Action.DISPUTE_HANDLE: _("The study's staff answered your dispute"),
+    Action.REQUEST_MAKE: _("You sent a request"),
+    Action.REQUEST_RETRACT: _("You took a request back"),
+    Action.REQUEST_TAKE: _("Somebody began to look after your request"),
+    Action.REQUEST_EXTEND: _("The answer to your request was put off"),
+    Action.REQUEST_READ: _("Your request was read"),
+    Action.REQUEST_ANSWER: _("Your request was answered"),
+    Action.REQUEST_ERASE: _("An old request of yours was erased"),
     Action.ANALYSIS_REFUSE: _("An analysis was stopped"),
     Action.ANALYSIS_FAIL: _("An analysis did not succeed"),
     Action.ACCOUNT_CLOSE: _("You closed your account"),
@@ -71,6 +78,12 @@ REASONS: dict[str, Text] = {
     ReasonCode.LEGAL_CLAIM: _("a legal claim"),
     ReasonCode.AUTHORITY_REQUEST: _("a court or an authority has asked for it"),
     ReasonCode.COMPLAINT: _("a complaint"),
+    ReasonCode.REQUEST_COMPLEX: _("the request is complex"),
+    ReasonCode.MANY_REQUESTS: _("there are many requests"),
+    ReasonCode.NO_SUCH_DATA: _("there are no such data"),
+    ReasonCode.DOES_NOT_APPLY: _("this right does not apply here"),
+    ReasonCode.RIGHTS_OF_OTHERS: _("the rights of others"),
+    ReasonCode.EXCESSIVE_REQUEST: _("it is plainly unfounded or excessive"),
     ReasonCode.ANALYSIS: _("the analysis you consented to"),
     ReasonCode.INVITE: _("to invite you"),
     ReasonCode.SIGN_IN: _("to sign you in"),
@@ -100,7 +113,13 @@ REASONS: dict[str, Text] = {
     ReasonCode.BAD_CREDENTIALS: _("the code was wrong"),
 }
 # What somebody else saw or did with a person's data, as opposed to the bookkeeping around it.
-LOOKS = {Action.RESULT_READ, Action.MEDIA_READ, Action.IDENTITY_READ, Action.MESSAGE_READ}
+LOOKS = {
+    Action.RESULT_READ,
+    Action.MEDIA_READ,
+    Action.IDENTITY_READ,
+    Action.MESSAGE_READ,
+    Action.REQUEST_READ,
+}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from consent import (
     outbox_views,
     people_views,
     register_views,
+    request_desk_views,
     step_views,
 )
 
@@ -101,6 +102,28 @@ urlpatterns = [
     path("holds/", hold_views.holds, name="operate_holds"),
     path("holds/<uuid:hold_id>/lift/", hold_views.hold_lift, name="operate_hold_lift"),
     path("purposes/<uuid:purpose_id>/hold/", hold_views.hold_place, name="operate_hold_place"),
+    path("requests/", request_desk_views.requests, name="operate_requests"),
+    path("requests/<uuid:request_id>/", request_desk_views.request_detail, name="operate_request"),
+    path(
+        "requests/<uuid:request_id>/take/",
+        request_desk_views.request_take,
+        name="operate_request_take",
+    ),
+    path(
+        "requests/<uuid:request_id>/text/",
+        request_desk_views.request_text,
+        name="operate_request_text",
+    ),
+    path(
+        "requests/<uuid:request_id>/more-time/",
+        request_desk_views.request_extend,
+        name="operate_request_extend",
+    ),
+    path(
+        "requests/<uuid:request_id>/answer/",
+        request_desk_views.request_answer,
+        name="operate_request_answer",
+    ),
     path("people/", people_views.people, name="operate_people"),
     path("outbox/", outbox_views.outbox, name="operate_outbox"),
     path("outbox/<uuid:message_id>/", outbox_views.message, name="operate_message"),

@@ -10,6 +10,7 @@ from consent import (
     narrowing_views,
     notice_views,
     receipt_views,
+    request_views,
     sign_in_views,
     views,
 )
@@ -35,6 +36,14 @@ urlpatterns = [
     path("erasures/", erasure_views.erasures, name="erasures"),
     path("erasures/<uuid:erasure_id>/", views.erasure, name="erasure"),
     path("erasures/<uuid:erasure_id>/receipt/", views.erasure_receipt_file, name="erasure_receipt"),
+    path("requests/", request_views.requests, name="own_requests"),
+    path("requests/new/<str:kind>/", request_views.request_new, name="own_request_new"),
+    path("requests/<uuid:request_id>/", request_views.own_request, name="own_request"),
+    path(
+        "requests/<uuid:request_id>/retract/",
+        request_views.request_retract,
+        name="own_request_retract",
+    ),
     path("close/", closing_views.close, name="close_account"),
     path("closed/<str:token>/", closing_views.closed, name="closed_account"),
     path(

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 
 from audit_log.clock import ClockState, read_clock
 from audit_log.sequencer import lag
-from consent.models import ErasureRequest
+from consent.models import ErasureRequest, SubjectRequest
 from emotion.faults import in_a_line
 from emotion.models import Analysis, AnalysisState, Upload, UploadState
 from emotion.sweeping import workers_stuck
@@ -128,6 +128,20 @@ def check_erasures() -> Check:
     return Check(_("Erasure"), "live", _("Under way"), detail)
 
 
+def check_requests() -> Check:
+    """Whether people are answered in time."""
+    number = SubjectRequest.objects.waiting().count()
+    late = SubjectRequest.objects.overdue().count()
+    detail = ngettext("%d waits", "%d wait", number) % number if number else ""
+    if late:
+        detail = ngettext("%d past its day", "%d past their day", late) % late
+        help_text = _("The law gives one month. Answer the oldest first; nothing else is held up.")
+        return Check(_("People's requests"), "refused", _("Overdue"), detail, help_text)
+    return Check(
+        _("People's requests"), "live", _("In time") if number else _("Nothing waits"), detail
+    )
+
+
 def check_keys() -> Check:
     """Whether the keystore and the keys that open it can be used."""
     try:
@@ -162,6 +176,7 @@ def checks() -> list[Check]:
         check_keeper(),
         check_log(),
         check_erasures(),
+        check_requests(),
         check_uploads(),
         check_keys(),
         check_clock(),

@@ -28,8 +28,10 @@ from consent.models import (
     LegalHold,
     Purpose,
     PurposeState,
+    SubjectRequest,
 )
 from consent.notices import last_substantive, renewal_asked
+from consent.request_clock import days_left
 from consent.sign_in_views import ways_back
 from consent.views import own_subject
 from emotion.models import Analysis, AnalysisState, Recording
@@ -171,6 +173,12 @@ def own_state(recording: Recording, analysis: Analysis, *, over: bool) -> tuple[
     return analysis.state, analysis.get_state_display()
 
 
+def requests_under_way(subject: DataSubject) -> list[dict[str, Any]]:
+    """The person's requests that wait for an answer, the most urgent first, with the days left."""
+    rows = SubjectRequest.objects.waiting().filter(subject=subject).select_related("purpose")
+    return [{"asked": row, "days": days_left(row.due_at)} for row in rows.order_by("due_at")]
+
+
 @require_permission("consent.view_own_consents")
 @require_GET
 def subject_home(request: HttpRequest) -> HttpResponse:
@@ -202,6 +210,7 @@ def subject_home(request: HttpRequest) -> HttpResponse:
             for state in states
         ],
         "recordings": recording_rows(request, subject),
+        "requests": requests_under_way(subject),
         "has_erasures": ErasureRequest.objects.filter(subject=subject).exists(),
         "ways_back": ways_back(subject),
         "looks": looks[:5],

@@ -31,6 +31,15 @@ from consent.models.records import (
     ConsentStatus,
     EventKind,
 )
+from consent.models.requests import (
+    ExtensionReason,
+    RefusalGround,
+    RequestKind,
+    RequestOutcome,
+    RequestState,
+    SubjectRequest,
+    SubjectRequestQuerySet,
+)
 from consent.models.vocabulary import (
     LEAST_AGE,
     NOT_MEASURED,
@@ -63,6 +72,7 @@ __all__ = [
     "EventKind",
     "ExceptionApproval",
     "ExceptionReason",
+    "ExtensionReason",
     "HoldReason",
     "ImpactAssessment",
     "Invitation",
@@ -75,10 +85,16 @@ __all__ = [
     "PurposeMember",
     "PurposeRefusal",
     "PurposeState",
+    "RefusalGround",
+    "RequestKind",
+    "RequestOutcome",
+    "RequestState",
     "ResidualRisk",
     "Sector",
     "SignInCode",
     "SubjectReference",
+    "SubjectRequest",
+    "SubjectRequestQuerySet",
     "Use",
     "is_held",
 ]

@@ -12,8 +12,10 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.errors import ProhibitedPurpose
 from consent.invitations import send_invitation
-from consent.models import ExceptionReason, OutboxMessage, Sector
+from consent.models import ExceptionReason, OutboxMessage, RequestKind, Sector
 from consent.purposes import submit_for_review
+from consent.request_answers import take
+from consent.requests import make_request
 from consent.subjects import register_subject
 from emotion.disputes import dispute
 from emotion.models import Analysis
@@ -41,11 +43,16 @@ def addresses(study: Study) -> list[str]:
     ann = register_subject(actor, study.purpose, reference="P-2", email="ann@example.net")
     send_invitation(actor, ann, study.purpose)
     disputed = dispute(person.actor, analysis.recording_id)
+    asked = make_request(
+        person.actor, person.subject, kind=RequestKind.ERASURE, purpose=study.purpose, text="Why?"
+    )
+    take(actor, study.administrator.user, asked.id)
     integrate_once()
     purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
     plain = ["home", "purposes", "purpose_new", "people", "outbox", "recordings", "clients"]
     plain += ["client_new", "operators", "operator_new", "log", "health", "register", "disputes"]
     plain += ["technical_file"]
+    plain += ["requests"]
     made = draft(
         name="Student smiles",
         sector=Sector.EDUCATION,
@@ -75,6 +82,10 @@ def addresses(study: Study) -> list[str]:
             ("recording", [analysis.recording_id]),
             ("result", [analysis.id]),
             ("dispute", [disputed.id]),
+            ("request", [asked.id]),
+            ("request_text", [asked.id]),
+            ("request_extend", [asked.id]),
+            ("request_answer", [asked.id]),
             ("operator", [study.researcher.user.id]),
             ("log_entry", [entry.entry_id]),
         ]

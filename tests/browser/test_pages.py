@@ -16,7 +16,8 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext, ConsoleMessage, FilePayload
 
 from audit_log.sequencer import integrate_once
-from consent.models import ErasureRequest
+from consent.models import ErasureRequest, RefusalGround, RequestOutcome, SubjectRequest
+from consent.request_answers import Answer, answer, take
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
@@ -211,6 +212,28 @@ def test_pages_about_recordings_are_clean(site: str, context: BrowserContext) ->
     looker.page.click("text=Erase it now")
     looker.look_around(Shown("recording-disputed-erased", ""))
     looker.look(Shown("who-looked", reverse("access_history")))
+    assert looker.troubles == []
+
+
+def test_pages_of_requests_are_clean(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    person, officer = consenting(study), study.officer
+    looker = Looker(context, site)
+    wear(context, site, person.browser)
+    looker.look(Shown("requests-none", reverse("own_requests")))
+    looker.look(Shown("request-new", reverse("own_request_new", args=["erasure"])))
+    looker.look(Shown("request-new-complaint", reverse("own_request_new", args=["complaint"])))
+    looker.page.fill("[name=text]", "Nobody told me how long my photographs are kept.")
+    looker.page.click("text=Send the request")
+    looker.page.locator(".message").wait_for()
+    looker.look_around(Shown("request-waiting", ""))
+    looker.look(Shown("home-request", reverse("subject_home")))
+    asked = SubjectRequest.objects.get()
+    take(officer.actor, officer.user, asked.id)
+    given = Answer(RequestOutcome.REFUSED, "It is in the notice.", RefusalGround.EXCESSIVE)
+    answer(officer.actor, officer.user, asked.id, given)
+    looker.look(Shown("request-refused", reverse("own_request", args=[asked.id])))
+    looker.look(Shown("requests", reverse("own_requests")))
     assert looker.troubles == []
 
 

@@ -23,7 +23,7 @@ from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
 from consent.invitations import send_invitation
 from consent.messages import open_message
-from consent.models import DataSubject, OutboxMessage
+from consent.models import DataSubject, OutboxMessage, RequestKind
 from consent.sign_in import send_code
 from tests import cast
 
@@ -57,6 +57,7 @@ MODULES = [
     "consent/models/endings.py",
     "consent/models/purposes.py",
     "consent/models/records.py",
+    "consent/models/requests.py",
     "consent/models/vocabulary.py",
     "consent/narrowing.py",
     "consent/narrowing_views.py",
@@ -64,6 +65,11 @@ MODULES = [
     "consent/receipts.py",
     "consent/records.py",
     "consent/renewals.py",
+    "consent/request_forms.py",
+    "consent/request_letters.py",
+    "consent/request_views.py",
+    "consent/request_words.py",
+    "consent/requests.py",
     "consent/sign_in.py",
     "consent/sign_in_views.py",
     "consent/subject_forms.py",
@@ -241,10 +247,14 @@ def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
         reverse("upload", args=[purpose]),
         reverse("access_history"),
         reverse("consent_withdraw", args=[purpose]),
+        reverse("own_requests"),
+        *(reverse("own_request_new", args=[kind]) for kind in RequestKind.values),
         reverse("mfa_index"),
     ]:
         assert_chinese(person.browser, address)
     assert_chinese(person.browser, reverse("consent_notice", args=[study.officer.user.id]), 404)
+    page = person.browser.post(reverse("own_request_new", args=["access"]), {"text": "?"})
+    assert_chinese(person.browser, page["Location"])
     page = person.browser.post(reverse("consent_withdraw", args=[purpose]))
     assert_chinese(person.browser, page["Location"])
 

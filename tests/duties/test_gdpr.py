@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+import time_machine
 from bs4 import BeautifulSoup
 from django.urls import reverse
 
@@ -20,6 +21,7 @@ from consent.models import (
     OutboxMessage,
     Purpose,
     PurposeState,
+    SubjectRequest,
 )
 from consent.notices import Change, publish_notice
 from emotion.analyses import run_analysis
@@ -129,6 +131,54 @@ def test_duty_08_no_processing_without_an_explicit_consent_event() -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "consent-refused")
     assert not Analysis.objects.exists()
     assert sealed_files() == before
+
+
+def test_duty_09_operators_see_a_clock_of_one_month() -> None:
+    study = open_study()
+    person = consenting(study)
+    page = person.browser.get(reverse("own_request_new", args=["access"])).content.decode()
+    assert reverse("own_bundle", args=[study.purpose.id]) in page, "at once, without asking"
+    with time_machine.travel("2027-08-31 12:00Z"):
+        person = come_in(study, "P-002")
+        sent = person.browser.post(reverse("own_request_new", args=["access"]), {"text": ""})
+        assert "30 days left" in person.browser.get(sent["Location"]).content.decode()
+        desks = [study.administrator.sign_in(), study.officer.sign_in()]
+        for desk in desks:
+            listed = desk.get(reverse("operate_requests")).content.decode()
+            assert "30 September 2027" in listed, "there is no 31 September"
+            assert "30 days left" in listed
+            assert reverse("operate_requests") in desk.get(reverse("operate_home")).content.decode()
+    with time_machine.travel("2027-10-01 12:00Z"):
+        home = study.officer.sign_in().get(reverse("operate_home")).content.decode()
+        assert "1 past its day" in home
+
+
+@pytest.mark.parametrize("kind", ["rectification", "restriction", "objection"])
+def test_duty_10_rectification_restriction_and_objection_are_asked_for_and_answered(
+    kind: str,
+) -> None:
+    study = open_study()
+    person = consenting(study)
+    about = {"study": str(study.purpose.id), "text": "It is not as it should be."}
+    own = person.browser.post(reverse("own_request_new", args=[kind]), about)["Location"]
+    asked = SubjectRequest.objects.get()
+    desk = study.officer.sign_in()
+    read = desk.post(
+        reverse("operate_request_text", args=[asked.id]), {"reason": "subject-request"}
+    )
+    assert about["text"] in read.content.decode()
+    desk.post(reverse("operate_request_take", args=[asked.id]))
+    given = {"outcome": "partly", "text": "We mended what we could.", "ground": ""}
+    desk.post(reverse("operate_request_answer", args=[asked.id]), given)
+    page = person.browser.get(own).content.decode()
+    assert "We mended what we could." in page
+    assert study.purpose.authority in page, "not all of it was done: who else can be asked"
+    integrate_once()
+    rows = LogEntry.objects.about_subject([tagger(person.subject.id, None).subject()])
+    made = list(rows.filter(action__startswith="request:").order_by("index"))
+    assert [row.action for row in made] == [
+        "request:make", "request:read", "request:take", "request:answer", "request:read",
+    ]  # fmt: skip
 
 
 def test_duty_11_erasure_reaches_media_rows_and_keys() -> None:

@@ -20,7 +20,8 @@ from audit_log.sequencer import integrate_once
 from consent.documents import Upload, add_document
 from consent.holds import place_hold
 from consent.invitations import send_invitation
-from consent.models import ConsentEvent, HoldReason, OutboxMessage
+from consent.models import ConsentEvent, HoldReason, OutboxMessage, RequestKind
+from consent.requests import make_request
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, erase_own
@@ -104,6 +105,13 @@ def build() -> House:
         ends_at=timezone.now() + timedelta(days=30),
         subject_id=alice.subject.id,
     )
+    asked = make_request(
+        alice.actor,
+        alice.subject,
+        kind=RequestKind.ACCESS,
+        purpose=study.purpose,
+        text="I want to know.",
+    )
     integrate_once()
     page = alice.browser.get(reverse("access_history")).content.decode()
     found = re.search(rf"/me/access/({UUID_PATTERN})/proof/", page)
@@ -117,6 +125,8 @@ def build() -> House:
         "erasure_id": erasure.id,
         "dispute_id": disputed.id,
         "hold_id": hold.id,
+        "request_id": asked.id,
+        "kind": asked.kind,
         "reference_id": alice.subject.references.get().id,
         "entry_id": found[1],
         "message_id": OutboxMessage.objects.get().id,

@@ -17,6 +17,7 @@ from tests.faults.canary import Search
 from tests.faults.places import everywhere, files_below, processes
 from tests.faults.walk import (
     Walk,
+    ask_and_answer,
     ask_wrongly,
     come_in_and_consent,
     invite,
@@ -82,6 +83,7 @@ def test_no_marker_lies_anywhere(tmp_path: Path) -> None:
                 nothing(look.in_places(files_below(tmp_path / "tmp")))
             assert {row.state for row in Analysis.objects.all()} == {AnalysisState.DONE}
             read(walk, analysis)
+            ask_and_answer(walk)
             state_reasons_in_words(walk, analysis)
             ask_wrongly(walk)
             nothing(look.in_places(everywhere(tmp_path)))

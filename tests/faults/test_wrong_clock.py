@@ -115,6 +115,7 @@ def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
         "people not seen for three years",
         "legal holds ended",
         "disputed recordings given up",
+        "old requests erased",
         "tag keys destroyed",
         "key epochs rotated",
     }

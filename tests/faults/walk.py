@@ -45,6 +45,7 @@ class Marks:
         self.file_name, self.idempotency = f"file-{unique}.jpg", f"Upload-of-{unique}"
         self.reason, self.field = f"because-{unique}-asked", f"field-{unique}"
         self.exif = f"exif-{unique}"
+        self.asked, self.answered = f"my-wish-{unique}", f"our-answer-{unique}"
         self.photo = marked_photo(self.exif.encode(), self.seed)
         self.key, self.token = study.key(), ""
         self.operator = study.administrator
@@ -62,6 +63,8 @@ class Marks:
             "the typed reason": self.reason,
             "a field's name": self.field,
             "EXIF": self.exif,
+            "the text of a request": self.asked,
+            "the answer to a request": self.answered,
             "the invitation": self.token,
             "the API key": self.key.split("_", 2)[2],
             "the app secret": secret,
@@ -89,13 +92,14 @@ class Walk:
         self.asked: list[str] = []
         self.told: list[httpx.Response] = []
         self.desk = self.browser(study.administrator.sign_in())
+        self.officer = self.browser(study.officer.sign_in())
         self.own = self.browser()
         self.machine = self.browser()
         self.machine.headers["Authorization"] = f"Bearer {self.marks.key}"
 
     def close(self) -> None:
         """Leave no connection open."""
-        for browser in (self.desk, self.own, self.machine):
+        for browser in (self.desk, self.officer, self.own, self.machine):
             browser.close()
 
     def browser(self, signed_in: Client | None = None) -> httpx.Client:
@@ -193,6 +197,37 @@ def read(walk: Walk, analysis: str) -> None:
     assert walk.send(walk.desk, result, reason=reason).status_code == 200
     assert walk.own.get(reverse("own_result", args=[analysis])).status_code == 200
     assert walk.own.get(reverse("access_history")).status_code == 200
+
+
+def ask_and_answer(walk: Walk) -> None:
+    """The person asks for something in words; a form comes back once; the officer reads and answers."""
+    marks = walk.marks
+    path = reverse("own_request_new", args=["rectification"])
+    wrong = walk.send(walk.own, path, study=marks.field, text=marks.asked)
+    assert wrong.status_code == 422
+    sent = walk.send(walk.own, path, text=marks.asked)
+    assert sent.status_code == 302
+    own = sent.headers["Location"]
+    page = walk.officer.get(reverse("operate_requests")).text
+    found = re.search(r'href="(/operate/requests/[0-9a-f-]{36}/)"', page)
+    assert found, page
+    desk = found[1]
+    taken = walk.officer.post(
+        f"{desk}take/", data={"csrfmiddlewaretoken": token_of(walk.officer, desk)}
+    )
+    assert taken.status_code == 302
+    read = walk.send(walk.officer, f"{desk}text/", reason="subject-request")
+    assert marks.asked in read.text
+    answer = {"outcome": "partly", "text": marks.answered}
+    refused = walk.send(walk.officer, f"{desk}answer/", **(answer | {"outcome": "refused"}))
+    assert refused.status_code == 422
+    assert walk.send(walk.officer, f"{desk}answer/", **answer).status_code == 302
+    assert marks.answered in walk.own.get(own).text
+    withdrawn = walk.send(walk.own, path, text=f"again-{marks.asked}").headers["Location"]
+    back = walk.own.post(
+        f"{withdrawn}retract/", data={"csrfmiddlewaretoken": token_of(walk.own, withdrawn)}
+    )
+    assert back.status_code == 302
 
 
 def state_reasons_in_words(walk: Walk, analysis: str) -> None:

@@ -25,6 +25,7 @@ from consent.holds import end_holds
 from consent.last_entries import end_tags
 from consent.messages import deliver_waiting
 from consent.renewals import ask_for_renewals
+from consent.request_ends import erase_old
 from consent.retention import end_purposes, expire_consents
 from emotion.dispute_notes import tell_operators
 from emotion.disputes import erase_unanswered
@@ -113,6 +114,7 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("people not seen for three years", 20, give_up_unused, by_date=True),
         Chore("legal holds ended", 20, end_holds, by_date=True),
         Chore("disputed recordings given up", 20, erase_unanswered, by_date=True),
+        Chore("old requests erased", 60, erase_old, by_date=True),
         Chore("operators told of disputes", 10, tell_operators),
         Chore("people asked for renewal", 20, ask_for_renewals),
         Chore("erasures taken up", 1, drain),
