@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
+from consent.ending_soon import ends_soon
 from consent.history import access_history
 from consent.holds import hold_words
 from consent.models import (
@@ -100,6 +101,7 @@ def consent_card(
         else "",
         "decide": ask or renew,
         "renewal": is_open and renewal_asked(state, substantive),
+        "ends_soon": is_open and ends_soon(state),
         "read_url": notice_read(state) if live else "",
         "asked": ask,
         "upload_url": reverse("upload", args=[purpose.id])

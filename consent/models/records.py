@@ -84,8 +84,9 @@ class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
 class ConsentState(models.Model):
     """What is so now for one subject and one purpose; rebuildable from the events.
 
-    From ``tags_ended_at`` on nothing is written about this person in this purpose any more, because the
-    key of their tags is destroyed (``consent.last_entries``).
+    ``remind_at`` is when the person is to be asked before ``valid_until``, ``reminded_at`` when they were
+    (``consent.ending_soon``). From ``tags_ended_at`` on nothing is written about this person in this
+    purpose any more, because the key of their tags is destroyed (``consent.last_entries``).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -101,6 +102,8 @@ class ConsentState(models.Model):
     notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
     event = models.ForeignKey(ConsentEvent, models.PROTECT, null=True, related_name="+")
     valid_until = models.DateTimeField(null=True)
+    remind_at = models.DateTimeField(null=True)
+    reminded_at = models.DateTimeField(null=True)
     restricted_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField()
     tags_ended_at = models.DateTimeField(null=True)
@@ -111,6 +114,13 @@ class ConsentState(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subject", "purpose"], name="one_state_each")
+        ]
+        indexes = [
+            models.Index(
+                fields=["remind_at"],
+                condition=models.Q(remind_at__isnull=False, reminded_at__isnull=True),
+                name="states_to_remind",
+            )
         ]
 
     def __str__(self) -> str:

@@ -47,6 +47,7 @@ TEMPLATES = [
 MODULES = [
     "accounts/adapters.py",
     "accounts/attempts.py",
+    "consent/ending_soon.py",
     "consent/errors.py",
     "consent/erasure_words.py",
     "consent/history.py",
