@@ -23,7 +23,14 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.holds import lock_holds
-from consent.models import Contact, ErasureCause, ErasureRequest, OutboxMessage, SignInCode
+from consent.models import (
+    Contact,
+    ErasureCause,
+    ErasureRequest,
+    OutboxMessage,
+    PaperConsent,
+    SignInCode,
+)
 from vault.keyring import data_key_ids, destroy_data_keys, final_destruction
 from vault.tags import Tagger, tagger
 
@@ -157,8 +164,19 @@ def remove_contact(request: ErasureRequest) -> None:
             model._default_manager.filter(subject_id=request.subject_id).delete()
 
 
+def remove_scans(request: ErasureRequest) -> None:
+    """Remove the scans of what was signed on paper, with everything of a purpose; who attested stays."""
+    if request.purpose_id and request.recording_id is None and not request.category:
+        PaperConsent.objects.filter(
+            subject_id=request.subject_id,
+            event__purpose_id=request.purpose_id,
+            event__at__lte=request.requested_at,
+        ).update(sealed=None)
+
+
 def rows_removed(request: ErasureRequest) -> None:
     """Record that blobs and rows are gone; keys that came too late for the first step die here."""
+    remove_scans(request)
     late = keys_of(request)
     destroy_data_keys(late)
     write_step(request, Action.ERASURE_COMPLETE, {"rows_removed_at": timezone.now()})

@@ -28,6 +28,8 @@ ACTIONS: dict[str, Text] = {
     Action.INVITATION_REDEEM: _("Your invitation was opened"),
     Action.NOTICE_SHOW: _("The privacy notice was shown to you"),
     Action.CONSENT_GIVE: _("You consented"),
+    Action.CONSENT_ATTEST: _("A consent that you signed on paper was entered"),
+    Action.PAPER_READ: _("The scan of your signed paper was opened"),
     Action.CONSENT_REFUSE: _("You said no"),
     Action.CONSENT_WITHDRAW: _("You withdrew"),
     Action.CONSENT_NARROW: _("You stopped a part of it"),
@@ -86,6 +88,7 @@ REASONS: dict[str, Text] = {
     ReasonCode.CONSENT_REFUSED: _("you had said no"),
     ReasonCode.CONSENT_EXPIRED: _("the consent had ended"),
     ReasonCode.CONSENT_CHANGED: _("your consent had changed"),
+    ReasonCode.ATTESTED_BY_READER: _("whoever attested your signature may not look"),
     ReasonCode.CATEGORY_NOT_CONSENTED: _("you had not allowed this"),
     ReasonCode.PURPOSE_NOT_OPEN: _("the study was not open"),
     ReasonCode.RETENTION_PASSED: _("the storage period was over"),
@@ -100,7 +103,13 @@ REASONS: dict[str, Text] = {
     ReasonCode.BAD_CREDENTIALS: _("the code was wrong"),
 }
 # What somebody else saw or did with a person's data, as opposed to the bookkeeping around it.
-LOOKS = {Action.RESULT_READ, Action.MEDIA_READ, Action.IDENTITY_READ, Action.MESSAGE_READ}
+LOOKS = {
+    Action.RESULT_READ,
+    Action.MEDIA_READ,
+    Action.PAPER_READ,
+    Action.IDENTITY_READ,
+    Action.MESSAGE_READ,
+}
 
 
 @dataclass(frozen=True)

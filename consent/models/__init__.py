@@ -30,6 +30,7 @@ from consent.models.records import (
     ConsentStateQuerySet,
     ConsentStatus,
     EventKind,
+    PaperConsent,
 )
 from consent.models.vocabulary import (
     LEAST_AGE,
@@ -71,6 +72,7 @@ __all__ = [
     "LegalHoldQuerySet",
     "Notice",
     "OutboxMessage",
+    "PaperConsent",
     "Purpose",
     "PurposeMember",
     "PurposeRefusal",

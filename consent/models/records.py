@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
@@ -66,6 +67,36 @@ class ConsentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class PaperConsent(models.Model):
+    """That somebody signed on paper: who attests it, and the scan, sealed under a key of its own.
+
+    ``media_type`` and ``size`` (bytes) are the scan's. The row stays when the scan is erased, because who
+    attested may never read what the consent opened.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    event = models.OneToOneField(ConsentEvent, models.PROTECT, related_name="paper")
+    # Found by the index below, which begins with it.
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="papers", db_index=False)
+    attested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    signed_on = models.DateField()
+    media_type = models.CharField(max_length=30)
+    size = models.PositiveIntegerField()
+    data_key_id = models.UUIDField()
+    sealed = models.BinaryField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "attested_by"], name="papers_by_attester")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the scan is gone."""
+        return self.sealed is None
 
 
 class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
