@@ -32,6 +32,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.answer_request",
             "consent.approve_exception",
             "consent.assign_researcher",
+            "consent.attest_paper",
             "consent.close_purpose",
             "consent.create_purpose",
             "consent.invite_subject",
@@ -56,6 +57,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     ),
     Role.RESEARCHER: frozenset(
         {
+            "consent.attest_paper",
             "consent.invite_subject",
             "consent.view_purpose",
             "consent.view_subjects",

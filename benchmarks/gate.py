@@ -75,14 +75,14 @@ def plan(subject_id: UUID, purpose_id: UUID) -> str:
 def ask(subject_id: UUID, purpose_id: UUID) -> None:
     """One question to the gate about something that does not exist yet."""
     from audit_log.actions import Action
-    from consent.enforcement import require_consent
+    from consent.enforcement import Asking, require_consent
     from consent.rules import Asker, Operation
 
     require_consent(
         subject_id=subject_id,
         purpose_id=purpose_id,
         operation=Operation.UPLOAD,
-        asker=Asker.OTHER,
+        asker=Asking(Asker.OTHER, uuid4()),
         action=Action.MEDIA_UPLOAD,
         object_kind="recording",
         object_id=uuid4(),

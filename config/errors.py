@@ -51,6 +51,8 @@ STATUS: dict[type[Exception], int] = {
     consent_errors.InvalidRequest: 409,
     consent_errors.InvalidAssessment: 409,
     consent_errors.InvalidDocument: 422,
+    consent_errors.InvalidPaper: 422,
+    consent_errors.PaperGone: 410,
     consent_errors.InvalidNotice: 409,
     consent_errors.InvalidChoice: 422,
     consent_errors.InvalidReference: 422,

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from consent import dpv
+from consent.methods import PAPER
 from consent.models import (
     ConsentEvent,
     Controller,
@@ -269,7 +270,9 @@ def state_of(kind: EventKind, before: bool, now: bool) -> str:
 def status(history: History, event: ConsentEvent, state: str, until: Any) -> Json:
     """One event as a DPV consent status."""
     purpose, stands = history.purpose, state in {dpv.GIVEN, dpv.RENEWED}
-    by = PRINCIPAL if event.by == "subject" else urn(first_controller(history.parties).id)
+    # What was signed on paper is the person's act too; the method says that somebody else entered it.
+    signed = event.by == "subject" or event.method == PAPER
+    by = PRINCIPAL if signed else urn(first_controller(history.parties).id)
     found: Json = {
         "@type": [state, dpv.EXPLICIT_CONSENT],
         "dpv:hasIdentifier": str(event.id),

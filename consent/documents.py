@@ -138,10 +138,15 @@ def add_document(author: User, purpose: Purpose, upload: Upload) -> Document:
 
 
 def as_attachment(document: Document) -> HttpResponse:
-    """The document to keep: never shown in the page, and nothing in it runs."""
+    """The document to keep."""
     kind = f"{TEXT}; charset=utf-8" if document.media_type == TEXT else document.media_type
-    response = HttpResponse(bytes(document.content), content_type=kind)
-    response["Content-Disposition"] = content_disposition_header(True, document.name) or ""
+    return as_attached(bytes(document.content), kind, document.name)
+
+
+def as_attached(content: bytes, kind: str, name: str) -> HttpResponse:
+    """A file to keep: never shown in the page, and nothing in it runs."""
+    response = HttpResponse(content, content_type=kind)
+    response["Content-Disposition"] = content_disposition_header(True, name) or ""
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

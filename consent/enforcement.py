@@ -13,7 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
@@ -25,6 +27,7 @@ from consent.models import (
     ConsentStatus,
     DataCategory,
     DataSubject,
+    PaperConsent,
     Purpose,
     PurposeState,
 )
@@ -53,11 +56,28 @@ STANDINGS = {
 }
 
 
-def asker_of(actor: Actor) -> Asker:
-    """Who asks, as the rule knows them."""
+@dataclass(frozen=True)
+class Asking:
+    """Who asks. ``operator_id`` of an operator, who may turn out to have attested the consent."""
+
+    asker: Asker
+    operator_id: UUID | None = None
+
+    def of(self, state: ConsentState | None) -> Asker:
+        """Who asks, as the rule knows them; ``state`` from ``current_state`` for this very asking."""
+        return Asker.ATTESTER if getattr(state, "attested_by_asker", False) else self.asker
+
+
+THE_SYSTEM = Asking(Asker.SYSTEM)
+
+
+def asker_of(actor: Actor) -> Asking:
+    """Who asks when this actor acts."""
     if actor.kind == "subject":
-        return Asker.SUBJECT
-    return Asker.SYSTEM if actor.kind == "system" else Asker.OTHER
+        return Asking(Asker.SUBJECT)
+    if actor.kind == "system":
+        return THE_SYSTEM
+    return Asking(Asker.OTHER, actor.id if actor.kind == "operator" else None)
 
 
 def consent_standing(state: ConsentState | None, now: datetime) -> ConsentStanding:
@@ -99,7 +119,7 @@ def decide(
 def decide_now(
     state: ConsentState | None,
     operation: Operation,
-    asker: Asker,
+    asking: Asking,
     categories: frozenset[str],
     standing: ObjectStanding | None,
 ) -> ReasonCode | None:
@@ -116,7 +136,7 @@ def decide_now(
         closed = found
     elif standing is not None:
         kept = kept_until(found, now)
-    return decide(state, operation, asker, categories, kept, now) or closed
+    return decide(state, operation, asking.of(state), categories, kept, now) or closed
 
 
 def kept_until(date: datetime | None, now: datetime) -> Kept:
@@ -126,14 +146,36 @@ def kept_until(date: datetime | None, now: datetime) -> Kept:
     return Kept.PASSED if date <= now else Kept.IN_TIME
 
 
-def current_state(subject_id: UUID, purpose_id: UUID) -> ConsentState | None:
-    """The consent state with its purpose, in one indexed query on the primary database."""
-    return (
-        ConsentState.objects.using("default")
-        .select_related("purpose")
-        .filter(subject_id=subject_id, purpose_id=purpose_id)
-        .first()
-    )
+def current_state(
+    subject_id: UUID, purpose_id: UUID, asking: Asking = THE_SYSTEM
+) -> ConsentState | None:
+    """The consent state with its purpose, in one indexed query on the primary database.
+
+    For an operator it also says whether they attested a consent of this person's, whichever it was.
+    """
+    rows = ConsentState.objects.using("default").select_related("purpose")
+    if asking.operator_id is not None:
+        attested = PaperConsent.objects.filter(
+            subject_id=OuterRef("subject_id"), attested_by_id=asking.operator_id
+        )
+        rows = rows.annotate(attested_by_asker=Exists(attested))
+    return rows.filter(subject_id=subject_id, purpose_id=purpose_id).first()
+
+
+def require_not_attester(actor: Actor, subject_id: UUID) -> None:
+    """Raise ConsentRefused for an operator who attested a consent of this person's on paper.
+
+    Asked where a one-time link or a code would let them in as that person.
+    """
+    attested = PaperConsent.objects.filter(subject_id=subject_id, attested_by_id=actor.id)
+    if actor.kind == "operator" and attested.exists():
+        raise ConsentRefused(
+            ReasonCode.ATTESTED_BY_READER,
+            _(
+                "You attested that this person signed on paper, so you may not hold a link or a code of "
+                "theirs. A colleague has to hand it over."
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +187,7 @@ class ConsentPermit:
     action: Action
     object_tag: bytes
     operation: Operation
-    asker: Asker
+    asker: Asking
     categories: frozenset[str]
     consent_version: int
     consent_event_id: UUID
@@ -166,7 +208,7 @@ class ConsentPermit:
 
     def recheck(self) -> None:
         """Ask again by a fresh read; raises ConsentRefused when it would no longer be allowed."""
-        state = current_state(self.subject_id, self.purpose_id)
+        state = current_state(self.subject_id, self.purpose_id, self.asker)
         reason = decide_now(state, self.operation, self.asker, self.categories, self.standing)
         if reason is None and state is not None and state.version != self.consent_version:
             reason = ReasonCode.CONSENT_CHANGED
@@ -179,7 +221,7 @@ def require_consent(
     subject_id: UUID,
     purpose_id: UUID,
     operation: Operation,
-    asker: Asker,
+    asker: Asking,
     action: Action,
     object_kind: str,
     object_id: UUID,
@@ -191,7 +233,7 @@ def require_consent(
     ``standing`` must be given for every object that already exists: it reads until when the object may
     be kept, or why it is closed, now and at each recheck.
     """
-    state = current_state(subject_id, purpose_id)
+    state = current_state(subject_id, purpose_id, asker)
     reason = decide_now(state, operation, asker, categories, standing)
     if reason is not None or state is None or state.event_id is None:
         raise ConsentRefused(reason or ReasonCode.NO_CONSENT)
@@ -220,6 +262,7 @@ class AccountUse(StrEnum):
     NOTIFY = "notify"
     ANSWER_REQUEST = "answer-request"
     SHOW_IDENTITY = "show-identity"
+    ATTEST = "attest"
 
 
 @dataclass(frozen=True, kw_only=True)

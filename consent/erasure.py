@@ -28,6 +28,7 @@ from consent.models import (
     ErasureCause,
     ErasureRequest,
     OutboxMessage,
+    PaperConsent,
     SignInCode,
     SubjectRequest,
 )
@@ -166,8 +167,19 @@ def remove_contact(request: ErasureRequest) -> None:
             model._default_manager.filter(subject_id=request.subject_id).delete()
 
 
+def remove_scans(request: ErasureRequest) -> None:
+    """Remove the scans of what was signed on paper, with everything of a purpose; who attested stays."""
+    if request.purpose_id and request.recording_id is None and not request.category:
+        PaperConsent.objects.filter(
+            subject_id=request.subject_id,
+            event__purpose_id=request.purpose_id,
+            event__at__lte=request.requested_at,
+        ).update(sealed=None)
+
+
 def rows_removed(request: ErasureRequest) -> None:
     """Record that blobs and rows are gone; keys that came too late for the first step die here."""
+    remove_scans(request)
     late = keys_of(request)
     destroy_data_keys(late)
     write_step(request, Action.ERASURE_COMPLETE, {"rows_removed_at": timezone.now()})

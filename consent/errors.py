@@ -29,6 +29,10 @@ REFUSALS = {
     ReasonCode.CONSENT_REFUSED: _("This person has refused this purpose."),
     ReasonCode.CONSENT_EXPIRED: _("The consent to this purpose has ended and was not renewed."),
     ReasonCode.CONSENT_CHANGED: _("The consent changed while the operation was under way."),
+    ReasonCode.ATTESTED_BY_READER: _(
+        "You attested that this person signed on paper. Whoever attests never sees what is recorded; "
+        "a colleague has to look."
+    ),
     ReasonCode.CATEGORY_NOT_CONSENTED: _("The consent does not cover this data category."),
     ReasonCode.PURPOSE_NOT_OPEN: _("This purpose is not open."),
     ReasonCode.RETENTION_NOT_SET: _("The purpose has no retention period, so nothing may be kept."),
@@ -83,6 +87,18 @@ class InvalidDocument(ConsentError):
     """A document is too large, empty, or neither PDF nor plain text."""
 
     code = "invalid-document"
+
+
+class InvalidPaper(ConsentError):
+    """A consent on paper that cannot be entered: for this person or purpose, by its date or its scan."""
+
+    code = "invalid-paper"
+
+
+class PaperGone(ConsentError):
+    """The scan of a signed paper was erased."""
+
+    code = "gone"
 
 
 class InvalidNotice(ConsentError):

@@ -28,6 +28,8 @@ ACTIONS: dict[str, Text] = {
     Action.INVITATION_REDEEM: _("Your invitation was opened"),
     Action.NOTICE_SHOW: _("The privacy notice was shown to you"),
     Action.CONSENT_GIVE: _("You consented"),
+    Action.CONSENT_ATTEST: _("A consent that you signed on paper was entered"),
+    Action.PAPER_READ: _("The scan of your signed paper was opened"),
     Action.CONSENT_REFUSE: _("You said no"),
     Action.CONSENT_WITHDRAW: _("You withdrew"),
     Action.CONSENT_NARROW: _("You stopped a part of it"),
@@ -99,6 +101,7 @@ REASONS: dict[str, Text] = {
     ReasonCode.CONSENT_REFUSED: _("you had said no"),
     ReasonCode.CONSENT_EXPIRED: _("the consent had ended"),
     ReasonCode.CONSENT_CHANGED: _("your consent had changed"),
+    ReasonCode.ATTESTED_BY_READER: _("whoever attested your signature may not look"),
     ReasonCode.CATEGORY_NOT_CONSENTED: _("you had not allowed this"),
     ReasonCode.PURPOSE_NOT_OPEN: _("the study was not open"),
     ReasonCode.RETENTION_PASSED: _("the storage period was over"),
@@ -119,6 +122,9 @@ LOOKS = {
     Action.IDENTITY_READ,
     Action.MESSAGE_READ,
     Action.REQUEST_READ,
+    Action.PAPER_READ,
+    Action.IDENTITY_READ,
+    Action.MESSAGE_READ,
 }
 
 

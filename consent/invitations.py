@@ -24,6 +24,7 @@ from accounts.models import User
 from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
+from consent.enforcement import require_not_attester
 from consent.errors import InvalidPurpose, InvitationInvalid
 from consent.messages import language_for, queue_message
 from consent.models import DataSubject, Invitation, Purpose, PurposeState
@@ -53,10 +54,12 @@ def create_invitation(
 
     ``show_to_operator`` says that the caller will display it (a laboratory without e-mail); it is
     recorded, and the consent record names it as the method of collection. Raises InvalidPurpose unless
-    the purpose is open.
+    the purpose is open, and ConsentRefused for whoever attested a consent on paper and would see the link.
     """
     if purpose.state != PurposeState.OPEN:
         raise InvalidPurpose("This purpose is not open; nobody can be invited now.")
+    if show_to_operator:
+        require_not_attester(actor, subject.id)
     record_request(actor, subject, purpose, "link" if show_to_operator else "e-mail")
     token = secrets.token_urlsafe(32)
     tags = tagger(subject.id, purpose.id)

@@ -15,7 +15,10 @@ from consent.consent_record import SETS_CATEGORIES, History, notice_url
 from consent.models import ControllerKind, DataCategory, Sector
 
 VERSION = "KI-CR-v1.1.0"
-METHODS = {"web": "web form"}
+METHODS = {
+    "web": "web form",
+    "paper": "paper form signed by the person, entered and attested by an operator",
+}
 
 
 def has_kantara_form(kind: str) -> bool:

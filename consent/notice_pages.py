@@ -140,6 +140,16 @@ def glance_of(purpose: Purpose) -> list[Pair]:
             + _("Data protection officer: %(contact)s") % {"contact": purpose.officer_contact},
         ),
     ]
+    if purpose.paper_allowed:
+        found.append(
+            (
+                _("On paper"),
+                _(
+                    "You may also sign this notice on paper. Whoever enters it for you never sees what is "
+                    "recorded of you, and you can look at it and withdraw here all the same."
+                ),
+            )
+        )
     return [(str(term), tidy(text)) for term, text in found]
 
 

@@ -14,6 +14,7 @@ from accounts.actors import Actor
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
+from consent.enforcement import require_not_attester
 from consent.messages import open_message
 from consent.models import Invitation, OutboxMessage
 from vault.tags import tagger
@@ -36,6 +37,7 @@ def hand_over(actor: Actor, message: OutboxMessage, reason: ReasonCode) -> OpenM
 
     Raises the gate's, the log's and the vault's refusals (KeyDestroyed once it was sent).
     """
+    require_not_attester(actor, message.subject_id)
     mark_link_as_shown(actor, message)
     address, heading, text = open_message(actor, message, Action.MESSAGE_READ, reason)
     return OpenMessage(address, heading, text)

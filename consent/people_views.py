@@ -31,10 +31,12 @@ from consent.models import (
     Contact,
     DataSubject,
     Invitation,
+    PaperConsent,
     Purpose,
     PurposeState,
 )
 from consent.operator_views import UNPROCESSABLE, refuse
+from consent.paper_views import takes_paper
 from consent.subjects import read_reference, register_subject
 from consent.visibility import find_purpose, find_state, visible_purposes, visible_states
 
@@ -88,6 +90,11 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
         "categories": [CATEGORY_LABELS.get(value, value) for value in state.categories],
         "events": events.select_related("notice").order_by("-sequence")[:50],
         "invitation": invitation,
+        "paper": PaperConsent.objects.select_related("attested_by")
+        .filter(subject=state.subject, event__purpose=state.purpose)
+        .order_by("-event__sequence")
+        .first(),
+        "takes_paper": takes_paper(state),
         "hold": hold_over(state.subject_id, state.purpose_id),
         "has_address": Contact.objects.filter(subject=state.subject).exists(),
         "may_be_asked": state.status in MAY_BE_ASKED

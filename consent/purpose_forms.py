@@ -30,7 +30,7 @@ SECTIONS: list[tuple[Any, Any, list[str]]] = [
     (_("What"), _("In words that somebody outside the field understands: people read them."),
      ["name", "description", "necessity"]),
     (_("Who"), _("Whose faces, and where those people can turn."),
-     ["people", "minimum_age", "officer_contact", "authority", "recipients"]),
+     ["people", "minimum_age", "paper_allowed", "officer_contact", "authority", "recipients"]),
     (_("Data"), _("As little as the study can do with."), ["categories", "keep_media"]),
     (_("Keeping"), _("How long, and where."),
      ["media_retention_days", "result_retention_days", "consent_validity_days",
@@ -123,6 +123,7 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "authority": _("Supervisory authority"),
             "recipients": _("Who receives anything, one a line"),
             "keep_media": _("Keep the photographs after the analysis"),
+            "paper_allowed": _("People may also consent on paper"),
             "storage_location": _("Where data are stored"),
             "jurisdiction": _("Whose law holds"),
             "transfers": _("Sent to other countries"),
@@ -137,6 +138,10 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "recipients": _("For instance: the researchers of this study. A name and a role each."),
             "keep_media": _(
                 "Leave this off unless the study cannot do without: results are enough."
+            ),
+            "paper_allowed": _(
+                "An operator then attests that somebody signed and attaches a scan. Whoever attests never "
+                "sees what is recorded of that person, and the consent is marked as paper for ever."
             ),
             "storage_location": _("For instance: the laboratory's own machines in Example City."),
             "jurisdiction": _("For instance: Germany (EU)."),

@@ -82,6 +82,10 @@ def sections_of(purpose: Purpose) -> list[tuple[Text, Facts]]:
                         % {"age": purpose.minimum_age}
                     ],
                 ),
+                (
+                    _("Consent on paper"),
+                    [_("allowed") if purpose.paper_allowed else _("not allowed")],
+                ),
                 (_("Data protection officer"), [purpose.officer_contact]),
                 (_("Supervisory authority"), [purpose.authority]),
                 (_("Recipients"), list(purpose.recipient_list)),

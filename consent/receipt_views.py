@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.permissions import require_permission
 from consent.kantara import has_kantara_form
+from consent.methods import HOW
 from consent.models import ConsentEvent, EventKind
 from consent.receipts import UNRECEIPTED, consent_receipt, kantara_document
 from consent.views import category_labels, download, own_state, own_subject
@@ -38,7 +39,7 @@ def consent_history(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     state = own_state(request, purpose_id)
     events = (
         ConsentEvent.objects.filter(subject_id=state.subject_id, purpose_id=purpose_id)
-        .select_related("notice")
+        .select_related("notice", "paper")
         .order_by("-sequence")
     )
     context = {
@@ -54,6 +55,8 @@ def in_words(event: ConsentEvent) -> dict[str, Any]:
     return {
         "id": event.id,
         "what": WORDS[EventKind(event.kind)],
+        "how": HOW.get(event.method, ""),
+        "paper": getattr(event, "paper", None),
         "at": event.at,
         "categories": category_labels(event.categories),
         "valid_until": event.valid_until,

@@ -122,6 +122,16 @@ def write_event(
     return event
 
 
+REMIND_BEFORE = timedelta(days=14)
+
+
+def reminder_for(event: ConsentEvent) -> datetime | None:
+    """When to ask before a consent ends: 14 days ahead, of a short one in its last quarter."""
+    if event.valid_until is None:
+        return None
+    return event.valid_until - min(REMIND_BEFORE, (event.valid_until - event.at) / 4)
+
+
 def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) -> None:
     """Let the state follow an event; every permit issued under the old version dies with this."""
     state.status = status
@@ -129,7 +139,9 @@ def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) 
     state.event = event
     state.categories = event.categories
     state.notice = event.notice
-    state.valid_until = event.valid_until
+    if state.valid_until != event.valid_until:  # one end, one reminder
+        state.valid_until = event.valid_until
+        state.remind_at, state.reminded_at = reminder_for(event), None
     state.restricted_at = None
     state.changed_at = event.at
     state.save()

@@ -93,6 +93,7 @@ def of_purpose(purpose: Purpose) -> dict[str, Any]:
         "supervisory_authority": purpose.authority,
         "data_subjects": purpose.people,
         "minimum_age": purpose.minimum_age,
+        "consent_on_paper": purpose.paper_allowed,
         "data_categories": [
             {"category": category, "sensitivity": SENSITIVE} for category in purpose.categories
         ],

@@ -6,6 +6,7 @@ changes, so nothing is done under the new version that the old one did not allow
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -72,24 +73,45 @@ def not_yet_asked(purpose_id: UUID, version: int) -> list[ConsentState]:
 
 
 def ask_one(state: ConsentState) -> int:
-    """Write down that this person is asked anew, and queue the message if they have an address."""
-    subject, purpose = state.subject, state.purpose
-    language = language_for(subject, purpose)
-    notice = notice_in_force(purpose, language)
-    message = letter(subject, purpose, notice, language) if has_address(subject) else None
-    tags = tagger(subject.id, purpose.id)
+    """Ask one person about the change of substance; 0 when their consent changed meanwhile."""
+    language = language_for(state.subject, state.purpose)
+    notice = notice_in_force(state.purpose, language)
+    message = (
+        letter(state.subject, state.purpose, notice, language)
+        if has_address(state.subject)
+        else None
+    )
+    return ask(state, notice, message, METHOD)
+
+
+def ask(
+    state: ConsentState,
+    notice: Notice,
+    message: SealedMessage | None,
+    method: str,
+    **marks: datetime,
+) -> int:
+    """Write down that this person is asked anew, and queue the message if there is one.
+
+    ``marks`` are set on the state with it. Returns 0, having done nothing, when the consent changed since
+    ``state`` was read.
+    """
+    tags = tagger(state.subject_id, state.purpose_id)
     with transaction.atomic():
-        held = lock_state(subject.id, purpose.id)
+        held = lock_state(state.subject_id, state.purpose_id)
         still = held.version == state.version and held.sequence == state.sequence
         if still:
             event = write_event(
-                held, EventKind.REQUESTED, by="system", method=METHOD, notice=notice
+                held, EventKind.REQUESTED, by="system", method=method, notice=notice
             )
+            for name, value in marks.items():
+                setattr(held, name, value)
+            held.save(update_fields=list(marks))
             append(
                 Draft(
                     action=Action.CONSENT_REQUEST,
                     actor=SYSTEM_KEEPER.log_name(),
-                    purpose_id=purpose.id,
+                    purpose_id=state.purpose_id,
                     subject_tag=tags.subject(),
                     consent_tag=tags.consent_record(event.id),
                     policy_version=str(notice.id),
@@ -97,7 +119,7 @@ def ask_one(state: ConsentState) -> int:
             )
             if message:
                 message.file()
-    if not still and message:  # it changed meanwhile: whoever is still due is asked next time
+    if not still and message:  # whoever is still due is asked next time
         destroy_data_keys([message.row.data_key_id])
     return int(still)
 

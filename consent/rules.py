@@ -23,6 +23,7 @@ class Operation(StrEnum):
     SAVE_RESULT = "save-result"
     READ_RESULT = "read-result"
     READ_MEDIA = "read-media"
+    READ_PAPER = "read-paper"
 
 
 class ConsentStanding(StrEnum):
@@ -38,10 +39,14 @@ class ConsentStanding(StrEnum):
 
 
 class Asker(StrEnum):
-    """Who asks: the person it is about, the system on its own, or anybody else."""
+    """Who asks: the person it is about, the system on its own, or anybody else.
+
+    Apart from these stands the operator who attested a consent that the person signed on paper.
+    """
 
     SUBJECT = "the person"
     SYSTEM = "the system"
+    ATTESTER = "who attested"
     OTHER = "others"
 
 
@@ -62,10 +67,13 @@ NOT_STANDING: dict[ConsentStanding, ReasonCode] = {
     ConsentStanding.WITHDRAWN: ReasonCode.CONSENT_WITHDRAWN,
     ConsentStanding.EXPIRED: ReasonCode.CONSENT_EXPIRED,
 }
+READS = {Operation.READ_RESULT, Operation.READ_MEDIA, Operation.READ_PAPER}
+# Whoever says that somebody signed has nothing to gain by saying so: they never see what it opens.
+CLOSED_TO_ATTESTER = READS
 # Restriction of processing (GDPR Art. 18): kept, readable to the person, and nothing else.
 WHILE_RESTRICTED: dict[tuple[Operation, Asker], ReasonCode | None] = {
     (operation, asker): None
-    if asker is Asker.SUBJECT and operation in {Operation.READ_RESULT, Operation.READ_MEDIA}
+    if asker is Asker.SUBJECT and operation in READS
     else ReasonCode.PROCESSING_RESTRICTED
     for operation in Operation
     for asker in Asker
@@ -100,6 +108,8 @@ def refusal(operation: Operation, asker: Asker, facts: Facts) -> ReasonCode | No
     """Why the operation is refused, or None when it is allowed. The first reason that applies counts."""
     if facts.standing in NOT_STANDING:
         return NOT_STANDING[facts.standing]
+    if asker is Asker.ATTESTER and operation in CLOSED_TO_ATTESTER:
+        return ReasonCode.ATTESTED_BY_READER
     if facts.standing is ConsentStanding.RESTRICTED and WHILE_RESTRICTED[operation, asker]:
         return WHILE_RESTRICTED[operation, asker]
     if operation in NEEDS_OPEN_PURPOSE and not facts.purpose_open:

@@ -19,6 +19,7 @@ from accounts.permissions import require_permission
 from audit_log.models import Checkpoint
 from audit_log.receipts import receipt_document
 from audit_log.signing import verifier_key
+from consent.ending_soon import ends_soon
 from consent.erasure_words import what_is_erased
 from consent.errors import ConsentError
 from consent.history import access_history, find_own_entry
@@ -123,6 +124,7 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "state": state,
         "agreed": given and not renewal,
         "renewal": renewal,
+        "ends_soon": ends_soon(state),
         "granted": category_labels(state.categories),
         "chosen": request.POST.getlist("categories"),
         "error": error,

@@ -19,12 +19,12 @@ from uuid_utils.compat import uuid7
 from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action, ReasonCode
 from audit_log.log import append, append_durable
-from consent.enforcement import ConsentPermit, current_state, require_consent
+from consent.enforcement import THE_SYSTEM, ConsentPermit, current_state, require_consent
 from consent.erasure import request_erasure
 from consent.models import DataCategory, ErasureCause, ErasureRequest
 from consent.purposes import share_locked
 from consent.records import lock_state
-from consent.rules import Asker, Operation
+from consent.rules import Operation
 from emotion.claims import Claim, Superseded, claim, give_back
 from emotion.erasure import drain_one
 from emotion.faults import in_a_line, is_environment
@@ -85,7 +85,7 @@ def permit_for(
         subject_id=recording.subject_id,
         purpose_id=recording.purpose_id,
         operation=operation,
-        asker=Asker.SYSTEM,
+        asker=THE_SYSTEM,
         action=action,
         object_kind="recording",
         object_id=recording.id,

@@ -26,6 +26,7 @@ from consent.history import access_history
 from consent.models import ConsentEvent, DataSubject, ErasureRequest, EventKind, Purpose
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.register import of_purpose
+from consent.scans import own_scans
 from emotion.errors import BundleInProgress, EmotionError, NotFound
 from emotion.models import Analysis, Recording
 from emotion.results import SUMMARY, read_media, read_result
@@ -100,6 +101,7 @@ def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[tupl
         kind__in=[EventKind.REQUESTED, EventKind.NOTICE_SHOWN]
     ):
         yield f"consent/receipt-{event.sequence}.json", as_json(consent_receipt(event))
+    yield from own_scans(actor, subject, purpose)
     mine = Recording.objects.visible_to(actor).filter(purpose=purpose)
     for key in list(mine.order_by("created_at", "id").values_list("id", flat=True)):
         yield from recording_files(actor, Recording.objects.get(pk=key))

@@ -16,8 +16,10 @@ from django.views.decorators.http import require_GET
 
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
+from consent.ending_soon import ends_soon
 from consent.history import access_history
 from consent.holds import hold_words
+from consent.methods import HOW, how_each_yes_came
 from consent.models import (
     ConsentState,
     ConsentStatus,
@@ -80,8 +82,12 @@ def consent_card(
     erasure: ErasureRequest | None,
     substantive: dict[UUID, int],
     hold: LegalHold | None,
+    method: str = "",
 ) -> dict[str, Any]:
-    """One purpose on the person's start page; ``substantive`` from ``last_substantive``."""
+    """One purpose on the person's start page; ``substantive`` from ``last_substantive``.
+
+    ``method``: how the last yes came about.
+    """
     live = state.status == ConsentStatus.GIVEN
     purpose = state.purpose
     labels = dict(DataCategory.choices)
@@ -96,12 +102,14 @@ def consent_card(
         "categories": [labels[category] for category in state.categories],
         "valid_until": state.valid_until if live else None,
         "keeps": keeps if live else "",
+        "how": HOW.get(method, "") if live else "",
         "hold": hold_words(hold),
         "notice_url": reverse("consent_notice", args=[purpose.id])
         if is_open and (ask or renew or live)
         else "",
         "decide": ask or renew,
         "renewal": is_open and renewal_asked(state, substantive),
+        "ends_soon": is_open and ends_soon(state),
         "read_url": notice_read(state) if live else "",
         "asked": ask,
         "upload_url": reverse("upload", args=[purpose.id])
@@ -198,6 +206,7 @@ def subject_home(request: HttpRequest) -> HttpResponse:
         ).order_by("requested_at")
     }
     holds = holds_over(subject, states)
+    methods = how_each_yes_came(subject)
     looks = [access for access in access_history(subject) if access.is_look]
     context = {
         "live_count": sum(
@@ -205,7 +214,11 @@ def subject_home(request: HttpRequest) -> HttpResponse:
         ),
         "consents": [
             consent_card(
-                state, erasures.get(state.purpose_id), substantive, holds.get(state.purpose_id)
+                state,
+                erasures.get(state.purpose_id),
+                substantive,
+                holds.get(state.purpose_id),
+                methods.get(state.purpose_id, ""),
             )
             for state in states
         ],

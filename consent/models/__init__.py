@@ -30,6 +30,7 @@ from consent.models.records import (
     ConsentStateQuerySet,
     ConsentStatus,
     EventKind,
+    PaperConsent,
 )
 from consent.models.requests import (
     ExtensionReason,
@@ -81,6 +82,7 @@ __all__ = [
     "LegalHoldQuerySet",
     "Notice",
     "OutboxMessage",
+    "PaperConsent",
     "Purpose",
     "PurposeMember",
     "PurposeRefusal",

@@ -51,6 +51,7 @@ class Purpose(models.Model):
     media_retention_days = models.PositiveIntegerField(_("keep photographs for (days)"), null=True)
     result_retention_days = models.PositiveIntegerField(_("keep results for (days)"), null=True)
     consent_validity_days = models.PositiveIntegerField(_("consent lasts (days)"), default=365)
+    paper_allowed = models.BooleanField(_("consent on paper"), default=False)
     minimum_age = models.PositiveSmallIntegerField(_("minimum age"), default=18)
     state = models.CharField(max_length=10, choices=PurposeState, default=PurposeState.DRAFT)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

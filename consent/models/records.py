@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
@@ -68,6 +69,36 @@ class ConsentEvent(models.Model):
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
 
 
+class PaperConsent(models.Model):
+    """That somebody signed on paper: who attests it, and the scan, sealed under a key of its own.
+
+    ``media_type`` and ``size`` (bytes) are the scan's. The row stays when the scan is erased, because who
+    attested may never read what the consent opened.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    event = models.OneToOneField(ConsentEvent, models.PROTECT, related_name="paper")
+    # Found by the index below, which begins with it.
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="papers", db_index=False)
+    attested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    signed_on = models.DateField()
+    media_type = models.CharField(max_length=30)
+    size = models.PositiveIntegerField()
+    data_key_id = models.UUIDField()
+    sealed = models.BinaryField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "attested_by"], name="papers_by_attester")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the scan is gone."""
+        return self.sealed is None
+
+
 class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
     """States by what is left of them."""
 
@@ -84,8 +115,9 @@ class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
 class ConsentState(models.Model):
     """What is so now for one subject and one purpose; rebuildable from the events.
 
-    From ``tags_ended_at`` on nothing is written about this person in this purpose any more, because the
-    key of their tags is destroyed (``consent.last_entries``).
+    ``remind_at`` is when the person is to be asked before ``valid_until``, ``reminded_at`` when they were
+    (``consent.ending_soon``). From ``tags_ended_at`` on nothing is written about this person in this
+    purpose any more, because the key of their tags is destroyed (``consent.last_entries``).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -101,6 +133,8 @@ class ConsentState(models.Model):
     notice = models.ForeignKey(Notice, models.PROTECT, null=True, related_name="+")
     event = models.ForeignKey(ConsentEvent, models.PROTECT, null=True, related_name="+")
     valid_until = models.DateTimeField(null=True)
+    remind_at = models.DateTimeField(null=True)
+    reminded_at = models.DateTimeField(null=True)
     restricted_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField()
     tags_ended_at = models.DateTimeField(null=True)
@@ -111,6 +145,13 @@ class ConsentState(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subject", "purpose"], name="one_state_each")
+        ]
+        indexes = [
+            models.Index(
+                fields=["remind_at"],
+                condition=models.Q(remind_at__isnull=False, reminded_at__isnull=True),
+                name="states_to_remind",
+            )
         ]
 
     def __str__(self) -> str:

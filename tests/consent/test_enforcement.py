@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit_log.actions import Action, ReasonCode
 from consent.enforcement import (
+    Asking,
     ConsentPermit,
     consent_standing,
     decide,
@@ -113,7 +114,7 @@ def test_an_object_stands_as_it_says_at_that_moment(
 
     with time_machine.travel(NOW, tick=False):
         held = state(ConsentStatus.GIVEN)
-        told = decide_now(held, Operation.READ_RESULT, Asker.OTHER, MEDIA, standing)
+        told = decide_now(held, Operation.READ_RESULT, Asking(Asker.OTHER), MEDIA, standing)
     assert told == refused
 
 
@@ -122,7 +123,7 @@ def permit_of(study: Study, person: Person, until: datetime | None = None) -> Co
         subject_id=person.subject.id,
         purpose_id=study.purpose.id,
         operation=Operation.UPLOAD,
-        asker=Asker.SUBJECT,
+        asker=Asking(Asker.SUBJECT),
         action=Action.MEDIA_UPLOAD,
         object_kind="recording",
         object_id=uuid4(),

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from audit_log.actions import Action
-from consent.enforcement import require_consent
+from consent.enforcement import Asking, require_consent
 from consent.errors import ConsentError, ConsentRefused
 from consent.models import ConsentEvent, ConsentState, Purpose, PurposeState
 from consent.narrowing import pause, resume, stop_category
@@ -45,7 +45,7 @@ from consent.withdrawals import withdraw
 from emotion.erasure import drain
 from tests.cast import CATEGORIES, Study, come_in, open_study
 
-READS = {Operation.READ_RESULT, Operation.READ_MEDIA}
+READS = {Operation.READ_RESULT, Operation.READ_MEDIA, Operation.READ_PAPER}
 YES = {"given", "renewed", "re-affirmed", "narrowed"}
 NO = {"refused": "refused", "withdrawn": "withdrawn", "expired": "expired"}
 LONG = timedelta(days=400)  # longer than any consent of these tests
@@ -83,6 +83,8 @@ class History:
         if self.valid_until <= timezone.now():
             return False
         if self.paused and not (asker is Asker.SUBJECT and operation in READS):
+            return False
+        if asker is Asker.ATTESTER and operation in READS:
             return False
         return operation in READS or purpose.state == PurposeState.OPEN
 
@@ -180,7 +182,7 @@ class People(RuleBasedStateMachine):
                 subject_id=self.subject.id,
                 purpose_id=self.purpose.id,
                 operation=operation,
-                asker=asker,
+                asker=Asking(asker),
                 action=Action.RESULT_READ,
                 object_kind="recording",
                 object_id=uuid4(),

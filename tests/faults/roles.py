@@ -21,12 +21,25 @@ from consent.documents import Upload, add_document
 from consent.holds import place_hold
 from consent.invitations import send_invitation
 from consent.models import ConsentEvent, HoldReason, OutboxMessage, RequestKind
+from consent.paper import SignedPaper, attest_paper
 from consent.requests import make_request
+from consent.scans import Scan
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, erase_own
 from emotion.models import Analysis
-from tests.cast import PHOTO, Person, Study, consenting, invite, open_study, operator, upload
+from tests.cast import (
+    PHOTO,
+    Person,
+    Study,
+    come_in,
+    consent,
+    consenting,
+    invite,
+    open_study,
+    operator,
+    upload,
+)
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
 ROLES = (
@@ -73,9 +86,21 @@ def key_client(key: str) -> Client:
 
 
 def build() -> House:
-    """Alice has been analysed and disputes another recording; Bob consented too; Carol is invited."""
-    study = open_study(keep_media=True)
-    alice, bob = consenting(study, "Visible-Alice"), consenting(study, "Visible-Bob")
+    """Alice has been analysed and disputes another recording; Bob consented too; Carol is invited.
+
+    Alice signed on paper first, which somebody entered who is nobody in the table, and then said yes.
+    """
+    study = open_study(keep_media=True, paper_allowed=True)
+    alice, bob = come_in(study, "Visible-Alice"), consenting(study, "Visible-Bob")
+    attester = operator(Role.RESEARCHER, "dana")
+    signed = SignedPaper(
+        study.purpose.notices.get(),
+        list(study.purpose.categories),
+        timezone.localdate(),
+        Scan("application/pdf", b"%PDF-1.4"),
+    )
+    attest_paper(attester.actor, attester.user, alice.subject, study.purpose, signed)
+    consent(alice, study.purpose)
     key = study.key()
     answer = upload(key, "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
     analysis_id = answer.json()["analyses"][0]["id"]

@@ -111,6 +111,7 @@ def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
     assert held == {
         "recordings past their retention",
         "consents that ended",
+        "people asked before a consent ends",
         "purposes that ended",
         "people not seen for three years",
         "legal holds ended",

@@ -24,12 +24,12 @@ from audit_log.errors import AuditLogError
 from audit_log.log import append, append_durable
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
-from consent.enforcement import require_consent
+from consent.enforcement import asker_of, require_consent
 from consent.errors import ConsentRefused, NotTheSubject, ProhibitedPurpose
 from consent.models import ConsentEvent, Purpose, Sector, Use
 from consent.purposes import create_purpose
 from consent.records import give_consent
-from consent.rules import Asker, Operation
+from consent.rules import Operation
 from consent.withdrawals import withdraw
 from emotion.analyses import Superseded, claim, read_face, run_analysis, save_results
 from emotion.erasure import drain
@@ -267,7 +267,7 @@ def test_invariant_08_erasure_survives_a_restored_backup(tmp_path: Path) -> None
         subject_id=person.subject.id,
         purpose_id=study.purpose.id,
         operation=Operation.READ_RESULT,
-        asker=Asker.OTHER,
+        asker=asker_of(study.researcher.actor),
         action=Action.RESULT_READ,
         object_kind="recording",
         object_id=recording.id,

@@ -20,6 +20,7 @@ from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
 from audit_log.sequencer import integrate_once
+from consent.ending_soon import ask_before_the_end
 from consent.erasure import record_final
 from consent.holds import end_holds
 from consent.last_entries import end_tags
@@ -117,6 +118,7 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("old requests erased", 60, erase_old, by_date=True),
         Chore("operators told of disputes", 10, tell_operators),
         Chore("people asked for renewal", 20, ask_for_renewals),
+        Chore("people asked before a consent ends", 20, ask_before_the_end, by_date=True),
         Chore("erasures taken up", 1, drain),
         Chore("erasures final", 15, record_final),
         Chore("tag keys destroyed", 60, end_tags, by_date=True),
