@@ -45,6 +45,7 @@ WRONG = {
     "SESSION_HOURS": (["long", "0"], ""),
     "TIME_ZONE": (["Mars", "../etc/passwd"], "Europe/Berlin"),
     "LOG_LEVEL": (["LOUD"], "INFO"),
+    "HELP_LINES_FILE": (["/nonexistent", "/dev/null"], "consentry.E010"),
 }  # fmt: skip
 NEVER_READ_BY_DJANGO = {"HOST", "PORT", "CONSENTRY_WORKERS", "CONSENTRY_WEB_WORKERS"}
 
