@@ -17,6 +17,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
+from emotion.help_lines import HelpLinesInvalid, read
+
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}  # 2 is FULL
 
@@ -176,3 +178,13 @@ def address_is_allowed(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
 def databases() -> dict[str, dict[str, Any]]:
     """The databases as the settings describe them."""
     return dict(settings.DATABASES)
+
+
+@register(Tags.security)
+def help_lines_are_there(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E010: people are shown numbers to call; a broken list must not be found out by them."""
+    try:
+        read(settings.HELP_LINES_FILE)
+    except (HelpLinesInvalid, OSError) as error:
+        return [Error(f"HELP_LINES_FILE: {error}", id="consentry.E010")]
+    return []

@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import BaseCommand, ManagementUtility
+from django.core.management.base import SystemCheckError
 
 from audit_log.errors import AuditLogError
 from emotion.faults import in_a_line, is_environment
 from vault.errors import VaultError
+
+ISSUE = re.compile(r"^\S+: (\(\S+\)) (.+)$")  # an issue as Django lists it: of what, id, words
+HINT = "\tHINT: "
+
+
+class Commands(ManagementUtility):
+    """Django's commands; what a system check found is a line each, without headings and counts."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        """The command, whose checks end it with ``ChecksFailed``."""
+        command = super().fetch_command(subcommand)
+        ask = command.check
+
+        def check(*args: Any, **options: Any) -> None:
+            try:
+                ask(*args, **options)
+            except SystemCheckError as error:
+                raise ChecksFailed(str(error)) from error
+
+        command.check = check  # type: ignore[method-assign]
+        return command
+
+
+class ChecksFailed(Exception):
+    """System checks found what stands in the way: a line each, worded as ``manage.py setup`` does."""
+
+    def __init__(self, listed: str) -> None:
+        issues: list[tuple[str, str]] = []
+        for line in re.sub(r"\x1b\[[0-9;]*m", "", listed).splitlines():
+            if found := ISSUE.match(line):
+                issues.append((found[2], found[1]))
+            elif line.startswith(HINT) and issues:
+                words, name = issues.pop()
+                issues.append((f"{words} {line.removeprefix(HINT)}", name))
+        super().__init__("\n".join(f"{words} {name}" for words, name in issues) or listed)
 
 
 def run_command(arguments: list[str]) -> None:
@@ -21,7 +58,7 @@ def run_command(arguments: list[str]) -> None:
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        execute_from_command_line(arguments)
+        Commands(arguments).execute()
     except Exception as error:
         if "--traceback" in arguments:
             raise
@@ -30,6 +67,8 @@ def run_command(arguments: list[str]) -> None:
 
 def stop_for(error: Exception) -> NoReturn:
     """End this process with the error's line; an error that nobody expected goes on as it is."""
+    if isinstance(error, ChecksFailed):
+        sys.exit(str(error))
     if isinstance(error, ImproperlyConfigured):
         sys.exit(" ".join(str(error).split()))
     if is_environment(error) or isinstance(error, VaultError | AuditLogError | OSError):

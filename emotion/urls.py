@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from emotion import bundle_views, dispute_views, home, photograph_views, views
+from emotion import bundle_views, dispute_views, home, photograph_views, trend_views, views
 
 urlpatterns = [
     path("", home.subject_home, name="subject_home"),
@@ -27,5 +27,6 @@ urlpatterns = [
         dispute_views.erase_disputed,
         name="own_dispute_erase",
     ),
+    path("over-time/", trend_views.own_trend, name="own_trend"),
     path("analyses/<uuid:analysis_id>/result/", views.result, name="own_result"),
 ]

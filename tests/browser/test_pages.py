@@ -199,6 +199,11 @@ def test_pages_about_recordings_are_clean(site: str, context: BrowserContext) ->
     analysis = looked_at(study, person)
     looker.look(Shown("recording", reverse("own_recording", args=[analysis.recording_id])))
     looker.look(Shown("result", reverse("own_result", args=[analysis.id])))
+    looker.look(Shown("over-time-off", reverse("own_trend")))
+    looker.page.click("button[value=on]")
+    looker.page.locator("svg.strip").first.wait_for()
+    looker.look_around(Shown("over-time", ""))
+    looker.look(Shown("result-again", reverse("own_result", args=[analysis.id])))
     looker.page.click("text=movements as a table")
     looker.look_around(Shown("result-table", ""))
     own = [analysis.recording_id]

@@ -48,6 +48,7 @@ WRONG = {
     "TRANSIT_URL": (["bao.example.org", "http://bao.example.org/transit", "https://bao:8200"], "mount"),
     "TRANSIT_TOKEN_FILE": ([], ""),  # tried with a server: tests/vault/test_providers.py
     "TRANSIT_NAMESPACE": (["a namespace"], "team/study"),
+    "HELP_LINES_FILE": (["/nonexistent", "/dev/null"], "consentry.E010"),
 }  # fmt: skip
 NEVER_READ_BY_DJANGO = {"HOST", "PORT", "CONSENTRY_WORKERS", "CONSENTRY_WEB_WORKERS"}
 
@@ -113,6 +114,34 @@ def test_commands_before_the_set_up_end_in_one_line(tmp_path: Path, command: str
     given = environment(tmp_path, SECRET_KEY="x" * 40, CONSENTRY_DEMO="0")
     assert "unable to open database file" in said([sys.executable, "manage.py", command], given)
     assert not list(tmp_path.rglob("*.sqlite3"))
+
+
+@pytest.mark.parametrize("command", ["check", "keeper", "retention", "demo_code"])
+def test_what_a_check_finds_is_one_line_of_every_command(tmp_path: Path, command: str) -> None:
+    given = environment(tmp_path, SECRET_KEY="x" * 40, CONSENTRY_DEMO="0")
+    line = said([sys.executable, "manage.py", command], given | {"HELP_LINES_FILE": "/nonexistent"})
+    assert line.startswith("HELP_LINES_FILE: ")
+    assert line.endswith("(consentry.E010)\n")
+
+
+def test_the_development_server_says_it_in_one_line(tmp_path: Path) -> None:
+    given = environment(tmp_path, SECRET_KEY="x" * 40, HELP_LINES_FILE="/nonexistent")
+    command = [sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:0"]
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("HELP_LINES_FILE: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_several_findings_are_a_line_each_with_what_to_do(tmp_path: Path) -> None:
+    given = environment(tmp_path, SECRET_KEY="x" * 40, CONSENTRY_DEMO="0")
+    given |= {"HELP_LINES_FILE": "/nonexistent", "DJANGO_COLORS": "dark"}
+    command = [sys.executable, "manage.py", "check", "--deploy", "--force-color"]
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60)
+    lines = done.stderr.splitlines()
+    assert all(line.endswith(")") for line in lines), done.stderr
+    assert any(line.endswith("does not exist. manage.py setup (consentry.E007)") for line in lines)
+    assert "Traceback" not in done.stderr
 
 
 def test_keystore_that_is_the_main_database_is_one_line(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def build() -> House:
     other = upload(study.key(), "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
     disputed = dispute(alice.actor, UUID(other.json()["id"]))
     erasure = erase_own(alice.actor, disputed.recording_id)
+    alice.browser.post(reverse("own_trend"), {"turn": "on"})
     actor = study.administrator.actor
     mailed = register_subject(
         actor, study.purpose, reference="Visible-Carol", email="visible-carol@example.org"
