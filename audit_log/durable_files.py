@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 
-def write_durably(path: Path, text: str, *, replace: bool) -> bool:
+def write_durably(path: Path, content: str | bytes, *, replace: bool) -> bool:
     """Write a file of mode 0600 and flush it and its folder to disk.
 
     With ``replace=False`` an existing file stays as it is and False is returned, also when another
@@ -17,8 +17,8 @@ def write_durably(path: Path, text: str, *, replace: bool) -> bool:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         if replace:

@@ -91,3 +91,10 @@ class UnknownTreeSize(AuditLogError):
 
     code = "unknown-tree-size"
     message = _("The access log has no tree of this size.")
+
+
+class ExportInvalid(AuditLogError):
+    """A folder with an exported log is damaged, incomplete, or of another log."""
+
+    code = "export-invalid"
+    message = _("The exported log cannot be used.")

@@ -1,0 +1,151 @@
+"""The log as a folder of tiles, for auditors, for mirrors, and to replay from after a restore.
+
+Incremental: a full tile is written once, and the checkpoint last, so that a folder is at every moment a
+valid log of some size. Entries name nobody; whoever reads them still learns times, actions and how often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+from audit_log import signing
+from audit_log.checkpoint import Checkpoint as SignedTree
+from audit_log.checkpoint import InvalidNote, verify
+from audit_log.durable_files import write_durably
+from audit_log.errors import ExportInvalid
+from audit_log.merkle import Frontier, leaf_hash
+from audit_log.models import Checkpoint, LogEntry
+from audit_log.tiles import (
+    LEVEL_BITS,
+    WIDTH,
+    InvalidBundle,
+    Tile,
+    bundle,
+    read_bundle,
+    tiles_between,
+)
+from audit_log.tree import read_nodes, root_at
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export did: the tree's size before and now, and how many files were written."""
+
+    before: int
+    size: int
+    files: int
+
+
+def export_log(folder: Path, progress: Progress = lambda done, total: None) -> Exported:
+    """Bring a folder up to the newest published checkpoint.
+
+    Raises ExportInvalid when the folder holds another log, or one that is ahead of this database.
+    """
+    newest = Checkpoint.objects.order_by("-size").first()
+    held = exported_checkpoint(folder)
+    before, size = (held.size if held else 0), (newest.size if newest else 0)
+    if held and (held.size > size or root_at(held.size) != held.root):
+        raise ExportInvalid(
+            f"{folder} holds a log of {held.size} entries that this database does not continue"
+        )
+    if newest is None or before == size:
+        return Exported(before, size, 0)
+    wanted = list(tiles_between(before, size))
+    for done, tile in enumerate(wanted, 1):
+        write(folder, tile)
+        if done % 100 == 0 or done == len(wanted):
+            progress(done, len(wanted))
+    write_durably(folder / "checkpoint", newest.note.encode(), replace=True)
+    return Exported(before, size, len(wanted))
+
+
+def exported_checkpoint(folder: Path) -> SignedTree | None:
+    """The checkpoint of a folder, verified with this log's key; None for a folder without one."""
+    try:
+        note = (folder / "checkpoint").read_bytes().decode()
+        return verify(note, signing.public_key())
+    except FileNotFoundError:
+        return None
+    except (UnicodeDecodeError, InvalidNote) as error:
+        raise ExportInvalid(f"{folder / 'checkpoint'}: {error}") from None
+
+
+def tile_bytes(tile: Tile) -> bytes:
+    """A tile's bytes, from the stored tree or the entries. Raises HistoryMismatch for a gap."""
+    if tile.level is None:
+        rows = LogEntry.objects.filter(index__gte=tile.first, index__lt=tile.first + tile.width)
+        return bundle(
+            [bytes(body) for body in rows.order_by("index").values_list("body", flat=True)]
+        )
+    level = tile.level * LEVEL_BITS
+    return b"".join(read_nodes([(level, tile.first + i) for i in range(tile.width)]))
+
+
+def write(folder: Path, tile: Tile) -> None:
+    """Write one tile; a full one takes the place of the partial ones before it."""
+    write_durably(folder / tile.path, tile_bytes(tile), replace=True)
+    partial = (folder / tile.path).with_name(f"{(folder / tile.path).name}.p")
+    if tile.width == WIDTH and partial.exists():
+        rmtree(partial)
+
+
+def exported_entries(folder: Path, start: int, size: int) -> Iterator[bytes]:
+    """The entries of a folder from index ``start`` up to its ``size``, in order.
+
+    Raises ExportInvalid when a bundle is missing or damaged. Nothing is verified here.
+    """
+    for number in range(start // WIDTH, -(-size // WIDTH)):
+        tile = Tile(None, number, min(WIDTH, size - number * WIDTH))
+        try:
+            found = read_bundle((folder / tile.path).read_bytes())
+        except (OSError, InvalidBundle) as error:
+            raise ExportInvalid(f"{folder / tile.path}: {error}") from None
+        if len(found) != tile.width:
+            raise ExportInvalid(f"{tile.path} holds {len(found)} entries; expected {tile.width}")
+        yield from found[max(0, start - tile.first) :]
+
+
+def verify_export(folder: Path) -> SignedTree:
+    """Recompute the tree from a folder's entries; compare each hash of each tile, and the checkpoint.
+
+    Raises ExportInvalid at the first thing that does not fit.
+    """
+    tree = exported_checkpoint(folder)
+    if tree is None:
+        raise ExportInvalid(f"{folder} holds no checkpoint")
+    frontier = Frontier()
+    levels: dict[int, list[bytes]] = {}
+    for body in exported_entries(folder, 0, tree.size):
+        made = frontier.add(leaf_hash(body))
+        for level, value in enumerate(made[::LEVEL_BITS]):
+            held = levels.setdefault(level, [])
+            held.append(value)
+            if len(held) == WIDTH:
+                compare(
+                    folder,
+                    Tile(level, (frontier.size >> LEVEL_BITS * (level + 1)) - 1, WIDTH),
+                    held,
+                )
+                held.clear()
+    for level, held in levels.items():
+        if held:
+            number = (tree.size >> LEVEL_BITS * level) // WIDTH
+            compare(folder, Tile(level, number, len(held)), held)
+    if frontier.root() != tree.root:
+        raise ExportInvalid(f"the entries do not make the root that was signed for {tree.size}")
+    return tree
+
+
+def compare(folder: Path, tile: Tile, hashes: list[bytes]) -> None:
+    """Raise ExportInvalid unless the tile's file has exactly these hashes."""
+    try:
+        held = (folder / tile.path).read_bytes()
+    except OSError as error:
+        raise ExportInvalid(f"{folder / tile.path}: {type(error).__name__}") from None
+    if held != b"".join(hashes):
+        raise ExportInvalid(f"{tile.path} has other hashes than the entries make")

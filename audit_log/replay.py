@@ -1,0 +1,95 @@
+"""Bringing a database that was restored from a backup up to what was signed after it.
+
+Entries are taken from an exported folder, byte by byte as they were written, into the places that they
+had. Nothing is signed here: the checkpoint of the folder was, before the backup was restored.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+
+from audit_log import signing
+from audit_log.checkpoint import Checkpoint as SignedTree
+from audit_log.entries import parse
+from audit_log.errors import ExportInvalid, HistoryMismatch, InvalidEntry
+from audit_log.export import exported_checkpoint, exported_entries
+from audit_log.merkle import Frontier, leaf_hash, stored_before
+from audit_log.models import LogEntry, PendingEntry, TreeNode
+from audit_log.sequencer import exclusive, integrated
+from audit_log.tree import frontier_at, tree_size
+
+BATCH = 1000
+
+
+def missing_entries() -> int:
+    """How many entries were signed that this database does not have."""
+    remembered = signing.highest_checkpoint()
+    return max(0, remembered[0].size - tree_size()) if remembered else 0
+
+
+def replay(folder: Path) -> int:
+    """Append what the folder has and the database lacks; returns how many entries.
+
+    The whole is verified first: the database must be the beginning of the folder's log, and the folder
+    must reach the highest checkpoint that was ever signed. Raises ExportInvalid or HistoryMismatch, and
+    then nothing was added.
+    """
+    tree = exported_checkpoint(folder)
+    if tree is None:
+        raise ExportInvalid(f"{folder} holds no checkpoint")
+    with exclusive() as mine:
+        if not mine:
+            raise HistoryMismatch("The keeper is running: stop it, then replay.")
+        start = tree_size()
+        if tree.size <= start:
+            return 0
+        require_continuation(folder, tree, start)
+        bodies = exported_entries(folder, start, tree.size)
+        with transaction.atomic():
+            frontier = frontier_at(start)
+            while batch := list(islice(bodies, BATCH)):
+                add(batch, frontier)
+    return tree.size - start
+
+
+def require_continuation(folder: Path, tree: SignedTree, start: int) -> None:
+    """Raise unless the database's entries followed by the folder's make what was signed."""
+    remembered = signing.highest_checkpoint()
+    signed = {remembered[0].size: remembered[0].root} if remembered else {}
+    if (most := max(signed, default=0)) > tree.size:
+        raise HistoryMismatch(f"{folder} ends at {tree.size} entries, but {most} were signed.")
+    frontier = frontier_at(start)
+    for body in exported_entries(folder, start, tree.size):
+        frontier.add(leaf_hash(body))
+        if frontier.size in signed and frontier.root() != signed[frontier.size]:
+            raise HistoryMismatch(f"At {frontier.size} entries another root was signed.")
+    if frontier.root() != tree.root:
+        raise HistoryMismatch(
+            "The database is not the beginning of the exported log: together they make another root."
+        )
+
+
+def add(bodies: list[bytes], frontier: Frontier) -> None:
+    """Give entries their old places, through pending rows as every entry."""
+    rows, entries, nodes = [], [], []
+    for body in bodies:
+        try:
+            entry = parse(body)
+        except InvalidEntry as error:
+            raise ExportInvalid(f"entry {frontier.size}: {error}") from None
+        leaf = leaf_hash(body)
+        row = PendingEntry(entry_id=entry.id, created=entry.time, leaf_hash=leaf, body=body)
+        rows.append(row)
+        entries.append(integrated(row, frontier.size))
+        place = stored_before(frontier.size)
+        made = frontier.add(leaf)
+        nodes += [TreeNode(position=place + i, hash=value) for i, value in enumerate(made)]
+    ids = [row.entry_id for row in rows]
+    # Some were waiting already when the backup was made.
+    waiting = set(PendingEntry.objects.filter(entry_id__in=ids).values_list("entry_id", flat=True))
+    PendingEntry.objects.bulk_create([row for row in rows if row.entry_id not in waiting])
+    TreeNode.objects.bulk_create(nodes)
+    LogEntry.objects.bulk_create(entries)

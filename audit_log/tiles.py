@@ -1,0 +1,81 @@
+"""Tiles: how the log is laid out for others to fetch, after C2SP ``tlog-tiles``. Pure.
+
+Source: https://c2sp.org/tlog-tiles. A hash tile holds up to 256 hashes of one level, where level ``L`` has
+one hash for each 256^L entries; an entry bundle holds up to 256 entries, each after its length in 2 bytes,
+big-endian. A full one never changes; the last one of a level is partial, and has its width in its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+WIDTH = 256
+LEVEL_BITS = 8
+ENTRIES = "entries"
+
+
+class InvalidBundle(Exception):
+    """An entry bundle's bytes do not add up."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile. ``level`` is None for an entry bundle; ``width`` is from 1 to 256."""
+
+    level: int | None
+    number: int
+    width: int
+
+    @property
+    def path(self) -> str:
+        """Where it lies below the log's address, ``tile/0/x001/234.p/17``."""
+        level = ENTRIES if self.level is None else str(self.level)
+        partial = "" if self.width == WIDTH else f".p/{self.width}"
+        return f"tile/{level}/{number_path(self.number)}{partial}"
+
+    @property
+    def first(self) -> int:
+        """The index of its first hash or entry in its level."""
+        return self.number * WIDTH
+
+
+def number_path(number: int) -> str:
+    """Three digits for each element, all but the last after an x: 1234067 is ``x001/x234/067``."""
+    digits = str(number)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    parts = [digits[i : i + 3] for i in range(0, len(digits), 3)]
+    return "/".join([f"x{part}" for part in parts[:-1]] + parts[-1:])
+
+
+def tiles_between(old: int, new: int) -> Iterator[Tile]:
+    """Every tile that a log of ``new`` entries has and one of ``old`` had not, hash tiles first.
+
+    For a log that did not grow there is none; from 0 it is all of them.
+    """
+    for level in [*range(16), None]:
+        shift = LEVEL_BITS * (level or 0)
+        had, has = old >> shift, new >> shift
+        if has == 0:
+            continue
+        for number in range(had // WIDTH, -(-has // WIDTH)):
+            width = min(WIDTH, has - number * WIDTH)
+            if had < number * WIDTH + width:
+                yield Tile(level, number, width)
+
+
+def bundle(entries: Sequence[bytes]) -> bytes:
+    """The bytes of an entry bundle. Entries have at most 65,535 bytes, which ``entries`` holds."""
+    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def read_bundle(data: bytes) -> list[bytes]:
+    """The entries of a bundle. Raises InvalidBundle when the lengths do not end with the bytes."""
+    found, at = [], 0
+    while at < len(data):
+        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        if at + 2 > len(data) or end > len(data):
+            raise InvalidBundle(f"an entry is cut off at byte {at} of {len(data)}")
+        found.append(data[at + 2 : end])
+        at = end
+    return found
