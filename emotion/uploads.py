@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from audit_log.actions import Action, Outcome, ReasonCode
@@ -29,43 +28,22 @@ from consent.purposes import share_locked
 from consent.records import lock_state, subject_log_name
 from consent.rules import Operation
 from emotion.disputes import require_undisputed
-from emotion.errors import (
-    IdempotencyConflict,
-    IdempotencyInProgress,
-    UploadInvalid,
-    UploadTooLarge,
-)
+from emotion.errors import IdempotencyConflict, UploadInvalid, UploadTooLarge
 from emotion.inference.media import PhotoProbe
 from emotion.models import Analysis, Recording, Upload, UploadState
 from emotion.queue import enqueue_analysis
-from emotion.sealed_media import blob_path, media_row, media_unit, remove_media
-from vault.index import index
-from vault.keyring import create_data_key, destroy_data_keys
+from emotion.reservations import forget_upload, key_index, reserve, upload_owner
+from emotion.sealed_media import blob_path, media_row, media_unit
+from vault.keyring import create_data_key
 from vault.store import seal_blob
 from vault.tags import Tagger, tagger
 
 log = logging.getLogger(__name__)
 
-RECEIVING_AT_MOST = timedelta(minutes=15)
-
 
 def log_name(actor: Actor, tags: Tagger) -> str:
     """The actor's name in the log; a subject's is their tag."""
     return subject_log_name(tags) if actor.kind == "subject" else actor.log_name()
-
-
-def upload_owner(actor: Actor) -> str:
-    """Whose idempotency keys these are; a row of this table, never an entry of the log."""
-    return f"{actor.kind}:{actor.id}"
-
-
-def key_index(actor: Actor, purpose_id: UUID, key: str) -> bytes:
-    """The 32 bytes under which an idempotency key is filed.
-
-    Clients make their keys from what they have at hand, a participant number or a file's name, so the
-    key itself is never kept. The keyed hash is made in the keystore's room, one per purpose and owner.
-    """
-    return index(purpose_id, "idempotency-key", f"{upload_owner(actor)} {key}")
 
 
 def retention_dates(
@@ -254,57 +232,3 @@ class Receiving:
         if hasattr(self, "probe"):
             self.probe.close()
         self.release()
-
-
-def reserve(actor: Actor, key: bytes) -> tuple[Upload, bool]:
-    """Reserve an idempotency key by its index: (row, whether the key's upload was already stored).
-
-    Raises IdempotencyInProgress while another request is receiving under the same key.
-    """
-    owner = upload_owner(actor)
-    try:
-        with transaction.atomic():
-            return Upload.objects.create(
-                actor=owner, key_index=key, started_at=timezone.now()
-            ), False
-    except IntegrityError:
-        pass
-    known = Upload.objects.filter(actor=owner, key_index=key).first()
-    if known is None or known.state == UploadState.RECEIVING:
-        raise IdempotencyInProgress(_("An upload with this Idempotency-Key is still under way."))
-    return known, True
-
-
-def forget_upload(upload: Upload) -> None:
-    """Clear what an unfinished upload left, so that the same idempotency key can be tried again.
-
-    The state is claimed first: an upload that becomes a recording at this very moment wins or loses
-    as a whole.
-    """
-    unfinished = [UploadState.RECEIVING, UploadState.ABANDONED]
-    if not Upload.objects.filter(pk=upload.pk, state__in=unfinished).update(
-        state=UploadState.ABANDONED
-    ):
-        return
-    remove_media(upload.recording_id)
-    key_id = Upload.objects.values_list("media_key_id", flat=True).get(pk=upload.pk)
-    if key_id:
-        destroy_data_keys([key_id])
-    Upload.objects.filter(pk=upload.pk).delete()
-
-
-def sweep_orphans() -> int:
-    """Clear uploads that were begun long ago and never finished. Keeper only."""
-    old = timezone.now() - RECEIVING_AT_MOST
-    orphans = list(
-        Upload.objects.filter(state=UploadState.RECEIVING, started_at__lt=old)
-        | Upload.objects.filter(state=UploadState.ABANDONED)
-    )
-    for upload in orphans:
-        forget_upload(upload)
-    return len(orphans)
-
-
-def new_idempotency_key() -> str:
-    """For uploads from a page, where a fresh one is drawn with each form."""
-    return uuid7().hex

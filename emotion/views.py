@@ -33,8 +33,9 @@ from emotion.inference.media import MediaRefused
 from emotion.intake import receive_upload
 from emotion.media_words import refusal_words
 from emotion.models import AnalysisState, Recording, recording_standing
+from emotion.reservations import new_idempotency_key
 from emotion.results import find_recording, read_result
-from emotion.uploads import Receiving, new_idempotency_key
+from emotion.uploads import Receiving
 from emotion.wording import in_words
 
 

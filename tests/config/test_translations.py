@@ -87,6 +87,7 @@ MODULES = [
     "emotion/models.py",
     "emotion/movement_words.py",
     "emotion/photographs.py",
+    "emotion/reservations.py",
     "emotion/results.py",
     "emotion/trend_views.py",
     "emotion/uploads.py",

@@ -60,6 +60,19 @@ def test_a_new_consent_waits_for_the_old_erasure() -> None:
     assert set(answer.json()["parts"]) == {"summary", "expression"}
 
 
+def test_a_new_consent_does_not_bring_the_reference_back() -> None:
+    study = open_study()
+    person = consenting(study)
+    withdraw(person.actor, person.subject, study.purpose)
+    drain()
+    again(person, study, ["media"])
+    assert upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes()).status_code == 202
+    asked = reverse("operate_identity", args=[study.purpose.id, person.subject.id])
+    page = study.administrator.sign_in().post(asked, {"reason": "subject-request"})
+    assert page.status_code == 410
+    assert "P-001" not in page.content.decode()
+
+
 def test_whoever_consented_can_be_let_in_again_to_withdraw() -> None:
     study = open_study()
     person = consenting(study)

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from consent.withdrawals import withdraw
 from emotion.models import Recording, Upload
-from emotion.uploads import Receiving, sweep_orphans
+from emotion.reservations import sweep_orphans
+from emotion.uploads import Receiving
 from tests.cast import PHOTO, Study, consenting, open_study, upload
 from vault.keyring import data_key_ids
 

@@ -32,6 +32,7 @@ from emotion.dispute_notes import tell_operators
 from emotion.disputes import erase_unanswered
 from emotion.erasure import drain
 from emotion.faults import in_a_line
+from emotion.reservations import sweep_orphans
 from emotion.sweeping import (
     ask_for_worker_restart,
     expire_recordings,
@@ -41,7 +42,6 @@ from emotion.sweeping import (
 )
 from emotion.unused import give_up_unused
 from emotion.upgrades import upgrade_needed
-from emotion.uploads import sweep_orphans
 from vault.epochs import rotate_if_due
 
 log = logging.getLogger("consentry.keeper")

@@ -1,0 +1,92 @@
+"""Idempotency keys of uploads: reserving one, and clearing what an upload that never finished left.
+
+The row is reserved before the first byte is taken, so whatever is begun can be found again: an upload that
+breaks off is cleared at once, or by the keeper, and then the same key can be tried anew.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from uuid_utils.compat import uuid7
+
+from accounts.actors import Actor
+from emotion.errors import IdempotencyInProgress
+from emotion.models import Upload, UploadState
+from emotion.sealed_media import remove_media
+from vault.index import index
+from vault.keyring import destroy_data_keys
+
+RECEIVING_AT_MOST = timedelta(minutes=15)
+
+
+def upload_owner(actor: Actor) -> str:
+    """Whose idempotency keys these are; a row of this table, never an entry of the log."""
+    return f"{actor.kind}:{actor.id}"
+
+
+def key_index(actor: Actor, purpose_id: UUID, key: str) -> bytes:
+    """The 32 bytes under which an idempotency key is filed.
+
+    Clients make their keys from what they have at hand, a participant number or a file's name, so the
+    key itself is never kept. The keyed hash is made in the keystore's room, one per purpose and owner.
+    """
+    return index(purpose_id, "idempotency-key", f"{upload_owner(actor)} {key}")
+
+
+def reserve(actor: Actor, key: bytes) -> tuple[Upload, bool]:
+    """Reserve an idempotency key by its index: (row, whether the key's upload was already stored).
+
+    Raises IdempotencyInProgress while another request is receiving under the same key.
+    """
+    owner = upload_owner(actor)
+    try:
+        with transaction.atomic():
+            return Upload.objects.create(
+                actor=owner, key_index=key, started_at=timezone.now()
+            ), False
+    except IntegrityError:
+        pass
+    known = Upload.objects.filter(actor=owner, key_index=key).first()
+    if known is None or known.state == UploadState.RECEIVING:
+        raise IdempotencyInProgress(_("An upload with this Idempotency-Key is still under way."))
+    return known, True
+
+
+def forget_upload(upload: Upload) -> None:
+    """Clear what an unfinished upload left, so that the same idempotency key can be tried again.
+
+    The state is claimed first: an upload that becomes a recording at this very moment wins or loses
+    as a whole.
+    """
+    unfinished = [UploadState.RECEIVING, UploadState.ABANDONED]
+    if not Upload.objects.filter(pk=upload.pk, state__in=unfinished).update(
+        state=UploadState.ABANDONED
+    ):
+        return
+    remove_media(upload.recording_id)
+    key_id = Upload.objects.values_list("media_key_id", flat=True).get(pk=upload.pk)
+    if key_id:
+        destroy_data_keys([key_id])
+    Upload.objects.filter(pk=upload.pk).delete()
+
+
+def sweep_orphans() -> int:
+    """Clear uploads that were begun long ago and never finished. Keeper only."""
+    old = timezone.now() - RECEIVING_AT_MOST
+    orphans = list(
+        Upload.objects.filter(state=UploadState.RECEIVING, started_at__lt=old)
+        | Upload.objects.filter(state=UploadState.ABANDONED)
+    )
+    for upload in orphans:
+        forget_upload(upload)
+    return len(orphans)
+
+
+def new_idempotency_key() -> str:
+    """For uploads from a page, where a fresh one is drawn with each form."""
+    return uuid7().hex
