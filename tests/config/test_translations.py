@@ -47,6 +47,7 @@ TEMPLATES = [
 MODULES = [
     "accounts/adapters.py",
     "accounts/attempts.py",
+    "consent/breach_telling.py",
     "consent/errors.py",
     "consent/erasure_words.py",
     "consent/history.py",

@@ -20,12 +20,19 @@ from audit_log.sequencer import integrate_once
 from consent.documents import Upload, add_document
 from consent.holds import place_hold
 from consent.invitations import send_invitation
-from consent.models import ConsentEvent, HoldReason, OutboxMessage, RequestKind
+from consent.models import (
+    ConsentEvent,
+    HoldReason,
+    OutboxMessage,
+    RequestKind,
+)
 from consent.requests import make_request
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, erase_own
 from emotion.models import Analysis
+from emotion.results import read_result
+from tests.breaches import breach_told
 from tests.cast import PHOTO, Person, Study, consenting, invite, open_study, operator, upload
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
@@ -112,6 +119,9 @@ def build() -> House:
         purpose=study.purpose,
         text="I want to know.",
     )
+    read_result(study.researcher.actor, analysis.id, "quality-check")
+    integrate_once()
+    breach = breach_told(study, everybody=False)
     integrate_once()
     page = alice.browser.get(reverse("access_history")).content.decode()
     found = re.search(rf"/me/access/({UUID_PATTERN})/proof/", page)
@@ -126,6 +136,7 @@ def build() -> House:
         "dispute_id": disputed.id,
         "hold_id": hold.id,
         "request_id": asked.id,
+        "breach_id": breach.id,
         "kind": asked.kind,
         "reference_id": alice.subject.references.get().id,
         "entry_id": found[1],
