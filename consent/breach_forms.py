@@ -53,7 +53,10 @@ class BreachForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"invalid_choice": NOT_LISTED},
     )
-    begins_at = moment(_("Which reads of people's data are part of it? From"))
+    begins_at = moment(
+        _("Which reads of people's data are part of it? From"),
+        _("Days and times are those of this installation's own zone."),
+    )
     ends_at = moment(_("Until"))
     purpose = forms.ModelChoiceField(
         label=_("In which purpose?"),
