@@ -49,6 +49,7 @@ STATUS: dict[type[Exception], int] = {
     consent_errors.InvalidPurpose: 409,
     consent_errors.InvalidHold: 422,
     consent_errors.InvalidRequest: 409,
+    consent_errors.InvalidBreach: 409,
     consent_errors.InvalidAssessment: 409,
     consent_errors.InvalidDocument: 422,
     consent_errors.InvalidPaper: 422,

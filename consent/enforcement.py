@@ -23,6 +23,7 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.clock import is_behind
 from consent.errors import ConsentRefused
 from consent.models import (
+    Breach,
     ConsentState,
     ConsentStatus,
     DataCategory,
@@ -323,6 +324,42 @@ def require_account_use(
         action=action,
         object_tag=tags.object(object_kind, object_id),
         use=use,
+        tags=tags,
+    )
+    permit.recheck()
+    return permit
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordPermit:
+    """One use of the texts of a breach record, whose own id stands where a person's would."""
+
+    subject_id: UUID
+    purpose_id: None = None
+    action: Action
+    object_tag: bytes
+    tags: Tagger = field(repr=False)
+    permit_id: UUID = field(default_factory=uuid7)
+
+    @property
+    def subject_tag(self) -> bytes:
+        """The record's tag in the log."""
+        return self.tags.subject()
+
+    def recheck(self) -> None:
+        """The record must exist, unless it is being written just now."""
+        records = Breach.objects.using("default").filter(pk=self.subject_id)
+        if self.action is not Action.BREACH_RECORD and not records.exists():
+            raise ConsentRefused(ReasonCode.NOT_PERMITTED, "This breach record does not exist.")
+
+
+def require_record_use(record_id: UUID, action: Action) -> RecordPermit:
+    """A permit to seal or open the texts of a breach record."""
+    tags = tagger(record_id, None)
+    permit = RecordPermit(
+        subject_id=record_id,
+        action=action,
+        object_tag=tags.object("breach", record_id),
         tags=tags,
     )
     permit.recheck()

@@ -77,6 +77,12 @@ class InvalidRequest(ConsentError):
     code = "invalid-request"
 
 
+class InvalidBreach(ConsentError):
+    """A breach record that contradicts itself or the clock, or a step at the wrong time."""
+
+    code = "invalid-breach"
+
+
 class InvalidAssessment(ConsentError):
     """An impact assessment is incomplete, replaced, or approved by the wrong person."""
 

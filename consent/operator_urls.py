@@ -6,6 +6,7 @@ from django.urls import path
 
 from consent import (
     assessment_views,
+    breach_views,
     client_views,
     hold_views,
     notice_views,
@@ -134,6 +135,19 @@ urlpatterns = [
         "requests/<uuid:request_id>/answer/",
         request_desk_views.request_answer,
         name="operate_request_answer",
+    ),
+    path("breaches/", breach_views.breaches, name="operate_breaches"),
+    path("breaches/new/", breach_views.breach_new, name="operate_breach_new"),
+    path("breaches/<uuid:breach_id>/", breach_views.breach_detail, name="operate_breach"),
+    path("breaches/<uuid:breach_id>/draw/", breach_views.breach_draw, name="operate_breach_draw"),
+    path(
+        "breaches/<uuid:breach_id>/authority/",
+        breach_views.breach_notify,
+        name="operate_breach_notify",
+    ),
+    path("breaches/<uuid:breach_id>/tell/", breach_views.breach_tell, name="operate_breach_tell"),
+    path(
+        "breaches/<uuid:breach_id>/close/", breach_views.breach_close, name="operate_breach_close"
     ),
     path("people/", people_views.people, name="operate_people"),
     path("outbox/", outbox_views.outbox, name="operate_outbox"),

@@ -8,9 +8,12 @@ by a button.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
@@ -138,6 +141,30 @@ def read_own(actor: Actor, asked: SubjectRequest) -> OpenTexts | None:
     """What the person wrote and was answered. Raises NotTheSubject."""
     require_own(actor, asked.subject)
     return read_texts(actor, asked, ReasonCode.OWN_ACCESS)
+
+
+def own_documents(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[dict[str, Any]]:
+    """The person's requests about one study or about everything, to take away; each opened is logged.
+
+    Raises NotTheSubject.
+    """
+    rows = SubjectRequest.objects.filter(subject=subject, erased_at=None)
+    for asked in rows.filter(Q(purpose=purpose) | Q(purpose=None)).order_by("received_at"):
+        opened = read_own(actor, asked)
+        yield {
+            "id": asked.id,
+            "kind": asked.kind,
+            "about": "this study" if asked.purpose_id else "everything",
+            "state": asked.state,
+            "received_at": asked.received_at.isoformat(),
+            "due_at": asked.due_at.isoformat(),
+            "extension_reason": asked.extension_reason or None,
+            "ended_at": asked.ended_at.isoformat() if asked.ended_at else None,
+            "outcome": asked.outcome or None,
+            "ground": asked.ground or None,
+            "text": opened.text if opened else None,
+            "answer": (opened.answer or None) if opened else None,
+        }
 
 
 def retract(actor: Actor, asked: SubjectRequest) -> None:

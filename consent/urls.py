@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from consent import (
+    breach_views,
     closing_views,
     erasure_views,
     narrowing_views,
@@ -46,6 +47,7 @@ urlpatterns = [
         request_views.request_retract,
         name="own_request_retract",
     ),
+    path("breaches/<uuid:breach_id>/", breach_views.own_breach, name="own_breach"),
     path("close/", closing_views.close, name="close_account"),
     path("closed/<str:token>/", closing_views.closed, name="closed_account"),
     path(

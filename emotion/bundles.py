@@ -26,6 +26,7 @@ from consent.history import access_history
 from consent.models import ConsentEvent, DataSubject, ErasureRequest, EventKind, Purpose
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.register import of_purpose
+from consent.requests import own_documents
 from consent.scans import own_scans
 from emotion.errors import BundleInProgress, EmotionError, NotFound
 from emotion.models import Analysis, Recording
@@ -105,6 +106,7 @@ def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[tupl
     mine = Recording.objects.visible_to(actor).filter(purpose=purpose)
     for key in list(mine.order_by("created_at", "id").values_list("id", flat=True)):
         yield from recording_files(actor, Recording.objects.get(pk=key))
+    yield "requests.json", as_json(list(own_documents(actor, subject, purpose)))
     for erasure in ErasureRequest.objects.filter(subject=subject, purpose=purpose):
         yield f"erasures/{erasure.id}.json", as_json(erasure_receipt(erasure))
     yield "who-looked.json", as_json(looks(subject, purpose))
@@ -131,6 +133,7 @@ def read_me(purpose: Purpose) -> str:
         _(
             "recordings: one folder each, with what was measured as JSON and CSV, and the photograph."
         ),
+        _("requests.json: what you asked the staff for, and what they answered."),
         _("erasures: what was erased, with receipts."),
         _("who-looked.json: every entry of the access log about you in this study."),
         _(

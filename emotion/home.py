@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
+from consent.breach_telling import told_to
 from consent.ending_soon import ends_soon
 from consent.history import access_history
 from consent.holds import hold_words
@@ -224,6 +225,7 @@ def subject_home(request: HttpRequest) -> HttpResponse:
         ],
         "recordings": recording_rows(request, subject),
         "requests": requests_under_way(subject),
+        "breaches": told_to(subject),
         "has_erasures": ErasureRequest.objects.filter(subject=subject).exists(),
         "ways_back": ways_back(subject),
         "looks": looks[:5],

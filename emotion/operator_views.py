@@ -19,7 +19,7 @@ from audit_log.models import Checkpoint
 from audit_log.paging import page_of
 from consent.errors import ConsentError
 from consent.forms import CATEGORY_LABELS, ReasonForm
-from consent.models import OutboxMessage, PurposeState, SubjectRequest
+from consent.models import Breach, OutboxMessage, PurposeState, SubjectRequest
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes
@@ -69,6 +69,8 @@ def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
     if user.has_perm("consent.answer_request"):
         tasks["requests"] = SubjectRequest.objects.waiting().count()
         tasks["overdue"] = SubjectRequest.objects.overdue().count()
+    if user.has_perm("consent.record_breach"):
+        tasks["breaches"] = list(Breach.objects.unfinished().order_by("noticed_at")[:10])
     if user.has_perm("emotion.view_disputes"):
         tasks["disputes"] = Dispute.objects.visible_to(actor).open().count()
     if user.has_perm("emotion.view_recordings"):

@@ -6,6 +6,16 @@ references appear here as ciphertext plus a keyed index.
 """
 
 from consent.models.assessments import Document, ExceptionApproval, ImpactAssessment
+from consent.models.breaches import (
+    Breach,
+    BreachKind,
+    BreachPerson,
+    BreachQuerySet,
+    BreachState,
+    LateReason,
+    NotNotified,
+    NotTold,
+)
 from consent.models.endings import (
     ErasureCause,
     ErasureQuerySet,
@@ -57,6 +67,11 @@ from consent.models.vocabulary import (
 __all__ = [
     "LEAST_AGE",
     "NOT_MEASURED",
+    "Breach",
+    "BreachKind",
+    "BreachPerson",
+    "BreachQuerySet",
+    "BreachState",
     "ConsentEvent",
     "ConsentState",
     "ConsentStateQuerySet",
@@ -77,9 +92,12 @@ __all__ = [
     "HoldReason",
     "ImpactAssessment",
     "Invitation",
+    "LateReason",
     "LawfulBasis",
     "LegalHold",
     "LegalHoldQuerySet",
+    "NotNotified",
+    "NotTold",
     "Notice",
     "OutboxMessage",
     "PaperConsent",

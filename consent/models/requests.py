@@ -31,7 +31,7 @@ class RequestState(models.TextChoices):
     """The life of a request."""
 
     OPEN = "open", _("Waits for the staff")
-    TAKEN = "taken", _("Somebody looks after it")
+    TAKEN = "taken", _("Looked after")
     ANSWERED = "answered", _("Answered")
     RETRACTED = "retracted", _("Taken back")
 

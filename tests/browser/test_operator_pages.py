@@ -12,13 +12,19 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.errors import ProhibitedPurpose
 from consent.invitations import send_invitation
-from consent.models import ExceptionReason, OutboxMessage, RequestKind, Sector
+from consent.models import (
+    ExceptionReason,
+    OutboxMessage,
+    RequestKind,
+    Sector,
+)
 from consent.purposes import submit_for_review
 from consent.request_answers import take
 from consent.requests import make_request
 from consent.subjects import register_subject
 from emotion.disputes import dispute
 from emotion.models import Analysis
+from tests.breaches import breach_told
 from tests.cast import PHOTO, Operator, Study, consenting, draft, open_study, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
@@ -137,6 +143,13 @@ def test_the_officers_pages_have_no_barrier_and_fit_a_phone(
     names = ["operate_purpose", "operate_purpose_open", "operate_purpose_send_back"]
     names += ["operate_assessment"]
     troubles = barriers(page, site, [reverse(name, args=[made.purpose.id]) for name in names])
+    study = open_study()
+    consenting(study)
+    breach = breach_told(study)
+    plain = ["operate_requests", "operate_breaches", "operate_breach_new", "operate_home"]
+    steps = [f"operate_breach{step}" for step in ("", "_notify", "_tell", "_close")]
+    pages = [reverse(name) for name in plain]
+    troubles += barriers(page, site, pages + [reverse(name, args=[breach.id]) for name in steps])
     assert troubles == []
 
 

@@ -23,6 +23,7 @@ from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.results import read_result
+from tests.breaches import breach_told
 from tests.cast import PHOTO, Person, Study, come_in, consenting, invite, open_study, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
@@ -239,6 +240,9 @@ def test_pages_of_requests_are_clean(site: str, context: BrowserContext) -> None
     answer(officer.actor, officer.user, asked.id, given)
     looker.look(Shown("request-refused", reverse("own_request", args=[asked.id])))
     looker.look(Shown("requests", reverse("own_requests")))
+    breach = breach_told(study)
+    looker.look(Shown("home-breach", reverse("subject_home")))
+    looker.look(Shown("breach", reverse("own_breach", args=[breach.id])))
     assert looker.troubles == []
 
 

@@ -48,6 +48,7 @@ MODULES = [
     "accounts/adapters.py",
     "accounts/attempts.py",
     "consent/ending_soon.py",
+    "consent/breach_telling.py",
     "consent/errors.py",
     "consent/erasure_words.py",
     "consent/history.py",

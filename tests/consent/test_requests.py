@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -18,7 +24,7 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
 from consent.account_closing import close_account
-from consent.errors import InvalidRequest, NotTheSubject
+from consent.errors import ConsentRefused, InvalidRequest, NotTheSubject
 from consent.holds import place_hold
 from consent.invitations import create_invitation
 from consent.messages import open_message
@@ -227,6 +233,24 @@ def test_a_request_is_ones_own(study: Study, person: Person) -> None:
             make_request(wrong, person.subject, kind=RequestKind.ACCESS, purpose=None)
         with pytest.raises(NotTheSubject):
             retract(wrong, asked)
+
+
+def test_they_are_in_what_one_takes_away(study: Study, person: Person) -> None:
+    other = open_study(name="Another study")
+    here, all_over = ask(person, study=str(study.purpose.id)), ask(person, "complaint")
+    answered(study.officer.sign_in(), here)
+    subject = consenting(other, "P-9")
+    ask(subject, "access")
+    taken = person.browser.post(reverse("own_bundle", args=[study.purpose.id]))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(taken.streaming_content)))
+    found = json.loads(archive.read("requests.json"))
+    assert [each["id"] for each in found] == [str(here.id), str(all_over.id)]
+    assert (found[0]["text"], found[0]["answer"]) == (WORDS, REPLY)
+    assert (found[1]["text"], found[1]["answer"]) == (WORDS, None)
+    assert [step[2] for step in steps(person.subject) if step[0] == "request:read"] == [
+        "own-access",
+        "own-access",
+    ]
 
 
 def test_taking_it_back_destroys_what_was_written(study: Study, person: Person) -> None:
@@ -449,6 +473,42 @@ def test_an_answer_that_meets_a_closing_account_is_not_filed(study: Study, perso
     with pytest.raises(InvalidRequest):
         answer(officer.actor, officer.user, asked.id, given)
     drain()
+    assert request_keys(person.subject) == []
+
+
+def test_an_answer_and_a_closing_at_once_both_end_well(study: Study, person: Person) -> None:
+    asked, officer = ask(person), study.officer
+    take(officer.actor, officer.user, asked.id)
+    start, seen = threading.Barrier(2), []
+
+    def run(do: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            do()
+        except (InvalidRequest, ConsentRefused) as refused:
+            seen.append(type(refused))
+        except Exception as error:  # a deadlock would be one
+            seen.append(error)
+        finally:
+            connections.close_all()
+
+    given = Answer(RequestOutcome.DONE, REPLY)
+    threads = [
+        threading.Thread(target=run, args=[do])
+        for do in (
+            lambda: answer(officer.actor, officer.user, asked.id, given),
+            lambda: close_account(person.actor, person.subject),
+        )
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert [each for each in seen if each not in {InvalidRequest, ConsentRefused}] == []
+    drain()
+    asked.refresh_from_db()
+    assert asked.state in {"answered", "retracted"}
+    assert (asked.text_sealed, asked.answer_sealed) == (None, None)
     assert request_keys(person.subject) == []
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from bs4 import BeautifulSoup
 from django.urls import reverse
+from django.utils.timezone import localtime
 
 from accounts.models import Role
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent.breach_telling import tell_people
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -24,6 +27,7 @@ from consent.models import (
     SubjectRequest,
 )
 from consent.notices import Change, publish_notice
+from consent.templatetags.operate import short
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis, Result
@@ -281,3 +285,42 @@ def test_duty_15_a_purpose_opens_only_with_an_approved_impact_assessment() -> No
     assert dpo.post(approving).status_code == 302
     assert dpo.post(opening).status_code == 302
     assert Purpose.objects.get().state == PurposeState.OPEN
+
+
+def test_duty_15_a_breach_has_its_clock_and_the_people_out_of_the_log() -> None:
+    study = open_study()
+    person, other = consenting(study), consenting(study, "P-002")
+    row = analysed(study.key(), study)
+    uploaded(study.key(), study, "P-002")
+    reader = study.researcher.sign_in()
+    read = reader.post(reverse("operate_result", args=[row.id]), {"reason": "study-analysis"})
+    assert read.status_code == 200
+    integrate_once()
+    desk, now = study.officer.sign_in(), localtime()
+    made = desk.post(
+        reverse("operate_breach_new"),
+        {
+            "noticed_at": f"{now:%Y-%m-%dT%H:%M:%S}",
+            "kinds": ["confidentiality"],
+            "begins_at": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}",
+            "ends_at": now.isoformat(),
+            "purpose": str(study.purpose.id),
+            "actor": study.researcher.actor.log_name(),
+            "happened": "The researcher's password was guessed.",
+            "effects": "Somebody may have read results.",
+            "measures": "The password was changed.",
+        },
+    )
+    assert made.status_code == 302, made.content.decode()
+    page = desk.get(made["Location"]).content.decode()
+    assert "71 hours left" in page
+    assert short(person.subject.id) in page
+    assert short(other.subject.id) not in page, "nobody read anything of theirs"
+    step = made["Location"]
+    assert desk.post(step + "authority/", {"at": localtime().isoformat(), "reference": "A-1"})
+    told = desk.post(step + "tell/", {"text": "Somebody else may have read your results."})
+    assert told.status_code == 302, told.content.decode()
+    tell_people()
+    own = reverse("own_breach", args=[step.rstrip("/").rsplit("/", 1)[1]])
+    assert "may have read your results" in person.browser.get(own).content.decode()
+    assert other.browser.get(own).status_code == 404

@@ -28,6 +28,8 @@ from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, erase_own
 from emotion.models import Analysis
+from emotion.results import read_result
+from tests.breaches import breach_told
 from tests.cast import (
     PHOTO,
     Person,
@@ -138,6 +140,9 @@ def build() -> House:
         purpose=study.purpose,
         text="I want to know.",
     )
+    read_result(study.researcher.actor, analysis.id, "quality-check")
+    integrate_once()
+    breach = breach_told(study, everybody=False)
     integrate_once()
     page = alice.browser.get(reverse("access_history")).content.decode()
     found = re.search(rf"/me/access/({UUID_PATTERN})/proof/", page)
@@ -152,6 +157,7 @@ def build() -> House:
         "dispute_id": disputed.id,
         "hold_id": hold.id,
         "request_id": asked.id,
+        "breach_id": breach.id,
         "kind": asked.kind,
         "reference_id": alice.subject.references.get().id,
         "entry_id": found[1],

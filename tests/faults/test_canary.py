@@ -23,6 +23,7 @@ from tests.faults.walk import (
     invite,
     links_of,
     read,
+    record_a_breach,
     state_reasons_in_words,
     upload,
     upload_oneself,
@@ -84,6 +85,7 @@ def test_no_marker_lies_anywhere(tmp_path: Path) -> None:
             assert {row.state for row in Analysis.objects.all()} == {AnalysisState.DONE}
             read(walk, analysis)
             ask_and_answer(walk)
+            record_a_breach(walk)
             state_reasons_in_words(walk, analysis)
             ask_wrongly(walk)
             nothing(look.in_places(everywhere(tmp_path)))

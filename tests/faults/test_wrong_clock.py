@@ -117,6 +117,7 @@ def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
         "legal holds ended",
         "disputed recordings given up",
         "old requests erased",
+        "old breach records erased",
         "tag keys destroyed",
         "key epochs rotated",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import cv2
@@ -13,11 +14,13 @@ import numpy as np
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import localtime
 
 from consent.subjects import register_subject
 from tests.cast import PHOTO, Study
 from tests.faults.canary import Pixels, Search
 from tests.faults.pixels import stamped
+from tests.processes import wait_for
 
 JSON = {"Content-Type": "application/json"}
 
@@ -45,6 +48,7 @@ class Marks:
         self.file_name, self.idempotency = f"file-{unique}.jpg", f"Upload-of-{unique}"
         self.reason, self.field = f"because-{unique}-asked", f"field-{unique}"
         self.exif = f"exif-{unique}"
+        self.breach, self.told_of = f"what-happened-{unique}", f"we-are-sorry-{unique}"
         self.asked, self.answered = f"my-wish-{unique}", f"our-answer-{unique}"
         self.photo = marked_photo(self.exif.encode(), self.seed)
         self.key, self.token = study.key(), ""
@@ -63,6 +67,8 @@ class Marks:
             "the typed reason": self.reason,
             "a field's name": self.field,
             "EXIF": self.exif,
+            "what is written about a breach": self.breach,
+            "what people are told of it": self.told_of,
             "the text of a request": self.asked,
             "the answer to a request": self.answered,
             "the invitation": self.token,
@@ -228,6 +234,26 @@ def ask_and_answer(walk: Walk) -> None:
         f"{withdrawn}retract/", data={"csrfmiddlewaretoken": token_of(walk.own, withdrawn)}
     )
     assert back.status_code == 302
+
+
+def record_a_breach(walk: Walk) -> None:
+    """The officer writes one down that concerns the person, who is told in words."""
+    marks, now = walk.marks, localtime()
+    words = {name: f"{name} {marks.breach}" for name in ("happened", "effects", "measures")}
+    span = {"begins_at": (now - timedelta(hours=1)).isoformat(), "ends_at": now.isoformat()}
+    fields = span | words | {"noticed_at": now.isoformat(), "everybody": "on"}
+    path = reverse("operate_breach_new")
+    assert walk.send(walk.officer, path, **fields).status_code == 422, "no kind was ticked"
+    made = walk.send(walk.officer, path, kinds="integrity", **fields)
+    assert made.status_code == 302
+    breach = made.headers["Location"]
+    assert marks.breach in walk.officer.get(breach).text
+    done = walk.send(walk.officer, f"{breach}authority/", ground="risk-unlikely")
+    assert done.status_code == 302
+    assert walk.send(walk.officer, f"{breach}tell/", text=marks.told_of).status_code == 302
+    own = reverse("own_breach", args=[breach.rstrip("/").rsplit("/", 1)[1]])
+    wait_for(lambda: walk.own.get(own).status_code == 200, 60, "the keeper to tell them")
+    assert marks.told_of in walk.own.get(own).text
 
 
 def state_reasons_in_words(walk: Walk, analysis: str) -> None:

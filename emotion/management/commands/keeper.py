@@ -20,6 +20,7 @@ from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
 from audit_log.sequencer import integrate_once
+from consent.breach_telling import erase_old_breaches, tell_people
 from consent.ending_soon import ask_before_the_end
 from consent.erasure import record_final
 from consent.holds import end_holds
@@ -116,6 +117,8 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("legal holds ended", 20, end_holds, by_date=True),
         Chore("disputed recordings given up", 20, erase_unanswered, by_date=True),
         Chore("old requests erased", 60, erase_old, by_date=True),
+        Chore("people told of breaches", 5, tell_people),
+        Chore("old breach records erased", 60, erase_old_breaches, by_date=True),
         Chore("operators told of disputes", 10, tell_operators),
         Chore("people asked for renewal", 20, ask_for_renewals),
         Chore("people asked before a consent ends", 20, ask_before_the_end, by_date=True),

@@ -1,0 +1,132 @@
+"""Telling people of a breach, one after the other, and erasing old records: both by the keeper.
+
+Whoever has an address gets a message; everybody finds the same words on their own start page. Each person
+is one small transaction, so that it can be killed anywhere and nobody is told twice.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from accounts.actors import SYSTEM_KEEPER, Actor
+from audit_log.actions import Action, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.breach_texts import breach_unit, read_told
+from consent.errors import NotTheSubject
+from consent.messages import has_address, language_for, seal_message
+from consent.models import Breach, BreachPerson, DataSubject, LegalHold
+from consent.records import subject_log_name
+from vault.keyring import data_key_ids, destroy_data_keys
+from vault.tags import destroy_tag_key, tagger
+
+KEPT_FOR = timedelta(days=1095)
+"""How long a closed record is kept: the authority may ask for it (Art. 33(5))."""
+BATCH = 100
+
+
+def tell_people() -> int:
+    """Tell those who are still to be told; returns how many were. Keeper only."""
+    rows = BreachPerson.objects.filter(
+        told_at=None, breach__told_at__isnull=False, subject__closed_at=None
+    )
+    told = 0
+    words: dict[UUID, str] = {}
+    for row in rows.select_related("breach", "subject__user").order_by("pk")[:BATCH]:
+        if row.breach_id not in words:
+            words[row.breach_id] = read_told(SYSTEM_KEEPER.log_name(), row.breach)
+        told += tell_one(row, words[row.breach_id])
+    return told
+
+
+def tell_one(row: BreachPerson, words: str) -> int:
+    """One message, one entry and one mark together; 0 when somebody else was faster."""
+    subject = row.subject
+    tags = tagger(subject.id, None)
+    message = None
+    if has_address(subject):
+        with override(language_for(subject)):
+            message = seal_message(
+                SYSTEM_KEEPER,
+                subject,
+                None,
+                kind="breach",
+                heading=_("A data breach concerned you"),
+                text="\n\n".join(
+                    [
+                        words,
+                        _("The same words stand on your own page:"),
+                        settings.SITE_URL + reverse("own_breach", args=[row.breach_id]),
+                    ]
+                ),
+            )
+    with transaction.atomic():
+        mine = BreachPerson.objects.filter(pk=row.pk, told_at=None)
+        first = mine.update(told_at=timezone.now(), by_message=message is not None)
+        if first:
+            append(
+                Draft(
+                    action=Action.BREACH_PERSON_TOLD,
+                    actor=SYSTEM_KEEPER.log_name(),
+                    reason=ReasonCode.NOTIFY,
+                    subject_tag=tags.subject(),
+                    object_tag=tags.object("breach", row.breach_id),
+                )
+            )
+            if message:
+                message.file()
+    if message and not first:
+        destroy_data_keys([message.row.data_key_id])
+    return first
+
+
+def told_to(subject: DataSubject) -> list[Breach]:
+    """The breaches of which this person was told, newest first."""
+    mine = Breach.objects.filter(people__subject=subject, people__told_at__isnull=False)
+    return list(mine.order_by("-told_at"))
+
+
+def read_own(actor: Actor, subject: DataSubject, breach: Breach) -> str:
+    """What a person is told of a breach that concerned them. Raises NotTheSubject."""
+    told = breach.people.filter(subject=subject, told_at__isnull=False)
+    if actor.kind != "subject" or actor.id != subject.user_id or not told.exists():
+        raise NotTheSubject(_("Only the person themself can read this."))
+    return read_told(subject_log_name(tagger(subject.id, None)), breach)
+
+
+def erase_old_breaches() -> int:
+    """Erase the records that were closed ``KEPT_FOR`` ago, keys first. Keeper only.
+
+    While any legal hold stands none goes: a record may be evidence in the matter.
+    """
+    if LegalHold.objects.standing().exists():
+        return 0
+    over = Breach.objects.filter(closed_at__lte=timezone.now() - KEPT_FOR)
+    erased = 0
+    for breach in list(over[:BATCH]):
+        tags = tagger(breach.id, None)
+        destroy_data_keys(
+            data_key_ids(subject_id=breach.id, category=breach_unit(breach.id).category)
+        )
+        with transaction.atomic():
+            append(
+                Draft(
+                    action=Action.BREACH_ERASE,
+                    actor=SYSTEM_KEEPER.log_name(),
+                    reason=ReasonCode.RETENTION_END,
+                    purpose_id=breach.purpose_id,
+                    object_tag=tags.object("breach", breach.id),
+                )
+            )
+            breach.delete()
+        destroy_tag_key(breach.id, None)
+        erased += 1
+    return erased

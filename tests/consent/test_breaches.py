@@ -1,0 +1,340 @@
+"""Breach records: 72 hours, the people concerned out of the log, and each of them told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from bs4 import BeautifulSoup
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.actors import SYSTEM_WORKER
+from accounts.models import ApiClient, Role
+from audit_log.actions import Action
+from audit_log.models import LogEntry, PendingEntry
+from audit_log.sequencer import integrate_once
+from consent.account_closing import close_account
+from consent.breach_reach import Span
+from consent.breach_telling import KEPT_FOR, erase_old_breaches, tell_people
+from consent.breach_texts import Words
+from consent.breaches import Notification, close_breach, notify, record_breach, tell
+from consent.errors import InvalidBreach
+from consent.messages import open_message
+from consent.models import Breach, BreachKind, BreachPerson, OutboxMessage
+from consent.templatetags.operate import short
+from emotion.analyses import run_analysis
+from emotion.erasure import drain
+from emotion.models import Analysis
+from emotion.results import read_result
+from tests.cast import (
+    PHOTO,
+    Operator,
+    Person,
+    Study,
+    api_get,
+    come_in,
+    consent,
+    consenting,
+    open_study,
+    operator,
+    upload,
+)
+from vault.keyring import data_key_ids
+from vault.tags import destroy_tag_key
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+HAPPENED, TOLD = "Somebody guessed a password.", "Somebody has read your results. We are sorry."
+KINDS = ["confidentiality"]
+
+
+@pytest.fixture
+def study() -> Study:
+    return open_study()
+
+
+def analysed(study: Study, reference: str) -> Analysis:
+    answer = upload(study.key(), reference, study.purpose.id, PHOTO.read_bytes())
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    run_analysis(row.id)
+    return row
+
+
+def minutes(**ago: float) -> str:
+    """A moment as the form's field sends it."""
+    return (timezone.now() - timedelta(**ago)).isoformat()
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    return {
+        "noticed_at": minutes(minutes=5),
+        "kinds": KINDS,
+        "begins_at": minutes(hours=1),
+        "ends_at": minutes(),
+        "purpose": "",
+        "actor": "",
+        "happened": HAPPENED,
+        "effects": "Others may know.",
+        "measures": "The password was changed.",
+    } | fields
+
+
+def record(desk: Client, **fields: Any) -> Breach:
+    """The officer sends the form; reads of the last hour, up to now."""
+    integrate_once()
+    page = desk.post(reverse("operate_breach_new"), form(**fields))
+    assert page.status_code == 302, page.content.decode()
+    return Breach.objects.latest("recorded_at")
+
+
+def concerned(breach: Breach) -> dict[Any, int]:
+    return dict(breach.people.values_list("subject_id", "entries"))
+
+
+def send(desk: Client, step: str, breach: Breach, **fields: Any) -> Any:
+    return desk.post(reverse(f"operate_breach_{step}", args=[breach.id]), fields)
+
+
+def page_of(desk: Client, breach: Breach) -> str:
+    page = desk.get(reverse("operate_breach", args=[breach.id]))
+    assert page.status_code == 200
+    return " ".join(BeautifulSoup(page.content, "html.parser").get_text(" ").split())
+
+
+def actions(breach: Breach) -> list[str]:
+    integrate_once()
+    rows = LogEntry.objects.filter(action__startswith="breach:").order_by("index")
+    return list(rows.values_list("action", flat=True))
+
+
+def test_whom_it_concerns_is_drawn_from_the_log_by_span_purpose_and_actor(study: Study) -> None:
+    other = open_study(name="Another study")
+    alice, bob, carol = (consenting(study, f"P-{name}") for name in "ABC")
+    dora = consenting(other, "P-D")
+    rows = {each: analysed(study, f"P-{each}") for each in "ABC"}
+    theirs = analysed(other, "P-D")
+    key = study.key()
+    api_get(key, "api_result", rows["A"].id, Access_Reason="quality-check")
+    client = ApiClient.objects.filter(purpose_id=study.purpose.id).latest("id")
+    for _each in range(2):
+        read_result(study.researcher.actor, rows["A"].id, "study-analysis")
+    read_result(study.researcher.actor, rows["B"].id, "study-analysis")
+    read_result(other.researcher.actor, theirs.id, "study-analysis")
+    assert carol.browser.get(reverse("own_result", args=[rows["C"].id])).status_code == 200
+    refused = api_get(key, "api_result", theirs.id, Access_Reason="quality-check")
+    assert refused.status_code == 404
+    desk = study.officer.sign_in()
+    a, b, d = alice.subject.id, bob.subject.id, dora.subject.id
+    assert concerned(record(desk)) == {a: 3, b: 1, d: 1}, "not who read their own"
+    assert concerned(record(desk, purpose=str(study.purpose.id))) == {a: 3, b: 1}
+    by_client = record(desk, actor=f"client:{client.id}")
+    assert concerned(by_client) == {a: 1}
+    by_hand = record(desk, actor=study.researcher.actor.log_name())
+    assert concerned(by_hand) == {a: 2, b: 1}
+    before = {"begins_at": minutes(hours=3), "ends_at": minutes(hours=2)}
+    assert concerned(record(desk, **before)) == {}
+    all_of_one = record(desk, purpose=str(study.purpose.id), everybody="on", **before)
+    assert concerned(all_of_one) == {}, "nobody was asked before that"
+    all_of_one = record(desk, purpose=str(study.purpose.id), everybody="on")
+    assert concerned(all_of_one) == {a: 3, b: 1, carol.subject.id: 0}
+    text = page_of(desk, by_hand)
+    assert f"{short(a)} 2" in text
+    assert "2 people, 3 entries" in text
+    assert str(a) not in text, "opaque, and short"
+    assert LogEntry.objects.filter(action=Action.LOG_READ).count() >= 5, "reading the log is logged"
+
+
+def test_whose_key_is_gone_is_counted_and_named_no_more(study: Study) -> None:
+    alice = consenting(study, "P-A")
+    consenting(study, "P-B")
+    for each in "AB":
+        read_result(study.researcher.actor, analysed(study, f"P-{each}").id, "study-analysis")
+    desk = study.officer.sign_in()
+    first = record(desk)
+    destroy_tag_key(alice.subject.id, study.purpose.id)
+    second = record(desk)
+    assert second.unlinked == 1
+    assert alice.subject.id not in concerned(second)
+    assert "1 more tag can no longer be linked to anybody" in page_of(desk, second)
+    assert send(desk, "draw", first).status_code == 302
+    assert alice.subject.id in concerned(first), "who was on a list stays on it"
+
+
+def test_the_clock_says_how_long_the_authority_can_be_told_in_time(study: Study) -> None:
+    desk = study.officer.sign_in()
+    breach = record(desk, noticed_at=minutes(hours=70))
+    assert breach.notify_by == breach.noticed_at + timedelta(hours=72)
+    assert "1 hour left" in page_of(desk, breach)
+    assert "1 hour left" in desk.get(reverse("operate_home")).content.decode()
+    at, number = minutes(), "LfDI 26/117-3"
+    for wrong in (
+        {},
+        {"at": at},
+        {"at": at, "reference": "Mr. Müller said: no"},
+        {"at": at, "reference": number, "late": "extent-unknown"},
+        {"at": minutes(hours=71), "reference": number},
+        {"at": minutes(hours=-1), "reference": number},
+        {"at": at, "reference": number, "ground": "risk-unlikely"},
+    ):
+        assert send(desk, "notify", breach, **wrong).status_code == 422, wrong
+    assert send(desk, "notify", breach, at=at, reference=number).status_code == 302
+    assert number in page_of(desk, breach)
+    assert send(desk, "notify", breach, at=at, reference=number).status_code == 422, "once"
+
+
+def test_told_late_it_needs_a_reason(study: Study) -> None:
+    desk = study.officer.sign_in()
+    breach = record(desk, noticed_at=minutes(hours=73))
+    assert breach.is_late
+    assert "72 hours ended" in page_of(desk, breach)
+    told = {"at": minutes(), "reference": "A-1"}
+    refused = send(desk, "notify", breach, **told)
+    assert refused.status_code == 422
+    assert "After 72 hours the reason for the delay is given" in refused.content.decode()
+    assert send(desk, "notify", breach, late="extent-unknown", **told).status_code == 302
+    assert "Its extent was not known in time" in page_of(desk, breach)
+    integrate_once()
+    assert LogEntry.objects.get(action=Action.BREACH_NOTIFY).reason == "extent-unknown"
+
+
+def test_everybody_on_the_list_is_told_once_in_the_officers_words(study: Study) -> None:
+    alice = come_in(study, "P-A", email="alice@example.org")
+    consent(alice, study.purpose)
+    bob, carol = consenting(study, "P-B"), consenting(study, "P-C")
+    for each in "AB":
+        read_result(study.researcher.actor, analysed(study, f"P-{each}").id, "study-analysis")
+    desk = study.officer.sign_in()
+    breach = record(desk)
+    assert send(desk, "tell", breach, text=TOLD).status_code == 422, "the authority comes first"
+    send(desk, "notify", breach, at=minutes(), reference="A-1")
+    own = reverse("own_breach", args=[breach.id])
+    for wrong in ({}, {"text": " "}, {"text": TOLD, "ground": "risk-not-high"}):
+        assert send(desk, "tell", breach, **wrong).status_code == 422
+    assert alice.browser.get(own).status_code == 404
+    assert send(desk, "tell", breach, text=TOLD).status_code == 302
+    assert send(desk, "close", breach).status_code == 422, "nobody is told yet"
+    assert (tell_people(), tell_people()) == (2, 0)
+    message = OutboxMessage.objects.get(kind="breach")
+    address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    assert (address, heading) == ("alice@example.org", "A data breach concerned you")
+    assert TOLD in text
+    assert own in text
+    for person in (alice, bob):
+        assert own in person.browser.get(reverse("subject_home")).content.decode()
+        assert TOLD in person.browser.get(own).content.decode()
+        integrate_once()
+        history = person.browser.get(reverse("access_history")).content.decode()
+        assert "You were told of a data breach" in history
+    assert carol.browser.get(own).status_code == 404
+    assert own not in carol.browser.get(reverse("subject_home")).content.decode()
+    assert "2 of 2 told, 1 of them by message" in page_of(desk, breach)
+    assert send(desk, "close", breach).status_code == 302
+    breach.refresh_from_db()
+    assert breach.state == "closed"
+    found = [each for each in actions(breach) if each != Action.BREACH_READ]
+    assert found == [
+        "breach:record", "breach:notify", "breach:tell",
+        "breach:person-told", "breach:person-told", "breach:close",
+    ]  # fmt: skip
+
+
+def test_a_closed_account_stands_in_nobodys_way(study: Study) -> None:
+    alice = consenting(study, "P-A")
+    read_result(study.researcher.actor, analysed(study, "P-A").id, "study-analysis")
+    desk = study.officer.sign_in()
+    breach = record(desk)
+    send(desk, "notify", breach, ground="risk-unlikely")
+    close_account(alice.actor, alice.subject)
+    drain()
+    send(desk, "tell", breach, text=TOLD)
+    assert tell_people() == 0
+    assert "1 has closed their account" in page_of(desk, breach)
+    assert send(desk, "close", breach).status_code == 302
+
+
+def test_the_words_are_sealed_and_each_opening_is_an_entry(study: Study) -> None:
+    desk = study.officer.sign_in()
+    breach = record(desk)
+    assert HAPPENED.encode() not in bytes(breach.words_sealed)
+    for staff in (desk, study.administrator.sign_in()):
+        before = LogEntry.objects.count() + PendingEntry.objects.count()
+        assert HAPPENED in page_of(staff, breach)
+        assert LogEntry.objects.count() + PendingEntry.objects.count() == before + 1
+        listed = staff.get(reverse("operate_breaches")).content.decode()
+        assert short(breach.id) in listed
+        assert HAPPENED not in listed
+    assert actions(breach).count(Action.BREACH_READ) == 2
+
+
+def test_only_the_officer_writes_and_nobody_else_reads(study: Study) -> None:
+    person, breach = consenting(study), record(study.officer.sign_in())
+    admin = study.administrator.sign_in()
+    for desk in (admin, study.researcher.sign_in(), person.browser):
+        for step in ("draw", "notify", "tell", "close"):
+            answer = send(desk, step, breach, ground="risk-unlikely")
+            assert answer.status_code in {302, 404}, step
+        assert desk.post(reverse("operate_breach_new"), form()).status_code in {302, 404}
+    breach.refresh_from_db()
+    assert (breach.state, Breach.objects.count()) == ("open", 1)
+    address = reverse("operate_breach", args=[breach.id])
+    assert person.browser.get(address).status_code == 404
+    wrong = operator(Role.ADMINISTRATOR)
+    now = timezone.now()
+    with pytest.raises(InvalidBreach):
+        record_breach(
+            wrong.actor,
+            wrong.user,
+            noticed_at=now,
+            kinds=[BreachKind.INTEGRITY],
+            span=Span(now - timedelta(hours=1), now),
+            words=Words("a", "b", "c"),
+        )
+    for do in (
+        lambda: notify(wrong.actor, wrong.user, breach.id, Notification()),
+        lambda: tell(wrong.actor, wrong.user, breach.id, TOLD),
+        lambda: close_breach(wrong.actor, wrong.user, breach.id),
+    ):
+        with pytest.raises(InvalidBreach):
+            do()
+
+
+def test_a_form_that_contradicts_itself_or_the_clock_is_refused(study: Study) -> None:
+    desk = study.officer.sign_in()
+    for wrong in (
+        {"noticed_at": minutes(hours=-1)},
+        {"ends_at": minutes(hours=-1)},
+        {"begins_at": minutes(), "ends_at": minutes(hours=1)},
+        {"kinds": []},
+        {"kinds": ["theft"]},
+        {"actor": "operator:nobody"},
+        {"happened": ""},
+        {"noticed_at": "yesterday"},
+    ):
+        page = desk.post(reverse("operate_breach_new"), form(**wrong))
+        assert page.status_code == 422, wrong
+    assert not Breach.objects.exists()
+    assert page.content.decode().count("The password was changed.") == 1, "words are not lost"
+
+
+def test_three_years_after_it_was_closed_it_is_gone(study: Study) -> None:
+    officer: Operator = study.officer
+    person: Person = consenting(study)
+    read_result(study.researcher.actor, analysed(study, "P-001").id, "study-analysis")
+    desk = officer.sign_in()
+    breach = record(desk)
+    send(desk, "notify", breach, ground="risk-unlikely")
+    send(desk, "tell", breach, ground="risk-not-high")
+    assert tell_people() == 0
+    send(desk, "close", breach)
+    assert data_key_ids(subject_id=breach.id)
+    with time_machine.travel(timezone.now() + KEPT_FOR - timedelta(days=1)):
+        assert erase_old_breaches() == 0
+    with time_machine.travel(timezone.now() + KEPT_FOR + timedelta(days=1)):
+        assert (erase_old_breaches(), erase_old_breaches()) == (1, 0)
+    assert not BreachPerson.objects.exists()
+    assert not data_key_ids(subject_id=breach.id)
+    assert actions(breach)[-1] == "breach:erase"
+    assert person.browser.get(reverse("own_breach", args=[breach.id])).status_code == 404
