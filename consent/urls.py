@@ -7,6 +7,7 @@ from django.urls import path
 from consent import (
     closing_views,
     erasure_views,
+    guardian_views,
     narrowing_views,
     notice_views,
     paper_views,
@@ -21,6 +22,8 @@ urlpatterns = [
     path("sign-in/code/", sign_in_views.sign_in_code, name="subject_sign_in_code"),
     path("sign-out/", sign_in_views.sign_out, name="subject_sign_out"),
     path("studies/<uuid:purpose_id>/notice/", views.notice, name="consent_notice"),
+    path("studies/<uuid:purpose_id>/guardian/", guardian_views.guardian, name="consent_guardian"),
+    path("studies/<uuid:purpose_id>/assent/", guardian_views.assent, name="consent_assent"),
     path("notices/<uuid:notice_id>/", notice_views.own_notice, name="own_notice"),
     path("studies/<uuid:purpose_id>/done/", views.done, name="consent_done"),
     path("studies/<uuid:purpose_id>/withdraw/", views.withdraw_page, name="consent_withdraw"),

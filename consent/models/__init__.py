@@ -34,6 +34,7 @@ from consent.models.records import (
 )
 from consent.models.vocabulary import (
     LEAST_AGE,
+    LEAST_CHILD_AGE,
     NOT_MEASURED,
     ControllerKind,
     DataCategory,
@@ -47,6 +48,7 @@ from consent.models.vocabulary import (
 
 __all__ = [
     "LEAST_AGE",
+    "LEAST_CHILD_AGE",
     "NOT_MEASURED",
     "ConsentEvent",
     "ConsentState",

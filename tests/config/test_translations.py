@@ -50,6 +50,8 @@ MODULES = [
     "consent/ending_soon.py",
     "consent/errors.py",
     "consent/erasure_words.py",
+    "consent/guardian_views.py",
+    "consent/guardians.py",
     "consent/history.py",
     "consent/holds.py",
     "consent/invitations.py",
