@@ -32,6 +32,7 @@ class Action(StrEnum):
     INVITATION_REDEEM = "invitation:redeem"
     CONSENT_REQUEST = "consent:request"
     CONSENT_GIVE = "consent:give"
+    CONSENT_GUARDIAN = "consent:guardian"
     CONSENT_ATTEST = "consent:attest"
     CONSENT_REFUSE = "consent:refuse"
     CONSENT_WITHDRAW = "consent:withdraw"

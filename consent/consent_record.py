@@ -32,6 +32,7 @@ LAYOUT = "1"
 """Version of this layout within the DPV schema that the document names."""
 
 PRINCIPAL, AUTHORITY, OFFICER = "_:principal", "_:authority", "_:officer"
+A_GUARDIAN = "_:guardian"
 SETS_CATEGORIES = {EventKind.GIVEN, EventKind.RENEWED, EventKind.REAFFIRMED, EventKind.NARROWED}
 ENDS = {EventKind.WITHDRAWN, EventKind.EXPIRED, EventKind.REFUSED}
 
@@ -126,6 +127,8 @@ def entities(history: History) -> Json:
     found[PRINCIPAL] = {"@type": ["dpv:DataSubject"], "dpv:hasIdentifier": history.principal}
     for number, name in enumerate(purpose.recipient_list, start=1):
         found[recipient(number)] = {"@type": ["dpv:Recipient"], "dpv:hasName": name}
+    if any(event.by == "guardian" for event in history.events):
+        found[A_GUARDIAN] = {"@type": ["dpv:GuardianOfDataSubject"]}
     found[AUTHORITY] = {
         "@type": ["dpv:DataProtectionAuthority"],
         "dpv:hasName": purpose.authority,
@@ -260,7 +263,7 @@ def statuses(history: History, category: str) -> list[Json]:
 
 def state_of(kind: EventKind, before: bool, now: bool) -> str:
     """The DPV state of a category after an event, by whether it was and is covered."""
-    if kind in {EventKind.REQUESTED, EventKind.NOTICE_SHOWN}:
+    if kind in {EventKind.REQUESTED, EventKind.NOTICE_SHOWN, EventKind.GUARDIAN}:
         return dpv.REQUESTED
     if now:
         return dpv.COVERED[kind]
@@ -270,9 +273,10 @@ def state_of(kind: EventKind, before: bool, now: bool) -> str:
 def status(history: History, event: ConsentEvent, state: str, until: Any) -> Json:
     """One event as a DPV consent status."""
     purpose, stands = history.purpose, state in {dpv.GIVEN, dpv.RENEWED}
+    by = A_GUARDIAN if event.by == "guardian" else urn(first_controller(history.parties).id)
     # What was signed on paper is the person's act too; the method says that somebody else entered it.
-    signed = event.by == "subject" or event.method == PAPER
-    by = PRINCIPAL if signed else urn(first_controller(history.parties).id)
+    if event.by == "subject" or event.method == PAPER:
+        by = PRINCIPAL
     found: Json = {
         "@type": [state, dpv.EXPLICIT_CONSENT],
         "dpv:hasIdentifier": str(event.id),

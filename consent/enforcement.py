@@ -340,6 +340,7 @@ class RecordPermit:
     object_tag: bytes
     tags: Tagger = field(repr=False)
     permit_id: UUID = field(default_factory=uuid7)
+    consent_version: int = 0
 
     @property
     def subject_tag(self) -> bytes:

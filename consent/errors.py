@@ -119,6 +119,12 @@ class InvalidChoice(ConsentError):
     code = "invalid-choice"
 
 
+class WrongAge(ConsentError):
+    """Somebody too young to say yes alone, or at all."""
+
+    code = "wrong-age"
+
+
 class NotTheSubject(ConsentError):
     """Consent is the data subject's own act."""
 

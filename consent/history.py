@@ -28,6 +28,7 @@ ACTIONS: dict[str, Text] = {
     Action.INVITATION_REDEEM: _("Your invitation was opened"),
     Action.NOTICE_SHOW: _("The privacy notice was shown to you"),
     Action.CONSENT_GIVE: _("You consented"),
+    Action.CONSENT_GUARDIAN: _("Your parent or guardian said yes"),
     Action.CONSENT_ATTEST: _("A consent that you signed on paper was entered"),
     Action.PAPER_READ: _("The scan of your signed paper was opened"),
     Action.CONSENT_REFUSE: _("You said no"),

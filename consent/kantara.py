@@ -17,6 +17,7 @@ from consent.models import ControllerKind, DataCategory, Sector
 VERSION = "KI-CR-v1.1.0"
 METHODS = {
     "web": "web form",
+    "assent": "web form: a guardian's consent, then the child's own assent",
     "paper": "paper form signed by the person, entered and attested by an operator",
 }
 

@@ -12,11 +12,13 @@ from consent.models import ConsentEvent, DataSubject, EventKind
 Text = str | Promise
 
 YES = (EventKind.GIVEN, EventKind.RENEWED, EventKind.REAFFIRMED)
-PAPER = "paper"
+PAPER, GUARDIAN, ASSENT = "paper", "guardian", "assent"
 HOW: dict[str, Text] = {
+    GUARDIAN: _("Your parent or guardian, beside you"),
+    ASSENT: _("Your parent or guardian and you both said yes"),
     PAPER: _("On a paper that you signed, entered by the study's staff"),
 }
-"""By the method of an event; what is not here was done on these pages."""
+"""By the method of an event that said yes; what is not here was done on these pages."""
 
 
 def how_each_yes_came(subject: DataSubject) -> dict[UUID, str]:

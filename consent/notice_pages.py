@@ -89,6 +89,20 @@ def parties(purpose: Purpose) -> str:
     )
 
 
+def age_words(purpose: Purpose) -> str:
+    """Who may say yes, alone or with a guardian."""
+    if not purpose.guardian_allowed:
+        return _("only people of %(age)s or older may say yes") % {"age": purpose.minimum_age}
+    ages = {"age": purpose.minimum_age, "young": purpose.youngest}
+    return (
+        _(
+            "people of %(age)s or older say yes alone; younger ones, from %(young)s on, only if a parent "
+            "or guardian says yes and they do too"
+        )
+        % ages
+    )
+
+
 def glance_of(purpose: Purpose) -> list[Pair]:
     """What everybody should know before deciding, from the purpose, in the active language."""
     uses = ", ".join(str(Use(use).label) for use in purpose.uses)
@@ -123,7 +137,7 @@ def glance_of(purpose: Purpose) -> list[Pair]:
         (_("Who receives something"), "; ".join(purpose.recipient_list)),
         (
             _("Age"),
-            _("only people of %(age)s or older may say yes") % {"age": purpose.minimum_age},
+            age_words(purpose),
         ),
         (
             _("Your rights"),
@@ -140,6 +154,8 @@ def glance_of(purpose: Purpose) -> list[Pair]:
             + _("Data protection officer: %(contact)s") % {"contact": purpose.officer_contact},
         ),
     ]
+    if purpose.guardian_allowed:
+        found.append((_("For the child"), purpose.child_words))
     if purpose.paper_allowed:
         found.append(
             (

@@ -65,12 +65,15 @@ class PaperForm(forms.Form):
         help_text=_("PDF, JPEG or PNG, 2 MB at most. It is sealed, and opens for a reason only."),
     )
     attested = forms.BooleanField(
-        label=_("I saw this person sign, or have checked that they signed by themself."),
         error_messages={"required": _("Without your word that they signed, this is no consent.")},
     )
 
     def __init__(self, *args: Any, purpose: Purpose, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["attested"].label = now(
+            "I saw this person sign, or have checked that they signed by themself, and they are %(age)s or "
+            "older."
+        ) % {"age": purpose.minimum_age}
         notice, categories = self.fields["notice"], self.fields["categories"]
         if isinstance(notice, forms.ModelChoiceField):
             notice.queryset = purpose.notices.order_by("-version", "language")

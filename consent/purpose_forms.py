@@ -30,7 +30,8 @@ SECTIONS: list[tuple[Any, Any, list[str]]] = [
     (_("What"), _("In words that somebody outside the field understands: people read them."),
      ["name", "description", "necessity"]),
     (_("Who"), _("Whose faces, and where those people can turn."),
-     ["people", "minimum_age", "paper_allowed", "officer_contact", "authority", "recipients"]),
+     ["people", "minimum_age", "guardian_allowed", "child_words", "paper_allowed",
+      "officer_contact", "authority", "recipients"]),
     (_("Data"), _("As little as the study can do with."), ["categories", "keep_media"]),
     (_("Keeping"), _("How long, and where."),
      ["media_retention_days", "result_retention_days", "consent_validity_days",
@@ -108,7 +109,11 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
         label=_("A consent lasts (days)"), min_value=1, max_value=1825, initial=365
     )
     minimum_age = forms.IntegerField(
-        label=_("Minimum age (years)"), min_value=LEAST_AGE, max_value=120, initial=18
+        label=_("Minimum age (years)"),
+        min_value=LEAST_AGE,
+        max_value=120,
+        initial=18,
+        help_text=_("From this age people consent alone."),
     )
 
     class Meta:
@@ -123,6 +128,8 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "authority": _("Supervisory authority"),
             "recipients": _("Who receives anything, one a line"),
             "keep_media": _("Keep the photographs after the analysis"),
+            "guardian_allowed": _("Younger people may take part with a parent or guardian"),
+            "child_words": _("What happens, in words for a child"),
             "paper_allowed": _("People may also consent on paper"),
             "storage_location": _("Where data are stored"),
             "jurisdiction": _("Whose law holds"),
@@ -139,6 +146,13 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "keep_media": _(
                 "Leave this off unless the study cannot do without: results are enough."
             ),
+            "guardian_allowed": _(
+                "From 7 years on. The guardian consents and the child says yes too, each for themself; "
+                "without both nothing is recorded. The impact assessment has to say what that means."
+            ),
+            "child_words": _(
+                "Two or three short sentences, only if children may take part. They are part of the notice."
+            ),
             "paper_allowed": _(
                 "An operator then attests that somebody signed and attaches a scan. Whoever attests never "
                 "sees what is recorded of that person, and the consent is marked as paper for ever."
@@ -151,6 +165,7 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "description": forms.Textarea(attrs={"rows": 4}),
             "necessity": forms.Textarea(attrs={"rows": 3}),
             "recipients": forms.Textarea(attrs={"rows": 3}),
+            "child_words": forms.Textarea(attrs={"rows": 3}),
         }
 
     def sections(self) -> Iterator[tuple[Any, Any, list[BoundField]]]:

@@ -77,12 +77,19 @@ def check_fields(values: dict[str, Any]) -> None:
     for name in DAYS:
         if values.get(name) is not None and values[name] < 1:
             raise InvalidPurpose(f"{name} must be at least one day; got {values[name]}.")
+    check_ages(values)
+
+
+def check_ages(values: dict[str, Any]) -> None:
+    """Raise InvalidPurpose where children would consent alone, or would not be told in words for them."""
     age = values.get("minimum_age", LEAST_AGE)
     if age < LEAST_AGE:
         raise InvalidPurpose(
-            f"Nobody under {LEAST_AGE} can take part: a guardian would have to consent "
-            f"(PIPL Art. 31), and no guardian can here yet; got {age}."
+            f"Nobody under {LEAST_AGE} consents alone (PIPL Art. 31); got {age}. Younger people take part "
+            "only with a guardian, where the purpose allows it."
         )
+    if values.get("guardian_allowed") and not str(values.get("child_words", "")).strip():
+        raise InvalidPurpose("Where children take part, say in a child's words what happens.")
 
 
 def check_categories(categories: list[str]) -> None:

@@ -51,6 +51,15 @@ def media_kept(purpose: Purpose) -> str:
     }
 
 
+def children_of(purpose: Purpose) -> list[Text]:
+    """Whether children take part, and what they are told."""
+    if not purpose.guardian_allowed:
+        return [_("do not take part")]
+    ages = {"young": purpose.youngest, "old": purpose.minimum_age}
+    words = _("from %(young)s to under %(old)s with a guardian's consent and their own yes") % ages
+    return [words, f"“{purpose.child_words}”"]
+
+
 def sections_of(purpose: Purpose) -> list[tuple[Text, Facts]]:
     """(title, facts) of each section, as in the form; the form asks, this answers."""
     screening: Facts = [
@@ -82,6 +91,7 @@ def sections_of(purpose: Purpose) -> list[tuple[Text, Facts]]:
                         % {"age": purpose.minimum_age}
                     ],
                 ),
+                (_("Children"), children_of(purpose)),
                 (
                     _("Consent on paper"),
                     [_("allowed") if purpose.paper_allowed else _("not allowed")],

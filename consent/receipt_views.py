@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.permissions import require_permission
 from consent.kantara import has_kantara_form
-from consent.methods import HOW
+from consent.methods import HOW, YES
 from consent.models import ConsentEvent, EventKind
 from consent.receipts import UNRECEIPTED, consent_receipt, kantara_document
 from consent.views import category_labels, download, own_state, own_subject
@@ -20,6 +20,7 @@ from consent.views import category_labels, download, own_state, own_subject
 WORDS = {
     EventKind.REQUESTED: _("You were asked"),
     EventKind.NOTICE_SHOWN: _("You opened the notice"),
+    EventKind.GUARDIAN: _("Your parent or guardian said yes"),
     EventKind.GIVEN: _("You said yes"),
     EventKind.RENEWED: _("You said yes anew"),
     EventKind.REAFFIRMED: _("You said yes again, to the same"),
@@ -55,7 +56,7 @@ def in_words(event: ConsentEvent) -> dict[str, Any]:
     return {
         "id": event.id,
         "what": WORDS[EventKind(event.kind)],
-        "how": HOW.get(event.method, ""),
+        "how": HOW.get(event.method, "") if event.kind in YES else "",
         "paper": getattr(event, "paper", None),
         "at": event.at,
         "categories": category_labels(event.categories),

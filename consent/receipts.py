@@ -20,15 +20,17 @@ from consent import dpv
 from consent.consent_record import LAYOUT, History, consent_record, urn
 from consent.holds import holds_that_postponed
 from consent.kantara import kantara_receipt
+from consent.methods import ASSENT
 from consent.models import ConsentEvent, ConsentState, ErasureRequest, EventKind, LegalHold
 from vault.errors import KeyDestroyed
 from vault.tags import tagger
 
-UNRECEIPTED = {EventKind.REQUESTED, EventKind.NOTICE_SHOWN}
-"""Events that the person did not decide and that change nothing; they stand in every later receipt."""
+UNRECEIPTED = {EventKind.REQUESTED, EventKind.NOTICE_SHOWN, EventKind.GUARDIAN}
+"""Events that change nothing yet; they stand in every later receipt."""
 PROVEN = [
     Action.NOTICE_SHOW,
     Action.CONSENT_GIVE,
+    Action.CONSENT_GUARDIAN,
     Action.CONSENT_ATTEST,
     Action.CONSENT_REFUSE,
     Action.CONSENT_WITHDRAW,
@@ -75,9 +77,14 @@ def principal_of(event: ConsentEvent) -> str:
 
 
 def proofs(history: History) -> dict[str, Any]:
-    """The log entries of the last event and of the notice shown before it, with inclusion proofs."""
+    """The log entries of the last event, and of the notice and a guardian's yes before it, with proofs."""
     event = history.events[-1]
-    shown = [each for each in history.events if each.kind == EventKind.NOTICE_SHOWN][-1:]
+    kinds = [EventKind.NOTICE_SHOWN, *([EventKind.GUARDIAN] if event.method == ASSENT else [])]
+    shown = [
+        found
+        for kind in kinds
+        for found in [each for each in history.events if each.kind == kind][-1:]
+    ]
     try:
         tags = tagger(event.subject_id, event.purpose_id)
     except KeyDestroyed:

@@ -18,7 +18,13 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.erasure import request_erasure
-from consent.errors import InvalidChoice, InvalidNotice, InvalidPurpose, NotTheSubject
+from consent.errors import (
+    InvalidChoice,
+    InvalidNotice,
+    InvalidPurpose,
+    NotTheSubject,
+    WrongAge,
+)
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -233,44 +239,96 @@ def language_read(shown: QuerySet[ConsentEvent]) -> str:
 
 
 def give_consent(
-    actor: Actor, subject: DataSubject, notice: Notice, categories: list[str]
+    actor: Actor,
+    subject: DataSubject,
+    notice: Notice,
+    categories: list[str],
+    of_age: bool | None = None,
 ) -> ConsentEvent:
     """The data subject consents to the ticked categories under the notice they were shown.
 
-    Raises NotTheSubject, InvalidPurpose, InvalidNotice or InvalidChoice; then nothing has changed.
+    ``of_age``: whether they say that they are old enough to say yes alone. Where children may take part
+    they have to say so. Raises NotTheSubject, InvalidPurpose, InvalidNotice, InvalidChoice or WrongAge;
+    then nothing has changed.
     """
     require_subject(actor, subject)
     purpose = notice.purpose
     chosen = check_choices(purpose, categories)
+    require_of_age(purpose, of_age)
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
         state = lock_state(subject.id, purpose.id)
-        if state.purpose.state != PurposeState.OPEN:
-            raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
-        require_erased(subject, purpose, chosen)
-        shown = ConsentEvent.objects.filter(
-            subject=subject, purpose=purpose, kind=EventKind.NOTICE_SHOWN, notice=notice
-        )
-        newest = purpose.notices.order_by("-version").values_list("version", flat=True).first()
-        if notice.version != newest or not shown.exists():
-            raise InvalidNotice(_("The privacy notice has changed: please read the current one."))
         now = timezone.now()
-        dropped = dropped_categories(state, chosen)
-        event = write_event(
+        return write_yes(
             state,
-            kind_of_yes(state, notice, chosen),
-            by="subject",
+            tags,
+            notice,
+            chosen,
             method="web",
-            categories=chosen,
-            notice=notice,
             valid_until=now + timedelta(days=state.purpose.consent_validity_days),
             at=now,
-            language=language_read(shown),
         )
-        move_state(state, ConsentStatus.GIVEN, event)
-        append_consent_entry(Action.CONSENT_GIVE, tags, event)
-        erase_categories(event, tags, dropped)
+
+
+def require_of_age(purpose: Purpose, of_age: bool | None) -> None:
+    """Raise WrongAge for whoever says that they are too young to say yes alone."""
+    if of_age is None and purpose.guardian_allowed:
+        raise InvalidChoice(_("Please say first whether you are old enough to say yes alone."))
+    if of_age is False:
+        raise WrongAge(
+            _("Only people of %(age)s or older may say yes alone. Nothing was recorded.")
+            % {"age": purpose.minimum_age}
+        )
+
+
+def write_yes(
+    state: ConsentState,
+    tags: Tagger,
+    notice: Notice,
+    chosen: list[str],
+    *,
+    method: str,
+    valid_until: datetime,
+    at: datetime,
+) -> ConsentEvent:
+    """Write the person's own yes on the locked state; raises what stands in its way."""
+    language = require_read(state, notice)
+    require_erased(state.subject, state.purpose, chosen)
+    dropped = dropped_categories(state, chosen)
+    event = write_event(
+        state,
+        kind_of_yes(state, notice, chosen),
+        by="subject",
+        method=method,
+        categories=chosen,
+        notice=notice,
+        valid_until=valid_until,
+        at=at,
+        language=language,
+    )
+    move_state(state, ConsentStatus.GIVEN, event)
+    append_consent_entry(Action.CONSENT_GIVE, tags, event)
+    erase_categories(event, tags, dropped)
     return event
+
+
+def require_read(state: ConsentState, notice: Notice) -> str:
+    """The language in which the person was shown this notice, which must be the one in force.
+
+    Raises InvalidPurpose unless the purpose is open, and InvalidNotice for an earlier or an unread notice.
+    """
+    if state.purpose.state != PurposeState.OPEN:
+        raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
+    shown = ConsentEvent.objects.filter(
+        subject_id=state.subject_id,
+        purpose_id=state.purpose_id,
+        kind=EventKind.NOTICE_SHOWN,
+        notice=notice,
+    )
+    newest = state.purpose.notices.order_by("-version").values_list("version", flat=True).first()
+    if notice.version != newest or not shown.exists():
+        raise InvalidNotice(_("The privacy notice has changed: please read the current one."))
+    return language_read(shown)
 
 
 def require_erased(subject: DataSubject, purpose: Purpose, chosen: list[str]) -> None:
@@ -328,8 +386,10 @@ def erase_categories(
     ]
 
 
-def refuse_consent(actor: Actor, subject: DataSubject, notice: Notice) -> ConsentEvent:
-    """The data subject says no. Nothing was collected, so nothing is erased."""
+def refuse_consent(
+    actor: Actor, subject: DataSubject, notice: Notice, method: str = "web"
+) -> ConsentEvent:
+    """The data subject says no, or for a child one of the two. Nothing was collected; nothing is erased."""
     require_subject(actor, subject)
     tags = tagger(subject.id, notice.purpose_id)
     with transaction.atomic():
@@ -345,7 +405,7 @@ def refuse_consent(actor: Actor, subject: DataSubject, notice: Notice) -> Consen
             state,
             EventKind.REFUSED,
             by="subject",
-            method="web",
+            method=method,
             notice=notice,
             language=language_read(shown),
         )

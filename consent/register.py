@@ -39,6 +39,11 @@ SENSITIVE = (
     "(PIPL Art. 28), consented to separately"
 )
 
+CHILDREN = (
+    "from %(age)s years with a guardian's consent and the child's own assent (GDPR Art. 8; PIPL Art. 31); "
+    "data of people under 14 are sensitive as such (PIPL Art. 28)"
+)
+
 
 def register() -> dict[str, Any]:
     """The whole register as plain values, ready for JSON; the same number of queries always."""
@@ -93,6 +98,7 @@ def of_purpose(purpose: Purpose) -> dict[str, Any]:
         "supervisory_authority": purpose.authority,
         "data_subjects": purpose.people,
         "minimum_age": purpose.minimum_age,
+        "children": CHILDREN % {"age": purpose.youngest} if purpose.guardian_allowed else None,
         "consent_on_paper": purpose.paper_allowed,
         "data_categories": [
             {"category": category, "sensitivity": SENSITIVE} for category in purpose.categories

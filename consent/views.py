@@ -33,6 +33,7 @@ from consent.models import (
     DataSubject,
     ErasureRequest,
     Notice,
+    Purpose,
 )
 from consent.notice_pages import page_in
 from consent.notices import last_substantive, renewal_asked
@@ -72,6 +73,10 @@ def category_labels(categories: list[str]) -> list[Any]:
     return [labels[category] for category in categories]
 
 
+AGES = {"alone": True, "younger": False}
+"""What the form says about the person's age: old enough to say yes alone, or not."""
+
+
 def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
     """Record what the form says; returns why nothing was recorded, or nothing when it was."""
     read = current.purpose.notices.filter(pk__in=uuids(request.POST.get("notice", ""))).first()
@@ -79,17 +84,41 @@ def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
         if request.POST.get("decision") == "refuse":
             refuse_consent(actor_of(request), subject, read or current)
         elif request.POST.get("decision") != "give":
-            return _("Nothing was recorded: please answer with one of the two buttons.")
-        elif read != current:
-            return _(
-                "The notice has changed since you opened it, and nothing was recorded. "
-                "Please read this version and choose again."
-            )
+            return not_one_of_two()
+        elif problem := same_notice(request, current):
+            return problem
         else:
-            give_consent(actor_of(request), subject, current, request.POST.getlist("categories"))
+            give_consent(
+                actor_of(request),
+                subject,
+                current,
+                request.POST.getlist("categories"),
+                AGES.get(request.POST.get("age", "")),
+            )
     except ConsentError as refused:
         return str(refused)
     return ""
+
+
+def not_one_of_two() -> str:
+    """Why a form that was sent by neither button recorded nothing."""
+    return _("Nothing was recorded: please answer with one of the two buttons.")
+
+
+def same_notice(request: HttpRequest, current: Notice) -> str:
+    """Why nothing is recorded when the form carries another notice than the one in force, or nothing."""
+    if uuids(request.POST.get("notice", "")) == [current.id]:
+        return ""
+    return _(
+        "The notice has changed since you opened it, and nothing was recorded. "
+        "Please read this version and choose again."
+    )
+
+
+def is_for_a_guardian(request: HttpRequest, purpose: Purpose) -> bool:
+    """Whether somebody too young to say yes alone wants to say yes where a guardian can."""
+    asked = (request.POST.get("decision"), request.POST.get("age")) == ("give", "younger")
+    return asked and purpose.guardian_allowed
 
 
 def uuids(text: str) -> list[UUID]:
@@ -107,6 +136,8 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     state, subject = own_state(request, purpose_id), own_subject(request)
     current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
     error = ""
+    if is_for_a_guardian(request, state.purpose):
+        return redirect("consent_guardian", purpose_id)
     if request.method == "POST":
         error = decide(request, subject, current)
         if not error:
@@ -127,6 +158,7 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "ends_soon": ends_soon(state),
         "granted": category_labels(state.categories),
         "chosen": request.POST.getlist("categories"),
+        "age": request.POST.get("age", ""),
         "error": error,
     }
     return render(request, "consent/notice.html", context, status=422 if error else 200)

@@ -200,17 +200,18 @@ def come_in(study: Study, reference: str = "P-001", email: str = "") -> Person:
     return Person(DataSubject.objects.get(pk=subject.pk), browser, reference)
 
 
-def consent(person: Person, purpose: Purpose, categories: list[str] | None = None) -> None:
-    """The person reads the notice and ticks boxes, on the page."""
+def consent(
+    person: Person, purpose: Purpose, categories: list[str] | None = None, age: str = ""
+) -> None:
+    """The person reads the notice and ticks boxes, on the page; ``age`` where they are asked."""
     address = reverse("consent_notice", args=[purpose.id])
     page = person.browser.get(address)
     assert page.status_code == 200
     found = re.search(r'name="notice" value="([0-9a-f-]{36})"', page.content.decode())
     assert found, "the notice page names the version that was shown"
     ticked = CATEGORIES if categories is None else categories
-    page = person.browser.post(
-        address, {"notice": found[1], "decision": "give", "categories": [str(c) for c in ticked]}
-    )
+    form = {"notice": found[1], "decision": "give", "categories": [str(c) for c in ticked]}
+    page = person.browser.post(address, form | ({"age": age} if age else {}))
     assert page.status_code == 302, page.content.decode()
 
 
@@ -253,3 +254,32 @@ def api_get(key: str, name: str, *args: object, **headers: str) -> Any:
     return Client().get(
         reverse(name, args=args), headers={"Authorization": f"Bearer {key}"} | named
     )
+
+
+CHILDREN: dict[str, Any] = {
+    "guardian_allowed": True,
+    "minimum_age": 14,
+    "child_words": "You hear a story, and we take a picture of your face.",
+}
+"""What a purpose says in which children take part."""
+
+
+def guardian_says(child: Person, purpose: Purpose, **changes: Any) -> Any:
+    """A guardian fills in their form beside the child: the answer."""
+    address = reverse("consent_guardian", args=[purpose.id])
+    child.browser.get(address)
+    form = {
+        "notice": purpose.notices.latest("version").id,
+        "decision": "give",
+        "categories": ["media", "expression"],
+        "responsible": "on",
+        "of_age": (timezone.localdate() + timedelta(days=700)).strftime("%Y-%m"),
+    } | changes
+    sent = {name: value for name, value in form.items() if value is not None}
+    return child.browser.post(address, sent)
+
+
+def child_says(child: Person, purpose: Purpose, decision: str = "give", tick: bool = True) -> Any:
+    """The child answers on its own page: the answer."""
+    form = {"decision": decision} | ({"assent": "on"} if tick else {})
+    return child.browser.post(reverse("consent_assent", args=[purpose.id]), form)

@@ -53,6 +53,7 @@ from consent.models.requests import (
 )
 from consent.models.vocabulary import (
     LEAST_AGE,
+    LEAST_CHILD_AGE,
     NOT_MEASURED,
     ControllerKind,
     DataCategory,
@@ -66,6 +67,7 @@ from consent.models.vocabulary import (
 
 __all__ = [
     "LEAST_AGE",
+    "LEAST_CHILD_AGE",
     "NOT_MEASURED",
     "Breach",
     "BreachKind",

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from consent.models.vocabulary import (
     LEAST_AGE,
+    LEAST_CHILD_AGE,
     ControllerKind,
     ExceptionReason,
     LawfulBasis,
@@ -52,6 +53,8 @@ class Purpose(models.Model):
     result_retention_days = models.PositiveIntegerField(_("keep results for (days)"), null=True)
     consent_validity_days = models.PositiveIntegerField(_("consent lasts (days)"), default=365)
     paper_allowed = models.BooleanField(_("consent on paper"), default=False)
+    guardian_allowed = models.BooleanField(_("children with a guardian"), default=False)
+    child_words = models.TextField(_("for the child"), blank=True)
     minimum_age = models.PositiveSmallIntegerField(_("minimum age"), default=18)
     state = models.CharField(max_length=10, choices=PurposeState, default=PurposeState.DRAFT)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -76,7 +79,7 @@ class Purpose(models.Model):
                 name="faces_only_with_explicit_consent",
             ),
             models.CheckConstraint(
-                condition=models.Q(minimum_age__gte=LEAST_AGE), name="nobody_under_fourteen"
+                condition=models.Q(minimum_age__gte=LEAST_AGE), name="nobody_under_fourteen_alone"
             ),
         ]
 
@@ -89,6 +92,11 @@ class Purpose(models.Model):
         return ", ".join(
             c.name for c in self.controllers.all() if c.kind != ControllerKind.PROCESSOR
         )
+
+    @property
+    def youngest(self) -> int:
+        """From which age people take part at all: alone, or with a guardian where that is allowed."""
+        return LEAST_CHILD_AGE if self.guardian_allowed else self.minimum_age
 
     @property
     def contact(self) -> str:

@@ -29,6 +29,7 @@ class EventKind(models.TextChoices):
 
     REQUESTED = "requested", _("asked for")
     NOTICE_SHOWN = "notice-shown", _("notice shown")
+    GUARDIAN = "guardian", _("agreed to by a guardian")
     GIVEN = "given", _("given")
     RENEWED = "renewed", _("renewed")
     REAFFIRMED = "re-affirmed", _("confirmed again")

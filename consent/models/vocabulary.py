@@ -75,7 +75,10 @@ class PurposeState(models.TextChoices):
 
 
 LEAST_AGE = 14
-"""Under this age consent is a guardian's (PIPL Art. 31), and no guardian can consent here yet."""
+"""Under this age nobody consents alone; a guardian does (PIPL Art. 31)."""
+LEAST_CHILD_AGE = 7
+"""Under this age nobody takes part, also with a guardian: a child who cannot say yes or no to such a thing
+by itself cannot assent to it."""
 
 
 class ControllerKind(models.TextChoices):

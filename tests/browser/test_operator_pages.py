@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page
 
+from accounts.models import Role
 from accounts.second_factor import code_now
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.errors import ProhibitedPurpose
 from consent.invitations import send_invitation
-from consent.models import (
-    ExceptionReason,
-    OutboxMessage,
-    RequestKind,
-    Sector,
-)
+from consent.models import ExceptionReason, OutboxMessage, RequestKind, Sector
+from consent.paper import SignedPaper, attest_paper
 from consent.purposes import submit_for_review
 from consent.request_answers import take
 from consent.requests import make_request
+from consent.scans import Scan
 from consent.subjects import register_subject
 from emotion.disputes import dispute
 from emotion.models import Analysis
 from tests.breaches import breach_told
-from tests.cast import PHOTO, Operator, Study, consenting, draft, open_study, upload
+from tests.cast import (
+    CHILDREN,
+    PHOTO,
+    Operator,
+    Study,
+    come_in,
+    consent,
+    consenting,
+    draft,
+    invite,
+    open_study,
+    operator,
+    upload,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
@@ -40,14 +54,27 @@ def sign_in(page: Page, site: str, who: Operator) -> None:
     page.wait_for_url("**/operate/**")
 
 
+def attested(study: Study, reference: str) -> UUID:
+    """Somebody whose consent on paper was entered by another operator."""
+    subject, _token = invite(study, reference)
+    other, scan = operator(Role.RESEARCHER), Scan("application/pdf", b"%PDF-1.4")
+    notice = study.purpose.notices.get()
+    paper = SignedPaper(notice, ["media"], timezone.localdate(), scan)
+    attest_paper(other.actor, other.user, subject, study.purpose, paper)
+    return subject.id
+
+
 def addresses(study: Study) -> list[str]:
     """Every page of an administrator that is reached by a link, with something on it."""
-    person = consenting(study)
+    person = come_in(study)
+    consent(person, study.purpose, age="alone")
     upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
     analysis = Analysis.objects.get()
     actor = study.administrator.actor
     ann = register_subject(actor, study.purpose, reference="P-2", email="ann@example.net")
     send_invitation(actor, ann, study.purpose)
+    both_signed = [study.purpose.id, attested(study, "P-3")]
+    unsigned = [study.purpose.id, invite(study, "P-4")[0].id]
     disputed = dispute(person.actor, analysis.recording_id)
     asked = make_request(
         person.actor, person.subject, kind=RequestKind.ERASURE, purpose=study.purpose, text="Why?"
@@ -84,6 +111,9 @@ def addresses(study: Study) -> list[str]:
             ("invite", purpose),
             ("person", both),
             ("identity", both),
+            ("paper", unsigned),
+            ("person", both_signed),
+            ("paper_scan", both_signed),
             ("message", [OutboxMessage.objects.get().id]),
             ("recording", [analysis.recording_id]),
             ("result", [analysis.id]),
@@ -121,7 +151,7 @@ def barriers(page: Page, site: str, pages: list[str]) -> list[str]:
 
 
 def test_operator_pages_have_no_barrier_and_fit_a_phone(site: str, context: BrowserContext) -> None:
-    study = open_study()
+    study = open_study(paper_allowed=True, **CHILDREN)
     pages = addresses(study)
     page = context.new_page()
     troubles: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import cv2
@@ -13,10 +14,17 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, ConsoleMessage, FilePayload
 
 from audit_log.sequencer import integrate_once
-from consent.models import ErasureRequest, RefusalGround, RequestOutcome, SubjectRequest
+from consent.models import (
+    ConsentState,
+    ErasureRequest,
+    RefusalGround,
+    RequestOutcome,
+    SubjectRequest,
+)
 from consent.request_answers import Answer, answer, take
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
@@ -24,7 +32,19 @@ from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.results import read_result
 from tests.breaches import breach_told
-from tests.cast import PHOTO, Person, Study, come_in, consenting, invite, open_study, upload
+from tests.cast import (
+    CHILDREN,
+    PHOTO,
+    Person,
+    Study,
+    child_says,
+    come_in,
+    consenting,
+    guardian_says,
+    invite,
+    open_study,
+    upload,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
@@ -273,4 +293,41 @@ def test_pages_around_a_withdrawal_are_clean(site: str, context: BrowserContext)
     looker.look(Shown("erasure-done", erasure))
     looker.look(Shown("recording-erased", recording))
     looker.look(Shown("result-erased", reverse("own_result", args=[analysis.id]), 410))
+    assert looker.troubles == []
+
+
+def test_pages_of_a_child_and_its_guardian_are_clean(site: str, context: BrowserContext) -> None:
+    study = open_study(**CHILDREN, paper_allowed=True)
+    child, purpose = come_in(study), [study.purpose.id]
+    looker = Looker(context, site)
+    wear(context, site, child.browser)
+    looker.look(Shown("notice-with-age", reverse("consent_notice", args=purpose)))
+    guardian = reverse("consent_guardian", args=purpose)
+    looker.look(Shown("guardian", guardian))
+    looker.expected = 422
+    looker.page.click("text=Yes, and now ask the child")
+    looker.page.locator(".error-summary").wait_for()
+    looker.look_around(Shown("guardian-refused", "", 422))
+    guardian_says(child, study.purpose)
+    looker.look(Shown("assent", reverse("consent_assent", args=purpose)))
+    looker.expected = 422
+    looker.page.click("main form button[value=give]")
+    looker.page.locator(".error-summary").wait_for()
+    looker.look_around(Shown("assent-not-ticked", "", 422))
+    child_says(child, study.purpose)
+    looker.look(Shown("home-of-a-child", reverse("subject_home")))
+    looker.look(Shown("history-of-a-child", reverse("consent_history", args=purpose)))
+    looker.look(Shown("withdraw-of-a-child", reverse("consent_withdraw", args=purpose)))
+    assert looker.troubles == []
+
+
+def test_pages_of_a_consent_that_ends_soon_are_clean(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    person = consenting(study)
+    soon = timezone.now() + timedelta(days=3)
+    ConsentState.objects.update(valid_until=soon, remind_at=soon - timedelta(days=14))
+    looker = Looker(context, site)
+    wear(context, site, person.browser)
+    looker.look(Shown("home-ends-soon", reverse("subject_home")))
+    looker.look(Shown("notice-ends-soon", reverse("consent_notice", args=[study.purpose.id])))
     assert looker.troubles == []

@@ -51,6 +51,8 @@ MODULES = [
     "consent/breach_telling.py",
     "consent/errors.py",
     "consent/erasure_words.py",
+    "consent/guardian_views.py",
+    "consent/guardians.py",
     "consent/history.py",
     "consent/holds.py",
     "consent/invitations.py",

@@ -23,7 +23,17 @@ from consent.purposes import submit_for_review
 from consent.retention import end_purposes
 from emotion.erasure import drain
 from emotion.unused import give_up_unused
-from tests.cast import come_in, consent, consenting, draft, open_study, operator
+from tests.cast import (
+    CHILDREN,
+    child_says,
+    come_in,
+    consent,
+    consenting,
+    draft,
+    guardian_says,
+    open_study,
+    operator,
+)
 from tests.duties.walks import analysed, new_purpose, refused_by, result, uploaded, words_of
 from tests.faults.leftovers import living_keys
 
@@ -238,10 +248,52 @@ def test_duty_24_faces_are_flagged_sensitive_and_consented_to_separately() -> No
     assert len(boxes) == len(study.purpose.categories)
 
 
-def test_duty_24_nobody_under_fourteen_takes_part() -> None:
+def test_duty_24_without_a_guardian_nobody_under_fourteen_takes_part() -> None:
     admin = operator(Role.ADMINISTRATOR).sign_in()
     assert new_purpose(admin, minimum_age="13").status_code == 422
     assert new_purpose(admin, minimum_age="14").status_code == 302
+    study = open_study(minimum_age=14)
+    child = come_in(study)
+    address = reverse("consent_notice", args=[study.purpose.id])
+    assert "you are 14 or older" in child.browser.get(address).content.decode()
+    assert (
+        child.browser.get(reverse("consent_guardian", args=[study.purpose.id])).status_code == 404
+    )
+    said = {"decision": "give", "notice": study.purpose.notices.get().id, "categories": ["media"]}
+    page = child.browser.post(address, said | {"age": "younger"})
+    assert page.status_code == 422
+    assert "Only people of 14 or older may say yes alone" in page.content.decode()
+    assert not ConsentEvent.objects.filter(kind="given").exists()
+
+
+def test_duty_24_data_of_children_are_flagged_sensitive() -> None:
+    study = open_study(**CHILDREN)
+    desk = study.officer.sign_in()
+    found = desk.get(reverse("operate_register_file")).json()
+    assert "people under 14 are sensitive" in found["purposes"][0]["children"]
+    page = desk.get(reverse("operate_assessment", args=[study.purpose.id]))
+    assert "Children take part." in page.content.decode()
+
+
+def test_duty_26_a_guardian_consents_under_fourteen_and_the_child_says_yes_too() -> None:
+    study = open_study(**CHILDREN)
+    child, purpose, key = come_in(study), study.purpose, study.key()
+    address = reverse("consent_notice", args=[purpose.id])
+    page = child.browser.post(address, {"decision": "give", "age": "younger"})
+    assert page.headers["Location"] == reverse("consent_guardian", args=[purpose.id])
+    page = child.browser.get(page.headers["Location"])
+    assert not BeautifulSoup(page.content, "html.parser").select("[checked], [selected]")
+    page = guardian_says(child, purpose)
+    assert page.headers["Location"] == reverse("consent_assent", args=[purpose.id])
+    assert uploaded(key, study).status_code == 403, "the guardian's yes alone is none"
+    page = child.browser.get(page.headers["Location"])
+    assert not BeautifulSoup(page.content, "html.parser").select("[checked]")
+    assert purpose.child_words in page.content.decode()
+    assert child_says(child, purpose).status_code == 302
+    acts = ConsentEvent.objects.exclude(kind__in=["requested", "notice-shown"])
+    said = acts.order_by("sequence").values_list("kind", "by", "method")
+    assert list(said) == [("guardian", "guardian", "guardian"), ("given", "subject", "assent")]
+    assert uploaded(key, study).status_code == 202
 
 
 def test_duty_25_public_places_are_not_watched() -> None:

@@ -31,12 +31,12 @@ from emotion.models import Analysis
 from emotion.results import read_result
 from tests.breaches import breach_told
 from tests.cast import (
+    CHILDREN,
     PHOTO,
     Person,
     Study,
     come_in,
     consent,
-    consenting,
     invite,
     open_study,
     operator,
@@ -92,8 +92,9 @@ def build() -> House:
 
     Alice signed on paper first, which somebody entered who is nobody in the table, and then said yes.
     """
-    study = open_study(keep_media=True, paper_allowed=True)
-    alice, bob = come_in(study, "Visible-Alice"), consenting(study, "Visible-Bob")
+    study = open_study(keep_media=True, paper_allowed=True, **CHILDREN)
+    alice, bob = come_in(study, "Visible-Alice"), come_in(study, "Visible-Bob")
+    consent(bob, study.purpose, age="alone")
     attester = operator(Role.RESEARCHER, "dana")
     signed = SignedPaper(
         study.purpose.notices.get(),
@@ -102,7 +103,7 @@ def build() -> House:
         Scan("application/pdf", b"%PDF-1.4"),
     )
     attest_paper(attester.actor, attester.user, alice.subject, study.purpose, signed)
-    consent(alice, study.purpose)
+    consent(alice, study.purpose, age="alone")
     key = study.key()
     answer = upload(key, "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
     analysis_id = answer.json()["analyses"][0]["id"]

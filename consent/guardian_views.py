@@ -1,0 +1,141 @@
+"""The two pages of a child: the guardian's consent first, then the child's own yes or no."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.timezone import localdate
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from accounts.actors import actor_of
+from accounts.permissions import require_permission
+from consent.errors import ConsentError, InvalidChoice
+from consent.guardians import child_assents, comes_of_age, guardian_agrees, waiting_for_assent
+from consent.methods import ASSENT, GUARDIAN
+from consent.models import ConsentState, ConsentStatus, DataSubject, Notice, Purpose
+from consent.notice_pages import page_in
+from consent.records import notice_in_force, record_notice_shown, refuse_consent
+from consent.views import category_labels, own_state, own_subject, same_notice
+from consent.views import not_one_of_two as not_answered
+
+UNPROCESSABLE = 422
+
+
+def child_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
+    """The signed-in person's state in a purpose that children take part in; 404 otherwise."""
+    state = own_state(request, purpose_id)
+    if not state.purpose.guardian_allowed:
+        raise Http404
+    return state
+
+
+def decide_as_guardian(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
+    """Record what the guardian says; returns why nothing was recorded, or nothing when it was."""
+    sent = request.POST
+    try:
+        if sent.get("decision") == "refuse":
+            refuse_consent(actor_of(request), subject, current, GUARDIAN)
+        elif sent.get("decision") != "give":
+            return not_answered()
+        elif problem := same_notice(request, current):
+            return problem
+        else:
+            guardian_agrees(
+                actor_of(request),
+                subject,
+                current,
+                sent.getlist("categories"),
+                responsible=bool(sent.get("responsible")),
+                of_age_at=comes_of_age(current.purpose, *month_in(sent.get("of_age", ""))),
+            )
+    except ConsentError as refused:
+        return str(refused)
+    return ""
+
+
+def month_in(text: str) -> tuple[int, int]:
+    """Year and month as a form sends them, 2031-05. Raises InvalidChoice."""
+    year, dash, month = text.partition("-")
+    if dash and len(year) == 4 and (year + month).isdecimal() and 1 <= int(month) <= 12:
+        return int(year), int(month)
+    raise InvalidChoice(_("Please choose the month in which the child comes of age."))
+
+
+def months_ahead(purpose: Purpose) -> list[tuple[str, int, int]]:
+    """The months that can be chosen: (value, year, month), the next one first."""
+    today = localdate()
+    count = (purpose.minimum_age - purpose.youngest) * 12
+    numbers = [today.year * 12 + today.month - 1 + ahead for ahead in range(1, count + 1)]
+    return [(f"{n // 12:04}-{n % 12 + 1:02}", n // 12, n % 12 + 1) for n in numbers]
+
+
+@require_permission("consent.give_consent")
+@require_http_methods(["GET", "POST"])
+def guardian(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """What a parent or guardian says for a child that sits beside them; the child is asked next."""
+    state, subject = child_state(request, purpose_id), own_subject(request)
+    current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
+    error = ""
+    if request.method == "POST":
+        error = decide_as_guardian(request, subject, current)
+        if not error:
+            refused = request.POST.get("decision") == "refuse"
+            return redirect("consent_done" if refused else "consent_assent", purpose_id)
+    page = page_in(current, get_language())
+    record_notice_shown(actor_of(request), subject, current, page.language)
+    context = {
+        "purpose": state.purpose,
+        "notice": current,
+        "page": page,
+        "given": state.status == ConsentStatus.GIVEN,
+        "months": months_ahead(state.purpose),
+        "chosen": request.POST.getlist("categories"),
+        "month": request.POST.get("of_age", ""),
+        "error": error,
+    }
+    status = UNPROCESSABLE if error else 200
+    return render(request, "consent/guardian.html", context, status=status)
+
+
+def decide_as_child(request: HttpRequest, state: ConsentState, current: Notice) -> str:
+    """Record what the child says; returns why nothing was recorded, or nothing when it was."""
+    try:
+        if request.POST.get("decision") == "refuse":
+            refuse_consent(actor_of(request), state.subject, current, ASSENT)
+        elif request.POST.get("decision") != "give":
+            return not_answered()
+        elif not request.POST.get("assent"):
+            return _("If you want to join in, tick the box first. If not, press the other button.")
+        else:
+            child_assents(actor_of(request), state.subject, state.purpose)
+    except ConsentError as refused:
+        return str(refused)
+    return ""
+
+
+@require_permission("consent.give_consent")
+@require_http_methods(["GET", "POST"])
+def assent(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
+    """The child's own page, in words for a child; without a guardian's yes there is nothing to ask."""
+    state = child_state(request, purpose_id)
+    agreed = waiting_for_assent(state)
+    if agreed is None or agreed.notice is None:
+        return redirect("consent_guardian", purpose_id)
+    error = ""
+    if request.method == "POST":
+        error = decide_as_child(request, state, agreed.notice)
+        if not error:
+            return redirect("consent_done", purpose_id)
+    context = {
+        "purpose": state.purpose,
+        "given": state.status == ConsentStatus.GIVEN,
+        "granted": category_labels(agreed.categories),
+        "error": error,
+    }
+    status = UNPROCESSABLE if error else 200
+    return render(request, "consent/assent.html", context, status=status)
