@@ -96,6 +96,8 @@ class Action(StrEnum):
     EPOCH_OPEN = "epoch:open"
     EPOCH_DESTROY = "epoch:destroy"
     CLOCK_CONFIRM = "clock:confirm"
+    BACKUP_MAKE = "backup:make"
+    BACKUP_RESTORE = "backup:restore"
 
 
 class Outcome(StrEnum):

@@ -133,6 +133,10 @@ TRANSIT_URL = env.key_server("TRANSIT_URL")
 TRANSIT_TOKEN_FILE = Path(env.text("TRANSIT_TOKEN_FILE") or KEYS_DIR / "transit_token")
 TRANSIT_NAMESPACE = env.matching("TRANSIT_NAMESPACE", "", r"[\w.-]*(/[\w.-]+)*/?", "team/study")
 
+BACKUP_RECIPIENT = env.matching(
+    "BACKUP_RECIPIENT", "", r"(age1[a-z0-9]{58})?", "age1… (age-keygen)"
+)
+
 CACHE_URL = env.url("CACHE_URL", "", ("redis", "rediss"))
 CACHES = {
     "default": {

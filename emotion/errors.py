@@ -73,3 +73,9 @@ class IdempotencyInProgress(EmotionError):
     """The same idempotency key is being received right now."""
 
     code = "idempotency-in-progress"
+
+
+class BackupFailed(EmotionError):
+    """A backup cannot be made or put back; the message says what was expected and what was found."""
+
+    code = "backup-failed"

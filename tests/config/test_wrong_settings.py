@@ -45,6 +45,7 @@ WRONG = {
     "SESSION_HOURS": (["long", "0"], ""),
     "TIME_ZONE": (["Mars", "../etc/passwd"], "Europe/Berlin"),
     "LOG_LEVEL": (["LOUD"], "INFO"),
+    "BACKUP_RECIPIENT": (["backup@example.org", "AGE-SECRET-KEY-1QQ"], "age1"),
     "TRANSIT_URL": (["bao.example.org", "http://bao.example.org/transit", "https://bao:8200"], "mount"),
     "TRANSIT_TOKEN_FILE": ([], ""),  # tried with a server: tests/vault/test_providers.py
     "TRANSIT_NAMESPACE": (["a namespace"], "team/study"),
