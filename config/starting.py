@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
@@ -57,6 +58,8 @@ def run_command(arguments: list[str]) -> None:
     ``--traceback`` shows where it happened.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if "--traceback" not in arguments:
+        threading.excepthook = in_a_thread
     try:
         Commands(arguments).execute()
     except Exception as error:
@@ -67,10 +70,27 @@ def run_command(arguments: list[str]) -> None:
 
 def stop_for(error: Exception) -> NoReturn:
     """End this process with the error's line; an error that nobody expected goes on as it is."""
-    if isinstance(error, ChecksFailed):
-        sys.exit(str(error))
-    if isinstance(error, ImproperlyConfigured):
-        sys.exit(" ".join(str(error).split()))
-    if is_environment(error) or isinstance(error, VaultError | AuditLogError | OSError):
-        sys.exit(in_a_line(error))
+    if line := known(error):
+        sys.exit(line)
     raise error
+
+
+def known(error: BaseException | None) -> str:
+    """The line about a fault that an operator can mend; nothing for any other."""
+    if isinstance(error, ChecksFailed):
+        return str(error)
+    if isinstance(error, ImproperlyConfigured):
+        return " ".join(str(error).split())
+    if error is None:
+        return ""
+    if is_environment(error) or isinstance(error, VaultError | AuditLogError | OSError):
+        return in_a_line(error)
+    return ""
+
+
+def in_a_thread(failed: threading.ExceptHookArgs) -> None:
+    """Say the same of the thread in which ``runserver`` runs; it goes on watching for a changed file."""
+    if line := known(failed.exc_value):
+        sys.stderr.write(f"{line}\n")
+    else:
+        threading.__excepthook__(failed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +134,22 @@ def test_the_development_server_says_it_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("HELP_LINES_FILE: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_development_server_that_reloads_says_it_in_one_line_and_waits(tmp_path: Path) -> None:
+    given = environment(tmp_path, SECRET_KEY="x" * 40, HELP_LINES_FILE="/nonexistent")
+    command = [sys.executable, "manage.py", "runserver", "127.0.0.1:0"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=given, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as server:
+        assert server.stderr is not None
+        try:
+            lines = [server.stderr.readline() for _number in range(2)]
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+        lines += server.stderr.read().splitlines()
+    (line,) = [each for each in lines if "autoreload" not in each]
+    assert line.startswith("HELP_LINES_FILE: ")
 
 
 def test_several_findings_are_a_line_each_with_what_to_do(tmp_path: Path) -> None:
