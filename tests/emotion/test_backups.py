@@ -76,7 +76,8 @@ def test_a_backup_is_whole_and_only_the_identity_opens_it(
     if is_sqlite():
         with sqlite3.connect(":memory:") as copy:
             copy.deserialize(found["database"])
-            assert copy.execute("SELECT count(*) FROM emotion_result").fetchone() == (Result.objects.count(),)
+            (results,) = copy.execute("SELECT count(*) FROM emotion_result").fetchone()
+            assert results == Result.objects.count() > 0
             assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     else:
         assert found["database"].startswith(b"PGDMP")
