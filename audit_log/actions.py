@@ -146,6 +146,7 @@ class ReasonCode(StrEnum):
     UNUSED = "unused"
     ACCOUNT_CLOSED = "account-closed"
     SCHEDULE = "schedule"
+    BACKUP_RESTORED = "backup-restored"
     # reasons of a refusal
     NO_CONSENT = "no-consent"
     CONSENT_WITHDRAWN = "consent-withdrawn"

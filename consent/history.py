@@ -97,6 +97,7 @@ REASONS: dict[str, Text] = {
     ReasonCode.MEDIA_NOT_KEPT: _("photographs are not kept after the analysis"),
     ReasonCode.PURPOSE_END: _("the study has ended"),
     ReasonCode.UNUSED: _("three years without a visit"),
+    ReasonCode.BACKUP_RESTORED: _("a backup was restored, which did not know your last change"),
     ReasonCode.ACCOUNT_CLOSED: _("your account is closed"),
     ReasonCode.NO_CONSENT: _("there was no consent"),
     ReasonCode.CONSENT_WITHDRAWN: _("you had withdrawn"),

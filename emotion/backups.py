@@ -30,7 +30,6 @@ from audit_log.entries import Draft
 from audit_log.export import export_log
 from audit_log.log import append_durable
 from audit_log.sequencer import integrate_once
-from audit_log.tree import tree_size
 from emotion.errors import BackupFailed
 from emotion.snapshots import is_sqlite, take_snapshot
 
@@ -70,19 +69,18 @@ def make_backup(folder: Path) -> Made:
 
     A file has its name only when it is complete; what was begun is removed.
     """
-    to, stamp = recipient(), f"{timezone.now():%Y%m%dT%H%M%SZ}"
+    to, stamp = recipient(), f"{timezone.now():%Y%m%dT%H%M%S.%fZ}"
     for name in (DATA, KEYSTORE):
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     data = folder / DATA / f"{stamp}.tar.age"
     keystore = folder / KEYSTORE / f"{stamp}.tar.age"
-    size = tree_size()
     with sealed_archive(data, to) as archive, snapshot("default") as path:
-        add_snapshot(archive, path, "default", stamp, size=size)
+        add_snapshot(archive, path, "default", stamp)
         blobs = add_blobs(archive)
     # The keystore last: every key that the data name is in it, or has died.
     with sealed_archive(keystore, to) as archive, snapshot("keystore") as path:
-        add_snapshot(archive, path, "keystore", stamp, size=0)
-    note_made(data, size)
+        add_snapshot(archive, path, "keystore", stamp)
+    note_made(data)
     for old in sorted((folder / KEYSTORE).glob("*.tar.age"))[:-KEYSTORES_KEPT]:
         old.unlink()
     integrate_once()
@@ -90,9 +88,9 @@ def make_backup(folder: Path) -> Made:
     return Made(data=data, keystore=keystore, blobs=blobs, entries=exported.size)
 
 
-def note_made(data: Path, size: int) -> None:
+def note_made(data: Path) -> None:
     """Write down that a copy of everybody's sealed data exists, where the log can be asked."""
-    detail = json.dumps({"backup": data.name, "log": size}, separators=(",", ":")).encode()
+    detail = json.dumps({"backup": data.name}, separators=(",", ":")).encode()
     append_durable(Draft(action=Action.BACKUP_MAKE, actor=ACTOR, detail=detail))
 
 
@@ -105,10 +103,8 @@ def snapshot(alias: str) -> Iterator[Path]:
         yield path
 
 
-def add_snapshot(
-    archive: tarfile.TarFile, path: Path, alias: str, stamp: str, *, size: int
-) -> None:
-    """The manifest, then the database. ``size`` is the log's when the copy began."""
+def add_snapshot(archive: tarfile.TarFile, path: Path, alias: str, stamp: str) -> None:
+    """The manifest, then the database."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     manifest: dict[str, Any] = {
@@ -116,7 +112,6 @@ def add_snapshot(
         "database": alias,
         "engine": "sqlite" if is_sqlite(alias) else "postgresql",
         "made_at": stamp,
-        "log_size": size,
         "bytes": path.stat().st_size,
         "sha256": digest,
     }

@@ -47,7 +47,7 @@ def put_back(alias: str, path: Path) -> None:
     """Make the database what the snapshot holds. It must be empty. Raises BackupFailed."""
     connections[alias].close()
     if not is_sqlite(alias):
-        run(["pg_restore", "--no-owner", "--exit-on-error", *where(alias), str(path)], alias)
+        run(["pg_restore", "--no-owner", "--single-transaction", *where(alias), str(path)], alias)
         return
     target = database_file(alias)
     for leftover in ("-wal", "-shm"):

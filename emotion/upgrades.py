@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
+from django.conf import settings
 from django.db import DatabaseError, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 DATABASES = ("default", "keystore")
+UNFINISHED = (
+    "A restore was begun and not finished: what people ended since the backup would live again. "
+    "Run `manage.py restore` once more; nothing was started."
+)
 
 
 @cache
 def known_migrations() -> frozenset[tuple[str, str]]:
     """Every migration of the program as it lies on disk: (app, name)."""
     return frozenset(MigrationLoader(None).disk_migrations)
+
+
+def restoring_mark() -> Path:
+    """The file that says that a restore was begun and not finished: people's endings are missing."""
+    return Path(settings.VAR_DIR) / "restoring"
 
 
 def unapplied(alias: str) -> int:
@@ -24,10 +35,12 @@ def unapplied(alias: str) -> int:
 
 
 def upgrade_needed() -> str:
-    """One line about the database that lacks migrations; empty when none does, or none can be asked.
+    """One line about an unfinished restore or a database that lacks migrations; empty without either.
 
     A database that is away is no reason not to start: what needs it answers so until it is back.
     """
+    if restoring_mark().exists():
+        return UNFINISHED
     for alias in DATABASES:
         try:
             missing = unapplied(alias)

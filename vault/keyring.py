@@ -67,6 +67,13 @@ def data_key_ids(
         return list(rows.order_by("created_at", "id").values_list("id", flat=True))
 
 
+def living_keys(ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these keys that still open something."""
+    with keys.keystore():
+        rows = DataKey.objects.filter(id__in=set(ids), destroyed_at=None)
+        return set(rows.values_list("id", flat=True))
+
+
 def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:
     """Destroy these keys and leave tombstones. Safe to repeat: the first destruction stands.
 

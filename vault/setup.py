@@ -51,6 +51,12 @@ def not_made(alias: str) -> bool:
     return file is not None and (not file.exists() or file.stat().st_size == 0)
 
 
+def is_empty(alias: str) -> bool:
+    """Whether a database holds nothing of an installation: no table, no file, or no row that counts."""
+    models = [Epoch] if alias == KEYSTORE else [LogEntry, PendingEntry]
+    return not any(has_rows(model, alias) for model in models)
+
+
 def has_rows(model: type[Model], alias: str) -> bool:
     """Whether there is a row, in a database that may have no table yet or not even be there."""
     if not_made(alias):

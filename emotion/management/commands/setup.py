@@ -28,6 +28,7 @@ from accounts.operators import create_operator, operators, reset_sign_in
 from audit_log.clock import ClockState, read_clock
 from audit_log.signing import ensure_key
 from emotion.faults import in_a_line
+from emotion.upgrades import UNFINISHED, restoring_mark
 from vault.epochs import record_entries
 from vault.setup import ensure_root, not_made, require_both_databases
 
@@ -58,6 +59,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run every step; raises CommandError, before anything is made, when one cannot be run."""
         os.umask(0o077)
+        if restoring_mark().exists():
+            raise CommandError(UNFINISHED)
         require_checks()
         make_folders()
         require_answers()

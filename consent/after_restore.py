@@ -1,0 +1,189 @@
+"""What people have ended since a backup was made must stay ended when the backup is put back.
+
+The log knows it: entries that were signed later are replayed first (``audit_log.replay``), and those that
+bear a person's tags say what happened. Whatever they do not say in full is decided against processing: a
+consent that was changed is paused, and the person goes on by themself.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.actors import SYSTEM_KEEPER
+from audit_log.actions import Action, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append
+from audit_log.models import LogEntryQuerySet
+from consent.account_closing import file_closing
+from consent.models import (
+    ConsentState,
+    ConsentStatus,
+    DataSubject,
+    ErasureCause,
+    EventKind,
+    Invitation,
+    Purpose,
+    PurposeState,
+    SignInCode,
+)
+from consent.purposes import ENDS_AFTER_DAYS
+from consent.records import lock_state, write_event
+from consent.retention import end_all
+from vault.errors import KeyDestroyed
+from vault.keyring import destroy_data_keys
+from vault.tags import tagger
+
+ENDED = {Action.CONSENT_WITHDRAW, Action.CONSENT_EXPIRE}
+CHANGED = {
+    Action.CONSENT_GIVE,
+    Action.CONSENT_ATTEST,
+    Action.CONSENT_REFUSE,
+    Action.CONSENT_NARROW,
+    Action.CONSENT_RESTRICT,
+    Action.CONSENT_RESUME,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reapplied:
+    """How much of what happened after the backup was done again."""
+
+    keys_destroyed: int
+    consents_ended: int
+    consents_paused: int
+    accounts_closed: int
+    purposes_closed: int
+
+
+def reapply(later: LogEntryQuerySet) -> Reapplied:
+    """Do again what entries from after the backup say of consents, keys, accounts and purposes.
+
+    Safe to repeat. Nothing may process anybody's data before it has run.
+    """
+    keys = len(destroy_data_keys(destroyed_since(later)))
+    closed = close_accounts(later)
+    ended = paused = 0
+    for state in ConsentState.objects.filter(status=ConsentStatus.GIVEN).order_by("id"):
+        happened = changes_of(state, later)
+        if happened is None:
+            ended += end_for_good(state)
+        elif happened & ENDED:
+            ended += end_all(
+                state.subject_id,
+                state.purpose_id,
+                ErasureCause.WITHDRAWAL,
+                ReasonCode.WITHDRAWAL,
+                is_given,
+            )
+        elif happened & CHANGED:
+            paused += pause_again(state)
+    return Reapplied(
+        keys_destroyed=keys,
+        consents_ended=ended,
+        consents_paused=paused,
+        accounts_closed=closed,
+        purposes_closed=close_purposes(later),
+    )
+
+
+def destroyed_since(later: LogEntryQuerySet) -> set[UUID]:
+    """The data keys that were destroyed: entries name them by their random ids, in plain."""
+    rows = later.filter(action=Action.ERASURE_KEYS_DESTROYED).order_by("index")
+    return {UUID(key) for row in rows for key in json.loads(row.entry().draft.detail)["keys"]}
+
+
+def changes_of(state: ConsentState, later: LogEntryQuerySet) -> set[str] | None:
+    """What happened to this consent since; None when nobody can tell any more, because it is all over."""
+    try:
+        tags = tagger(state.subject_id, state.purpose_id)
+    except KeyDestroyed:
+        return None
+    return set(later.about_subject([tags.subject()]).values_list("action", flat=True))
+
+
+def is_given(state: ConsentState) -> bool:
+    """Whether there is still something to end."""
+    return state.status == ConsentStatus.GIVEN
+
+
+def end_for_good(state: ConsentState) -> int:
+    """Close a consent whose tags are destroyed: its data keys are too, and no entry can name it."""
+    now = timezone.now()
+    with transaction.atomic():
+        held = lock_state(state.subject_id, state.purpose_id)
+        held.status = ConsentStatus.EXPIRED
+        held.version += 1
+        held.changed_at = held.tags_ended_at = held.tags_destroyed_at = now
+        held.save()
+    return 1
+
+
+def pause_again(state: ConsentState) -> int:
+    """Pause a consent that was changed in a way that the backup does not have."""
+    tags = tagger(state.subject_id, state.purpose_id)
+    with transaction.atomic():
+        held = lock_state(state.subject_id, state.purpose_id)
+        if held.restricted_at is not None or not is_given(held):
+            return 0
+        event = write_event(
+            held,
+            EventKind.RESTRICTED,
+            by="system",
+            method="restore",
+            notice=held.notice,
+            language=held.event.language if held.event else "",
+        )
+        held.restricted_at = held.changed_at = event.at
+        held.version += 1
+        held.save(update_fields=["restricted_at", "version", "changed_at"])
+        append(
+            Draft(
+                action=Action.CONSENT_RESTRICT,
+                actor=SYSTEM_KEEPER.log_name(),
+                reason=ReasonCode.BACKUP_RESTORED,
+                purpose_id=held.purpose_id,
+                subject_tag=tags.subject(),
+                consent_tag=tags.consent_record(event.id),
+            )
+        )
+    return 1
+
+
+def close_accounts(later: LogEntryQuerySet) -> int:
+    """Close again the accounts that were closed."""
+    tags = set(later.filter(action=Action.ACCOUNT_CLOSE).values_list("subject_tag", flat=True))
+    gone = {bytes(tag) for tag in tags}
+    number = 0
+    for subject in DataSubject.objects.filter(closed_at=None) if gone else []:
+        try:
+            is_gone = tagger(subject.id, None).subject() in gone
+        except KeyDestroyed:
+            is_gone = True
+        if is_gone:
+            # Its link was shown once, to the person; nobody has this one.
+            file_closing(subject, secrets.token_urlsafe(32))
+            number += 1
+    return number
+
+
+def close_purposes(later: LogEntryQuerySet) -> int:
+    """Close again the purposes that were closed, with the usual number of days until their end."""
+    ids = later.filter(action=Action.PURPOSE_CLOSE).values_list("purpose_id", flat=True)
+    rows = Purpose.objects.filter(pk__in=list(ids), state=PurposeState.OPEN)
+    now = timezone.now()
+    return rows.update(
+        state=PurposeState.CLOSED, closed_at=now, ends_at=now + timedelta(days=ENDS_AFTER_DAYS)
+    )
+
+
+def shut_open_doors() -> None:
+    """Make every link and code useless that was on its way: some were used or revoked since."""
+    Invitation.objects.filter(redeemed_at=None, revoked_at=None).update(revoked_at=timezone.now())
+    SignInCode.objects.all().delete()

@@ -1,0 +1,266 @@
+"""Putting a backup back, so that nothing lives again that has ended since.
+
+The order makes a kill anywhere harmless: a mark is set before the data are placed, nothing starts while it
+is there, and every step after it can be repeated. The living keystore is never replaced; root keys and the
+log's files come from where the operator kept them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyrage
+from django.conf import settings
+from django.core.management import call_command
+
+from accounts.after_restore import end_access
+from audit_log import signing
+from audit_log.actions import Action
+from audit_log.durable_files import write_durably
+from audit_log.entries import Draft
+from audit_log.export import exported_checkpoint
+from audit_log.log import append_durable
+from audit_log.models import LogEntry, PendingEntry
+from audit_log.replay import replay
+from audit_log.sequencer import integrate_once
+from audit_log.tree import tree_size
+from consent.after_restore import Reapplied, reapply, shut_open_doors
+from consent.models import DataCategory
+from emotion.backups import ACTOR, FORMAT, MANIFEST, SNAPSHOT
+from emotion.erasure import remove_rows
+from emotion.errors import BackupFailed
+from emotion.models import MediaState, Recording
+from emotion.sealed_media import remove_media
+from emotion.snapshots import is_sqlite, put_back
+from emotion.upgrades import restoring_mark
+from vault.keyring import living_keys
+from vault.setup import is_empty, require_current
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a restore did.
+
+    Fields:
+        made_at: when the backup was made, as it says itself; replayed: log entries from after it.
+        recordings: how many lost rows or files because their keys are dead.
+        clients, operators: API keys revoked and operators shut out, because some were since.
+    """
+
+    made_at: str
+    replayed: int
+    recordings: int
+    clients: int
+    operators: int
+    again: Reapplied
+
+
+def restore(
+    data: Path, log: Path, identities: list[pyrage.x25519.Identity], keystore: Path | None = None
+) -> Report:
+    """Put back the data of a backup, and the keystore's if that is lost; then what happened since.
+
+    Raises BackupFailed before anything is placed when a part is missing, does not fit or is not empty;
+    AuditLogError when the log does not fit, and VaultError when the keys do not, in which case the mark
+    stays and nothing starts.
+    """
+    Path(settings.VAR_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_log(log)
+    if keystore is not None:
+        restore_keystore(keystore, identities)
+    if is_empty("keystore"):
+        raise BackupFailed("the keystore is empty or missing; put it back first: --keystore FILE")
+    require_current()
+    with opened(data, identities) as (archive, manifest, path):
+        require_kind(manifest, "default")
+        if not restoring_mark().exists() and not is_empty("default"):
+            raise BackupFailed(
+                "the main database is not empty; a backup is put back only where nothing is"
+            )
+        write_durably(restoring_mark(), "", replace=False)
+        if is_sqlite("default") or is_empty("default"):
+            put_back("default", path)
+            write_durably(restoring_mark(), "", replace=True)
+        place_blobs(archive)
+    call_command("migrate", database="default", verbosity=0, interactive=False)
+    return bring_up(str(manifest["made_at"]), log)
+
+
+def bring_up(made_at: str, log: Path) -> Report:
+    """Let the restored data follow what happened since they were copied."""
+    known = known_entries()
+    replayed = replay(log)
+    later = LogEntry.objects.filter(index__gte=known.size).exclude(entry_id__in=known.waiting)
+    again = reapply(later)
+    clients, operators = end_access(later)
+    shut_open_doors()
+    report = Report(
+        made_at=made_at,
+        replayed=replayed,
+        recordings=remove_dead(),
+        clients=clients,
+        operators=operators,
+        again=again,
+    )
+    detail = {"made_at": made_at, "log": known.size, "replayed": replayed}
+    body = json.dumps(detail, separators=(",", ":")).encode()
+    append_durable(Draft(action=Action.BACKUP_RESTORE, actor=ACTOR, detail=body))
+    integrate_once()
+    restoring_mark().unlink()
+    return report
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the backup had of the log: so many entries with a place, and these without one."""
+
+    size: int
+    waiting: list[str]
+
+
+def known_entries() -> Known:
+    """Counted before anything is replayed, and written into the mark for the call after a kill."""
+    written = restoring_mark().read_text()
+    if written:
+        return Known(**json.loads(written))
+    waiting = PendingEntry.objects.values_list("entry_id", flat=True)
+    known = Known(tree_size(), [str(entry_id) for entry_id in waiting])
+    write_durably(restoring_mark(), json.dumps(asdict(known)), replace=True)
+    return known
+
+
+def require_log(log: Path) -> None:
+    """Raise BackupFailed unless the folder reaches the highest checkpoint ever signed."""
+    tree, remembered = exported_checkpoint(log), signing.highest_checkpoint()
+    if tree is None:
+        raise BackupFailed(f"{log} holds no exported log; what ended since the backup stands there")
+    if remembered and remembered[0].size > tree.size:
+        raise BackupFailed(
+            f"{log} ends at {tree.size} entries, but {remembered[0].size} were signed: a later export is "
+            "needed, else the log would be forked and what people ended since would live again"
+        )
+
+
+def restore_keystore(path: Path, identities: list[pyrage.x25519.Identity]) -> None:
+    """Put back a lost keystore. Raises BackupFailed when there is one."""
+    if not is_empty("keystore"):
+        raise BackupFailed(
+            "there is a keystore, and a living one is never replaced by an older one"
+        )
+    with opened(path, identities) as (_, manifest, snapshot):
+        require_kind(manifest, "keystore")
+        put_back("keystore", snapshot)
+
+
+def require_kind(manifest: dict[str, Any], alias: str) -> None:
+    """Raise BackupFailed unless this is a backup of that database, from this kind of engine."""
+    engine = "sqlite" if is_sqlite(alias) else "postgresql"
+    expected = {"format": FORMAT, "database": alias, "engine": engine}
+    for name, value in expected.items():
+        if manifest.get(name) != value:
+            raise BackupFailed(f"expected a backup with {name} {value}, got {manifest.get(name)!r}")
+
+
+@contextmanager
+def opened(
+    path: Path, identities: list[pyrage.x25519.Identity]
+) -> Iterator[tuple[tarfile.TarFile, dict[str, Any], Path]]:
+    """A backup's archive after its first two members: the manifest, and the database as a file.
+
+    The file is verified against the manifest. Raises BackupFailed for anything that is no backup of ours.
+    """
+    with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.VAR_DIR) as folder:
+        plain = Path(folder) / "archive.tar"
+        decrypt(path, plain, identities)
+        try:
+            with tarfile.open(plain) as archive:
+                manifest = json.loads(member(archive, MANIFEST).read())
+                snapshot = Path(folder) / SNAPSHOT
+                digest = copied(member(archive, SNAPSHOT), snapshot)
+                if digest != manifest["sha256"]:
+                    raise BackupFailed(f"{path} holds another database than its manifest says")
+                yield archive, manifest, snapshot
+        except (tarfile.TarError, KeyError, ValueError) as error:
+            raise BackupFailed(f"{path} is no backup of ours: {error}") from None
+
+
+def decrypt(path: Path, plain: Path, identities: list[pyrage.x25519.Identity]) -> None:
+    """Decrypt a backup into a file of mode 0600. What lies in it is sealed or says nothing of people."""
+    descriptor = os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as target:
+        try:
+            with path.open("rb") as source:
+                pyrage.decrypt_io(source, target, identities)
+        except pyrage.DecryptError as error:
+            raise BackupFailed(f"{path} does not open with this identity: {error}") from None
+
+
+def member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    """One file of the archive."""
+    found = archive.extractfile(name)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def copied(source: IO[bytes], target: Path) -> str:
+    """Write a member to a file; its SHA-256."""
+    digest = hashlib.sha256()
+    with target.open("xb") as file:
+        while chunk := source.read(1 << 20):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+def place_blobs(archive: tarfile.TarFile) -> None:
+    """Put sealed files where they were; one that is there stays. Each is bound to its row and key."""
+    root = Path(settings.BLOB_DIR)
+    for info in archive:
+        parts = Path(info.name).parts
+        if not info.isfile() or len(parts) != 3 or parts[0] != "blobs" or ".." in parts:
+            continue
+        target = root / parts[1] / parts[2]
+        if target.exists():
+            continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = target.with_name(f".{target.name}.restored")
+        fresh.unlink(missing_ok=True)
+        copied(member(archive, info.name), fresh)
+        fresh.chmod(0o600)
+        fresh.replace(target)
+
+
+def remove_dead() -> int:
+    """Remove the rows and files whose keys are dead; returns of how many recordings."""
+    number = 0
+    for recording in Recording.objects.filter(erased_at=None):
+        results = list(
+            recording.analyses.exclude(results=None).values_list(
+                "results__category", "results__data_key_id"
+            )
+        )
+        stored = recording.media_state == MediaState.STORED
+        wanted = {key for _, key in results} | ({recording.media_key_id} if stored else set())
+        living = living_keys(wanted)
+        if wanted and wanted <= living:
+            continue
+        number += 1
+        if stored and recording.media_key_id not in living:
+            remove_media(recording.id)
+            remove_rows(recording, DataCategory.MEDIA)
+        if not living:
+            remove_rows(recording, "")
+            continue
+        for category in {category for category, key in results if key not in living}:
+            remove_rows(recording, category)
+    return number

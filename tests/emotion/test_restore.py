@@ -1,0 +1,271 @@
+"""Yesterday's backup on a clean machine: what ended since stays closed, the rest opens, the log goes on."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import Client
+from django.urls import reverse
+
+from accounts.clients import revoke_client
+from accounts.models import ApiClient, Role, User
+from accounts.operators import deactivate_operator
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from audit_log.verification import verify_database
+from consent.models import ConsentState, ConsentStatus, DataSubject
+from emotion import restoring
+from emotion.analyses import run_analysis
+from emotion.backups import Made, make_backup
+from emotion.erasure import drain
+from emotion.models import Analysis, Recording, Result
+from emotion.upgrades import restoring_mark, upgrade_needed
+from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
+from tests.databases import create, drop, is_sqlite, point
+from vault.epochs import rotate
+from vault.errors import RootKeyMissing
+from vault.models import DataKey
+from vault.providers import configured
+from vault.setup import is_empty
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+@dataclass
+class Yesterday:
+    """An installation with ten people, its backup, and what an attacker copied of the keystore."""
+
+    study: Study
+    people: list[Person]
+    key: str
+    identity: Path
+    folder: Path
+    made: Made
+    wraps: list[tuple[Any, Any, bytes]]
+
+    def analysis(self, person: Person) -> Analysis:
+        return Analysis.objects.get(recording__subject=person.subject)
+
+    def read(self, analysis: Analysis) -> int:
+        answer = api_get(self.key, "api_result", analysis.pk, Access_Reason="quality-check")
+        return int(answer.status_code)
+
+    def restore(self, *more: str) -> str:
+        out = io.StringIO()
+        words = [str(self.made.data), "--identity", str(self.identity)]
+        call_command("restore", *words, "--log", str(self.folder / "log"), *more, stdout=out)
+        return out.getvalue()
+
+
+def ten_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> Yesterday:
+    identity = pyrage.x25519.Identity.generate()
+    monkeypatch.setattr(settings, "BACKUP_RECIPIENT", str(identity.to_public()))
+    file = tmp_path / "identity.txt"
+    file.write_text(f"# created: yesterday\n{identity}\n")
+    study = open_study(keep_media=True, media_retention_days=20)
+    people = [consenting(study, f"P-{n:03}") for n in range(number)]
+    key = study.key()
+    for person in people:
+        sent = upload(key, person.reference, study.purpose.id, PHOTO.read_bytes())
+        assert sent.status_code == 202, sent.content
+    for row in Analysis.objects.all():
+        run_analysis(row.pk)
+    folder = tmp_path / "copies"
+    wraps = [(r.id, r.epoch_id, bytes(r.wrapped or b"")) for r in DataKey.objects.all()]
+    return Yesterday(study, people, key, file, folder, make_backup(folder), wraps)
+
+
+@pytest.fixture
+def clean_machine(tmp_path: Path) -> Iterator[Any]:
+    """A function that takes the main database and all sealed files away, as a lost disk does."""
+    lost = [str(connections["default"].settings_dict["NAME"])]
+    blobs = Path(settings.BLOB_DIR)
+
+    def lose() -> None:
+        name = f"{lost[0]}_clean"
+        if not is_sqlite():
+            create(name)
+        point("default", name)
+        shutil.rmtree(blobs)
+        assert is_empty("default")
+
+    yield lose
+    restoring_mark().unlink(missing_ok=True)
+    clean = str(connections["default"].settings_dict["NAME"])
+    point("default", lost[0])
+    if clean != lost[0] and not is_sqlite():
+        drop(clean)
+
+
+def test_three_who_withdrew_stay_closed_and_seven_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 10)
+    leaving, staying = then.people[:3], then.people[3:]
+    purpose = then.study.purpose.id
+    assert {then.read(then.analysis(person)) for person in then.people} == {200}
+
+    for person in leaving:
+        page = person.browser.post(reverse("consent_withdraw", args=[purpose]))
+        assert page.status_code == 302
+    drain()
+    rotate()
+    integrate_once()
+    make_backup(then.folder)  # the log goes on being exported; the data are put back from yesterday
+    size = LogEntry.objects.count()
+    dead = set(DataKey.objects.filter(wrapped=None).values_list("id", flat=True))
+    assert len(dead) >= 3 * 4
+
+    clean_machine()
+    said = then.restore()
+    assert "ended again: 3 consents, 0 accounts" in said
+    assert "recordings without living keys: 3, removed" in said
+
+    # What the installation does.
+    for person in leaving:
+        subject = DataSubject.objects.get(pk=person.subject.pk)
+        assert ConsentState.objects.get(subject=subject).status == ConsentStatus.EXPIRED
+        assert Recording.objects.get(subject=subject).erased_at is not None
+        assert then.read(then.analysis(person)) in {403, 404, 410}
+        refused = upload(then.key, person.reference, purpose, PHOTO.read_bytes())
+        assert refused.status_code == 403, refused.content
+        assert person.browser.get(reverse("subject_home")).status_code == 302, (
+            "no old session lives"
+        )
+    assert {then.read(then.analysis(person)) for person in staying} == {200}
+    sent = upload(then.key, staying[0].reference, purpose, PHOTO.read_bytes())
+    assert sent.status_code == 202
+    assert Result.objects.exclude(analysis__recording__subject__in=[]).count() == 7 * 3
+
+    # What an attacker can do who has everything: yesterday's wraps, all root keys, the living keystore.
+    source = configured()
+    for _id, epoch, wrapped in then.wraps:
+        with pytest.raises(RootKeyMissing):
+            source.unwrap(epoch, wrapped, b"")
+    assert not DataKey.objects.filter(id__in=dead).exclude(wrapped=None).exists()
+
+    # What the log says.
+    integrate_once()
+    verdict = verify_database()
+    assert verdict.problem == ""
+    assert verdict.entries > size
+    assert LogEntry.objects.filter(action=Action.BACKUP_RESTORE).count() == 1
+    ended = LogEntry.objects.filter(action=Action.CONSENT_EXPIRE, actor="system:keeper")
+    assert ended.count() == 3
+    assert upgrade_needed() == ""
+
+
+def test_what_was_changed_is_paused_and_what_was_closed_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 3)
+    narrowed, closed, _ = then.people
+    purpose = then.study.purpose
+    answer = narrowed.browser.post(
+        reverse("consent_change", args=[purpose.id]), {"step": "stop:blendshapes"}
+    )
+    assert answer.status_code == 302
+    assert closed.browser.post(reverse("close_account")).status_code in {200, 302}
+    drain()
+    administrator = then.study.administrator.actor
+    revoke_client(administrator, ApiClient.objects.get().id)
+    deactivate_operator(administrator, then.study.researcher.user.id)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    said = then.restore()
+    assert "ended again: " in said
+    assert "1 accounts" in said
+    assert "paused until the person says otherwise: 1 consents" in said
+    assert "2 operators, 1 API clients" in said
+    assert then.read(then.analysis(narrowed)) == 401
+    assert set(User.objects.filter(is_active=True).values_list("role", flat=True)) == {
+        Role.ADMINISTRATOR,
+        Role.SUBJECT,
+    }
+    then.key = then.study.key()
+    subject = DataSubject.objects.get(pk=closed.subject.pk)
+    assert subject.closed_at is not None
+    assert subject.user is None
+    state = ConsentState.objects.get(subject=narrowed.subject)
+    assert (state.status, state.restricted_at is not None) == (ConsentStatus.GIVEN, True)
+    assert then.read(then.analysis(narrowed)) == 403
+    left = set(
+        Result.objects.filter(analysis__recording__subject=narrowed.subject).values_list(
+            "category", flat=True
+        )
+    )
+    assert "blendshapes" not in left
+    assert "expression" in left
+
+
+def test_what_must_not_be_put_back_is_refused_and_nothing_is_placed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 1)
+    with pytest.raises(CommandError, match="main database is not empty"):
+        then.restore()
+    with pytest.raises(CommandError, match="living one is never replaced"):
+        then.restore("--keystore", str(then.made.keystore))
+    then.people[0].browser.post(reverse("consent_withdraw", args=[then.study.purpose.id]))
+    integrate_once()  # signed, and not exported
+    clean_machine()
+    with pytest.raises(
+        CommandError, match=r"a later export is needed, else the log would be forked"
+    ):
+        then.restore()
+    other = tmp_path / "other.txt"
+    other.write_text(str(pyrage.x25519.Identity.generate()))
+    words = [str(then.made.data), "--log", str(then.folder / "log"), "--identity"]
+    with pytest.raises(CommandError, match="expected an identity file of age"):
+        call_command("restore", *words, str(then.made.data))
+    (settings.KEYS_DIR / "log" / "highest_checkpoint").unlink()
+    with pytest.raises(CommandError, match="does not open with this identity"):
+        call_command("restore", *words, str(other))
+    with pytest.raises(CommandError, match="expected a backup with database default"):
+        call_command("restore", str(then.made.keystore), *words[1:], str(then.identity))
+    with pytest.raises(CommandError, match="holds no exported log"):
+        call_command("restore", words[0], "--log", str(tmp_path), "--identity", str(then.identity))
+    assert is_empty("default")
+    assert not restoring_mark().exists()
+
+
+def test_killed_before_the_endings_nothing_starts_and_the_next_call_finishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 2)
+    gone, stays = then.people
+    gone.browser.post(reverse("consent_withdraw", args=[then.study.purpose.id]))
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    for step in ("replay", "reapply", "remove_dead"):
+        with monkeypatch.context() as patch:
+
+            def killed(*given: Any) -> Any:
+                raise OSError("killed")
+
+            patch.setattr(restoring, step, killed)
+            with pytest.raises(CommandError, match="killed"):
+                then.restore()
+        assert restoring_mark().exists()
+        assert "not finished" in upgrade_needed()
+        with pytest.raises(CommandError, match="not finished"):
+            call_command("setup")
+    then.restore()
+    assert ConsentState.objects.get(subject=gone.subject).status == ConsentStatus.EXPIRED
+    assert then.read(then.analysis(gone)) in {403, 404, 410}
+    assert then.read(then.analysis(stays)) == 200
+    assert verify_database().problem == ""
+    assert Client().get(reverse("front")).status_code == 200
