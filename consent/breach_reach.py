@@ -48,11 +48,10 @@ class Span:
 
 @dataclass
 class Reach:
-    """Entries by person, how many tags fit nobody any more, and entries not yet in the tree."""
+    """Entries by person, and how many tags fit nobody any more."""
 
     people: Counter[UUID] = field(default_factory=Counter)
     unlinked: int = 0
-    waiting: int = 0
 
 
 def reads_in(span: Span) -> QuerySet[LogEntry]:
@@ -78,7 +77,7 @@ def draw(span: Span) -> Reach:
         for purpose_id, tag, number in found.annotate(number=Count("pk"))
         if tag
     }
-    reach = Reach(waiting=PendingEntry.objects.filter(created__lt=span.ends_at).count())
+    reach = Reach()
     for subject_id, purpose_id in candidates({purpose for purpose, _tag in counted}):
         if not counted:
             break
@@ -90,6 +89,11 @@ def draw(span: Span) -> Reach:
         for subject_id in asked_before(span):
             reach.people.setdefault(subject_id, 0)
     return reach
+
+
+def not_yet_in_the_tree(span: Span) -> int:
+    """How many entries of that time the keeper has not integrated: a list drawn now may lack some."""
+    return PendingEntry.objects.filter(created__lt=span.ends_at).count()
 
 
 def candidates(purposes: set[UUID | None]) -> Iterator[tuple[UUID, UUID | None]]:

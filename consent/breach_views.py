@@ -25,9 +25,10 @@ from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.breach_forms import BreachForm, NotifyForm, TellForm, actor_choices
+from consent.breach_reach import not_yet_in_the_tree
 from consent.breach_telling import read_own, told_to
 from consent.breach_texts import read_told, read_words
-from consent.breaches import close_breach, draw_again, notify, record_breach, tell
+from consent.breaches import close_breach, draw_again, notify, record_breach, span_of, tell
 from consent.errors import ConsentError, InvalidBreach
 from consent.models import Breach
 from consent.operator_views import UNPROCESSABLE, refuse
@@ -94,6 +95,7 @@ def breach_detail(request: HttpRequest, breach_id: UUID) -> HttpResponse:
         "told": people.filter(told_at__isnull=False).count(),
         "by_message": people.filter(by_message=True).count(),
         "left": people.filter(subject__closed_at__isnull=False, told_at=None).count(),
+        "waiting": 0 if breach.told_at else not_yet_in_the_tree(span_of(breach)),
         "shown": SHOWN,
     }
     return render(request, "operators/breach.html", context)
@@ -176,7 +178,7 @@ def breach_tell(request: HttpRequest, breach_id: UUID) -> HttpResponse:
             "as a message. It cannot be taken back."
         ),
         "button": _("Go on"),
-        "done": _("The keeper tells them now."),
+        "done": _("Written down. Whoever is to be told is told by the keeper now."),
     }
     return step(
         request,

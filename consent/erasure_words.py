@@ -12,7 +12,7 @@ CATEGORIES = dict(DataCategory.choices)
 def what_is_erased(request: ErasureRequest) -> str:
     """Everything, one recording, its photograph, or what was measured under one data category."""
     if request.purpose_id is None:
-        return _("Your address, name and messages")
+        return _("Your address, name, messages and the words of your requests")
     if request.category == DataCategory.MEDIA:
         return _("The photograph of one recording")
     if request.category:

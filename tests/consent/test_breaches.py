@@ -163,6 +163,22 @@ def test_whose_key_is_gone_is_counted_and_named_no_more(study: Study) -> None:
     assert alice.subject.id in concerned(first), "who was on a list stays on it"
 
 
+def test_what_has_no_place_in_the_log_yet_is_said_and_drawn_later(study: Study) -> None:
+    alice = consenting(study, "P-A")
+    row, desk = analysed(study, "P-A"), study.officer.sign_in()
+    integrate_once()
+    read_result(study.researcher.actor, row.id, "study-analysis")
+    page = desk.post(reverse("operate_breach_new"), form())
+    assert page.status_code == 302
+    breach = Breach.objects.get()
+    assert concerned(breach) == {}
+    assert "no place in the log yet" in page_of(desk, breach)
+    integrate_once()
+    send(desk, "draw", breach)
+    assert concerned(breach) == {alice.subject.id: 1}
+    assert "no place in the log yet" not in page_of(desk, breach)
+
+
 def test_the_clock_says_how_long_the_authority_can_be_told_in_time(study: Study) -> None:
     desk = study.officer.sign_in()
     breach = record(desk, noticed_at=minutes(hours=70))
