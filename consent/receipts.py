@@ -117,11 +117,13 @@ def proofs(history: History) -> dict[str, Any]:
 def wait_for_entries(consent_tags: list[bytes]) -> list[UUID]:
     """The ids of the provable entries of these events, in their order; waits for those on their way."""
     deadline = time.monotonic() + WAITS_FOR
+    rows = LogEntry.objects.filter(consent_tag__in=consent_tags, action__in=PROVEN)
     while True:
-        rows = LogEntry.objects.provable().filter(consent_tag__in=consent_tags, action__in=PROVEN)
-        found = list(rows.order_by("index").values_list("entry_id", flat=True))
-        complete = len(found) >= len(consent_tags) or not PendingEntry.objects.exists()
-        if complete or time.monotonic() >= deadline:
+        # Asked before, so that an entry that moves into the tree meanwhile is not missed in both places.
+        pending = PendingEntry.objects.exists()
+        found = list(rows.provable().order_by("index").values_list("entry_id", flat=True))
+        on_their_way = pending or len(found) < rows.count()
+        if len(found) >= len(consent_tags) or not on_their_way or time.monotonic() >= deadline:
             return found
         time.sleep(POLL)
 
