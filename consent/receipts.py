@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
 from audit_log.actions import Action
-from audit_log.models import LogEntry, PendingEntry
-from audit_log.receipts import receipt_document
+from audit_log.models import LogEntry
+from audit_log.receipts import anything_pending, receipt_document
 from audit_log.signing import verifier_key
 from consent import dpv
 from consent.consent_record import LAYOUT, History, consent_record, urn
@@ -120,7 +120,7 @@ def wait_for_entries(consent_tags: list[bytes]) -> list[UUID]:
     rows = LogEntry.objects.filter(consent_tag__in=consent_tags, action__in=PROVEN)
     while True:
         # Asked before, so that an entry that moves into the tree meanwhile is not missed in both places.
-        pending = PendingEntry.objects.exists()
+        pending = anything_pending()
         found = list(rows.provable().order_by("index").values_list("entry_id", flat=True))
         on_their_way = pending or len(found) < rows.count()
         if len(found) >= len(consent_tags) or not on_their_way or time.monotonic() >= deadline:
