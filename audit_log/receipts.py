@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from audit_log.models import LogEntry
+from django.db import Error
+
+from audit_log.errors import LogUnavailable
+from audit_log.models import LogEntry, PendingEntry
 from audit_log.proofs import inclusion_proof
 from audit_log.signing import verifier_key
 
@@ -34,6 +37,14 @@ def receipt_document(entry_ids: Iterable[UUID]) -> dict[str, Any]:
         ],
         "verifier_key": verifier_key(),
     }
+
+
+def anything_pending() -> bool:
+    """Whether entries are written that no tree holds yet. Raises LogUnavailable."""
+    try:
+        return PendingEntry.objects.exists()
+    except Error as error:
+        raise LogUnavailable from error
 
 
 def wait_integrated(entry_ids: Iterable[UUID], timeout: float) -> bool:

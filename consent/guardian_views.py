@@ -20,8 +20,14 @@ from consent.methods import ASSENT, GUARDIAN
 from consent.models import ConsentState, ConsentStatus, DataSubject, Notice, Purpose
 from consent.notice_pages import page_in
 from consent.records import notice_in_force, record_notice_shown, refuse_consent
-from consent.views import category_labels, own_state, own_subject, same_notice
-from consent.views import not_one_of_two as not_answered
+from consent.views import (
+    answer,
+    category_labels,
+    own_state,
+    own_subject,
+    require_same_notice,
+    said,
+)
 
 UNPROCESSABLE = 422
 
@@ -34,28 +40,26 @@ def child_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
     return state
 
 
-def decide_as_guardian(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
-    """Record what the guardian says; returns why nothing was recorded, or nothing when it was."""
-    sent = request.POST
+def decide_as_guardian(
+    request: HttpRequest, subject: DataSubject, current: Notice
+) -> ConsentError | None:
+    """Record what the guardian says; returns why nothing was recorded, or None when it was."""
     try:
-        if sent.get("decision") == "refuse":
+        if answer(request) == "refuse":
             refuse_consent(actor_of(request), subject, current, GUARDIAN)
-        elif sent.get("decision") != "give":
-            return not_answered()
-        elif problem := same_notice(request, current):
-            return problem
         else:
+            require_same_notice(request, current)
             guardian_agrees(
                 actor_of(request),
                 subject,
                 current,
-                sent.getlist("categories"),
-                responsible=bool(sent.get("responsible")),
-                of_age_at=comes_of_age(current.purpose, *month_in(sent.get("of_age", ""))),
+                request.POST.getlist("categories"),
+                responsible=bool(request.POST.get("responsible")),
+                of_age_at=comes_of_age(current.purpose, *month_in(said(request, "of_age"))),
             )
     except ConsentError as refused:
-        return str(refused)
-    return ""
+        return refused
+    return None
 
 
 def month_in(text: str) -> tuple[int, int]:
@@ -80,10 +84,10 @@ def guardian(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     """What a parent or guardian says for a child that sits beside them; the child is asked next."""
     state, subject = child_state(request, purpose_id), own_subject(request)
     current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
-    error = ""
+    error = None
     if request.method == "POST":
         error = decide_as_guardian(request, subject, current)
-        if not error:
+        if error is None:
             refused = request.POST.get("decision") == "refuse"
             return redirect("consent_done" if refused else "consent_assent", purpose_id)
     page = page_in(current, get_language())
@@ -102,20 +106,27 @@ def guardian(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     return render(request, "consent/guardian.html", context, status=status)
 
 
-def decide_as_child(request: HttpRequest, state: ConsentState, current: Notice) -> str:
-    """Record what the child says; returns why nothing was recorded, or nothing when it was."""
+def decide_as_child(
+    request: HttpRequest, state: ConsentState, current: Notice
+) -> ConsentError | None:
+    """Record what the child says; returns why nothing was recorded, or None when it was."""
     try:
-        if request.POST.get("decision") == "refuse":
+        if answer(request) == "refuse":
             refuse_consent(actor_of(request), state.subject, current, ASSENT)
-        elif request.POST.get("decision") != "give":
-            return not_answered()
-        elif not request.POST.get("assent"):
-            return _("If you want to join in, tick the box first. If not, press the other button.")
         else:
+            require_ticked(request)
             child_assents(actor_of(request), state.subject, state.purpose)
     except ConsentError as refused:
-        return str(refused)
-    return ""
+        return refused
+    return None
+
+
+def require_ticked(request: HttpRequest) -> None:
+    """Raise InvalidChoice unless the child ticked its own box."""
+    if not request.POST.get("assent"):
+        raise InvalidChoice(
+            _("If you want to join in, tick the box first. If not, press the other button.")
+        )
 
 
 @require_permission("consent.give_consent")
@@ -126,10 +137,10 @@ def assent(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     agreed = waiting_for_assent(state)
     if agreed is None or agreed.notice is None:
         return redirect("consent_guardian", purpose_id)
-    error = ""
+    error = None
     if request.method == "POST":
         error = decide_as_child(request, state, agreed.notice)
-        if not error:
+        if error is None:
             return redirect("consent_done", purpose_id)
     context = {
         "purpose": state.purpose,

@@ -6,6 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Max, Prefetch
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
@@ -42,7 +43,7 @@ UNPROCESSABLE = 422
 
 def refuse(form: BaseForm, error: ConsentError) -> int:
     """Show a flow's refusal on the form it came from; returns the status of the answer."""
-    form.add_error(None, str(error))
+    form.add_error(None, ValidationError(str(error), code=error.code))
     return UNPROCESSABLE
 
 

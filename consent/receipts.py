@@ -5,16 +5,17 @@ A receipt proves what the operator wrote down at a time, not the absence of copi
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_lazy, override
 
 from audit_log.actions import Action
 from audit_log.models import LogEntry
-from audit_log.receipts import receipt_document
+from audit_log.receipts import anything_pending, receipt_document
 from audit_log.signing import verifier_key
 from consent import dpv
 from consent.consent_record import LAYOUT, History, consent_record, urn
@@ -39,6 +40,16 @@ PROVEN = [
     Action.CONSENT_RESUME,
     Action.CONSENT_EXPIRE,
 ]
+
+
+WAITS_FOR, POLL = 2.0, 0.05  # seconds; a running sequencer takes up entries five times a second
+TOO_EARLY = gettext_lazy(
+    "A proof is missing: the access log had not taken up the newest entry when this was downloaded. "
+    "Download the receipt again in a minute."
+)
+NOTHING_LINKS = gettext_lazy(
+    "There are no proofs any more: everything was erased, also what linked the access log to you."
+)
 
 
 def receipt_id(event: ConsentEvent) -> UUID:
@@ -69,18 +80,25 @@ def history_of(event: ConsentEvent) -> History:
 
 
 def principal_of(event: ConsentEvent) -> str:
-    """The person as the log names them in this purpose; their own row once nothing links the two."""
+    """The person as the log names them in this purpose: 32 bytes in hex.
+
+    Once nothing links the log to them, the number of their own row, filled up with zeros.
+    """
     try:
         return tagger(event.subject_id, event.purpose_id).subject().hex()
     except KeyDestroyed:
-        return event.subject_id.hex
+        return event.subject_id.hex.rjust(64, "0")
 
 
 def proofs(history: History) -> dict[str, Any]:
-    """The log entries of the last event, and of the notice and a guardian's yes before it, with proofs."""
+    """The log entries of the last event, and of the notice and a guardian's yes before it, with proofs.
+
+    What was written just now may not be in the tree yet: then the receipt waits a moment for the
+    sequencer, and after that says that a proof is missing.
+    """
     event = history.events[-1]
     kinds = [EventKind.NOTICE_SHOWN, *([EventKind.GUARDIAN] if event.method == ASSENT else [])]
-    shown = [
+    before = [
         found
         for kind in kinds
         for found in [each for each in history.events if each.kind == kind][-1:]
@@ -88,12 +106,26 @@ def proofs(history: History) -> dict[str, Any]:
     try:
         tags = tagger(event.subject_id, event.purpose_id)
     except KeyDestroyed:
-        return receipt_document([])  # nothing links the log to this person any more
-    entries = LogEntry.objects.provable().filter(
-        consent_tag__in=[tags.consent_record(each.id) for each in [*shown, event]],
-        action__in=PROVEN,
-    )
-    return receipt_document([entry.entry_id for entry in entries.order_by("index")])
+        # Nothing links the log to this person any more.
+        return receipt_document([]) | {"says": str(NOTHING_LINKS)}
+    wanted = [tags.consent_record(each.id) for each in [*before, event]]
+    found = wait_for_entries(wanted)
+    document = receipt_document(found)
+    return document if len(found) >= len(wanted) else document | {"says": str(TOO_EARLY)}
+
+
+def wait_for_entries(consent_tags: list[bytes]) -> list[UUID]:
+    """The ids of the provable entries of these events, in their order; waits for those on their way."""
+    deadline = time.monotonic() + WAITS_FOR
+    rows = LogEntry.objects.filter(consent_tag__in=consent_tags, action__in=PROVEN)
+    while True:
+        # Asked before, so that an entry that moves into the tree meanwhile is not missed in both places.
+        pending = anything_pending()
+        found = list(rows.provable().order_by("index").values_list("entry_id", flat=True))
+        on_their_way = pending or len(found) < rows.count()
+        if len(found) >= len(consent_tags) or not on_their_way or time.monotonic() >= deadline:
+            return found
+        time.sleep(POLL)
 
 
 def language_of(history: History) -> str:
@@ -109,8 +141,8 @@ def consent_receipt(event: ConsentEvent) -> dict[str, Any]:
     """
     history = history_of(event)
     with override(language_of(history)):
-        record = consent_record(history)
-    return proofs(history) | {
+        record, proven = consent_record(history), proofs(history)
+    return proven | {
         "@context": dpv.CONTEXT,
         "@id": urn(receipt_id(event)),
         "@type": ["dpv:ConsentReceipt"],
@@ -127,7 +159,8 @@ def kantara_document(event: ConsentEvent) -> dict[str, Any]:
     history = history_of(event)
     with override(language_of(history)):
         receipt = kantara_receipt(history, receipt_id(event), verifier_key())
-    return proofs(history) | receipt
+        proven = proofs(history)
+    return proven | receipt
 
 
 def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:

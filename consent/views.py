@@ -21,7 +21,7 @@ from audit_log.receipts import receipt_document
 from audit_log.signing import verifier_key
 from consent.ending_soon import ends_soon
 from consent.erasure_words import what_is_erased
-from consent.errors import ConsentError
+from consent.errors import ConsentError, InvalidChoice, InvalidNotice
 from consent.history import access_history, find_own_entry
 from consent.holds import hold_over, hold_words
 from consent.kantara import has_kantara_form
@@ -77,47 +77,54 @@ AGES = {"alone": True, "younger": False}
 """What the form says about the person's age: old enough to say yes alone, or not."""
 
 
-def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> str:
-    """Record what the form says; returns why nothing was recorded, or nothing when it was."""
-    read = current.purpose.notices.filter(pk__in=uuids(request.POST.get("notice", ""))).first()
+def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> ConsentError | None:
+    """Record what the form says; returns why nothing was recorded, or None when it was."""
     try:
-        if request.POST.get("decision") == "refuse":
+        if answer(request) == "refuse":
+            read = current.purpose.notices.filter(pk__in=uuids(said(request, "notice"))).first()
             refuse_consent(actor_of(request), subject, read or current)
-        elif request.POST.get("decision") != "give":
-            return not_one_of_two()
-        elif problem := same_notice(request, current):
-            return problem
         else:
+            require_same_notice(request, current)
             give_consent(
                 actor_of(request),
                 subject,
                 current,
                 request.POST.getlist("categories"),
-                AGES.get(request.POST.get("age", "")),
+                AGES.get(said(request, "age")),
             )
     except ConsentError as refused:
-        return str(refused)
-    return ""
+        return refused
+    return None
 
 
-def not_one_of_two() -> str:
-    """Why a form that was sent by neither button recorded nothing."""
-    return _("Nothing was recorded: please answer with one of the two buttons.")
+def said(request: HttpRequest, name: str) -> str:
+    """What a form says in a field, or nothing where it says two things at once."""
+    values = request.POST.getlist(name)
+    return values[0] if len(values) == 1 else ""
 
 
-def same_notice(request: HttpRequest, current: Notice) -> str:
-    """Why nothing is recorded when the form carries another notice than the one in force, or nothing."""
-    if uuids(request.POST.get("notice", "")) == [current.id]:
-        return ""
-    return _(
-        "The notice has changed since you opened it, and nothing was recorded. "
-        "Please read this version and choose again."
-    )
+def answer(request: HttpRequest) -> str:
+    """Yes (give) or no (refuse). Raises InvalidChoice for anything else, and for both at once."""
+    decision = said(request, "decision")
+    if decision not in {"give", "refuse"}:
+        raise InvalidChoice(_("Nothing was recorded: please answer with one of the two buttons."))
+    return decision
+
+
+def require_same_notice(request: HttpRequest, current: Notice) -> None:
+    """Raise InvalidNotice when the form carries another notice than the one in force."""
+    if uuids(said(request, "notice")) != [current.id]:
+        raise InvalidNotice(
+            _(
+                "The notice has changed since you opened it, and nothing was recorded. "
+                "Please read this version and choose again."
+            )
+        )
 
 
 def is_for_a_guardian(request: HttpRequest, purpose: Purpose) -> bool:
     """Whether somebody too young to say yes alone wants to say yes where a guardian can."""
-    asked = (request.POST.get("decision"), request.POST.get("age")) == ("give", "younger")
+    asked = (said(request, "decision"), said(request, "age")) == ("give", "younger")
     return asked and purpose.guardian_allowed
 
 
@@ -135,7 +142,7 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     """The notice in layers and the separate, unticked choices; read only while consent stands."""
     state, subject = own_state(request, purpose_id), own_subject(request)
     current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
-    error = ""
+    error = None
     if is_for_a_guardian(request, state.purpose):
         return redirect("consent_guardian", purpose_id)
     if request.method == "POST":

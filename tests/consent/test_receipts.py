@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from rdflib import Graph, Literal, Namespace, URIRef
 from rdflib.namespace import RDF
 
+from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.signing import verifier_key
 from consent.models import ConsentEvent, EventKind
@@ -28,6 +29,8 @@ from consent.receipts import UNRECEIPTED
 from consent.retention import expire_consents
 from emotion.erasure import drain
 from tests.cast import Person, Study, come_in, consent, consenting, open_study
+from tests.processes import wait_for
+from vault.tags import destroy_tag_key
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 Json = dict[str, Any]
@@ -293,3 +296,41 @@ def test_receipts_are_offered_where_a_person_looks_for_them() -> None:
         ("consent_done", [study.purpose.id]),
     ):
         assert history in person.browser.get(reverse(name, args=args)).content.decode(), name
+
+
+def test_a_receipt_without_its_proof_says_so_and_later_has_it() -> None:
+    """No sequencer runs here, so the newest entry is not in the tree when the receipt is taken."""
+    study = open_study()
+    person = consenting(study)
+    for form, schema in (("", RECEIPT), ("kantara", KANTARA)):
+        early = receipts(person, form)[EventKind.GIVEN]
+        schema.validate(early)
+        assert early["entries"] == []
+        assert "A proof is missing" in early["says"]
+    integrate_once()
+    for form in ("", "kantara"):
+        late = receipts(person, form)[EventKind.GIVEN]
+        assert len(late["entries"]) == 2
+        assert "says" not in late
+
+
+@pytest.mark.processes
+def test_a_receipt_waits_a_moment_for_the_log(keeper: object) -> None:
+    study = open_study()
+    wait_for(LogEntry.objects.exists, what="the keeper")
+    person = consenting(study)
+    document = receipts(person)[EventKind.GIVEN]
+    assert [len(document["entries"]), document.get("says")] == [2, None]
+
+
+def test_a_receipt_outlives_the_link_to_the_log() -> None:
+    """Once the key of the tags is destroyed, the person stands there as their own row's number."""
+    study = open_study()
+    person = consenting(study)
+    integrate_once()
+    destroy_tag_key(person.subject.id, study.purpose.id)
+    for form, schema in (("", RECEIPT), ("kantara", KANTARA)):
+        document = receipts(person, form)[EventKind.GIVEN]
+        schema.validate(document)
+        assert document["entries"] == []
+        assert "There are no proofs any more" in document["says"]
