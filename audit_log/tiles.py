@@ -7,12 +7,15 @@ big-endian. A full one never changes; the last one of a level is partial, and ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 WIDTH = 256
 LEVEL_BITS = 8
 ENTRIES = "entries"
+MOST_LEVEL = 7  # 256^8 entries fill all numbers of 64 bits
+PATH = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 class InvalidBundle(Exception):
@@ -48,12 +51,28 @@ def number_path(number: int) -> str:
     return "/".join([f"x{part}" for part in parts[:-1]] + parts[-1:])
 
 
+def read_path(level: int, path: str) -> Tile | None:
+    """The hash tile at ``tile/<level>/<path>``; None for a path that no tile has."""
+    found = PATH.fullmatch(path)
+    if found is None or level > MOST_LEVEL:
+        return None
+    number = int(found[1].replace("x", "").replace("/", ""))
+    tile = Tile(level, number, int(found[2] or WIDTH))
+    return tile if tile.path == f"tile/{level}/{path}" else None
+
+
+def tiles_of(size: int, level: int, number: int) -> set[Tile]:
+    """What a log of this size has at one place: the full tile, or every partial one that it ever had."""
+    has = min(WIDTH, (size >> LEVEL_BITS * level) - number * WIDTH)
+    return {Tile(level, number, width) for width in range(1, has + 1)}
+
+
 def tiles_between(old: int, new: int) -> Iterator[Tile]:
     """Every tile that a log of ``new`` entries has and one of ``old`` had not, hash tiles first.
 
     For a log that did not grow there is none; from 0 it is all of them.
     """
-    for level in [*range(16), None]:
+    for level in [*range(MOST_LEVEL + 1), None]:
         shift = LEVEL_BITS * (level or 0)
         had, has = old >> shift, new >> shift
         if has == 0:

@@ -1,4 +1,4 @@
-"""What anybody may fetch: the latest signed checkpoint and the key to verify it with."""
+"""What anybody may fetch: the latest signed checkpoint, hash tiles, and the key to verify with."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from audit_log.export import tile_bytes
 from audit_log.proofs import latest_checkpoint
 from audit_log.signing import verifier_key
+from audit_log.tiles import read_path, tiles_of
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -22,6 +24,26 @@ def checkpoint(request: HttpRequest) -> HttpResponse:
             "The log is empty: nothing is signed yet.\n", status=404, content_type=TEXT
         )
     return HttpResponse(newest.note, content_type=TEXT)
+
+
+@require_safe
+def hash_tile(request: HttpRequest, level: int, tile: str) -> HttpResponse:
+    """A hash tile of the published log (C2SP tlog-tiles); 404 for one that it does not have.
+
+    Hashes say nothing about anybody; entry bundles are not published. A tile never changes, so it may
+    be kept for ever by whoever fetches it.
+    """
+    newest = latest_checkpoint()
+    wanted = read_path(level, tile)
+    if (
+        newest is None
+        or wanted is None
+        or wanted not in tiles_of(newest.size, level, wanted.number)
+    ):
+        return HttpResponse("There is no such tile.\n", status=404, content_type=TEXT)
+    answer = HttpResponse(tile_bytes(wanted), content_type="application/octet-stream")
+    answer["Cache-Control"] = "public, max-age=31536000, immutable"
+    return answer
 
 
 @never_cache

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Verify a receipt from a Consentry access log, without trusting whoever gave it to you.
+"""Verify a receipt from a Consentry access log, or a whole exported log, without trusting its operator.
 
     python verify_access_log.py receipt FILE --key 'ORIGIN+HASH+KEY'
+    python verify_access_log.py export FOLDER --key 'ORIGIN+HASH+KEY'
 
 This one file needs Python 3.11 or newer and the package ``cryptography``, nothing else. It checks
-that each entry in the receipt is in the log whose key you give, and prints what the entries say. The
-last line is ``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
+that each entry in the receipt is in the log whose key you give, and prints what the entries say; of a
+folder that ``export_log`` wrote, it computes the root anew from every entry. The last line is
+``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
 
 Take the key from a place that you trust: a paper, a colleague, an earlier receipt. A key that comes
 with the receipt proves nothing. Without a witness the log's operator could still show you one log and
 somebody else another; two receipts can be compared by their checkpoints.
 
-Formats: C2SP tlog-proof, tlog-checkpoint and signed-note (c2sp.org), RFC 6962 and RFC 9162.
+Formats: C2SP tlog-proof, tlog-tiles, tlog-checkpoint and signed-note (c2sp.org), RFC 6962 and RFC 9162.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import binascii
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +34,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 RECEIPT = "consentry-receipt/1"
+BUNDLE = 256  # entries
 PROOF = "c2sp.org/tlog-proof@v1"
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 # fmt: off
@@ -261,16 +264,87 @@ def receipt(path: Path, key_text: str) -> str:
     return f"{len(proven)} {words} in the log {key.name}, under a checkpoint signed by its key"
 
 
+def bundle_path(folder: Path, number: int, width: int) -> Path:
+    """Where the entries from ``number`` times 256 on lie: tlog-tiles, three digits for each element."""
+    digits = str(number)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    parts = [digits[i : i + 3] for i in range(0, len(digits), 3)]
+    parts = [f"x{part}" for part in parts[:-1]] + parts[-1:]
+    if width < BUNDLE:
+        parts[-1] += ".p"
+        parts.append(str(width))
+    return folder.joinpath("tile", "entries", *parts)
+
+
+def bundled(folder: Path, size: int) -> Iterator[bytes]:
+    """The entries of an exported log, in order."""
+    for number in range(-(-size // BUNDLE)):
+        width = min(BUNDLE, size - number * BUNDLE)
+        path = bundle_path(folder, number, width)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise NotVerified(f"{path} cannot be read ({type(error).__name__})") from None
+        at = found = 0
+        while at + 2 <= len(data):
+            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+            if end > len(data):
+                break
+            yield data[at + 2 : end]
+            at, found = end, found + 1
+        if at != len(data) or found != width:
+            raise NotVerified(f"{path} does not hold {width} whole entries")
+
+
+def verify_export(folder: Path, key: Key) -> int:
+    """The number of entries of an exported log, all of which make the root that was signed."""
+    try:
+        note = (folder / "checkpoint").read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotVerified(f"the checkpoint cannot be read ({type(error).__name__})") from None
+    size, root = read_checkpoint(note, key)
+    edge: list[bytes] = []  # complete subtrees, from left to right
+    for index, body in enumerate(bundled(folder, size)):
+        try:
+            read_entry(body)
+        except NotVerified as error:
+            raise NotVerified(f"entry {index}: {error}") from None
+        made = sha256(b"\x00" + body).digest()
+        rest = index
+        while rest & 1:
+            made = sha256(b"\x01" + edge.pop() + made).digest()
+            rest >>= 1
+        edge.append(made)
+    computed = edge.pop() if edge else sha256(b"").digest()
+    while edge:
+        computed = sha256(b"\x01" + edge.pop() + computed).digest()
+    if computed != root:
+        raise NotVerified(f"the {size} entries make another root than the one that was signed")
+    return size
+
+
+def export(folder: Path, key_text: str) -> str:
+    """Verify an exported folder; what to print after ``verified:``."""
+    key = read_key(key_text)
+    size = verify_export(folder, key)
+    return f"all {size} entries are the log {plain(key.name)}, under a checkpoint signed by its key"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Verify a receipt of a Consentry access log.")
+    parser = argparse.ArgumentParser(description="Verify what a Consentry access log says.")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("receipt", help="verify a receipt file")
-    command.add_argument("file", type=Path, help="the receipt (JSON)")
-    command.add_argument("--key", required=True, help="the log's verifier key: ORIGIN+HASH+KEY")
+    for name, what, run in (
+        ("receipt", "a receipt (JSON)", receipt),
+        ("export", "a folder that export_log wrote", export),
+    ):
+        command = commands.add_parser(name, help=f"verify {what}")
+        command.add_argument("file", type=Path, help=what)
+        command.add_argument("--key", required=True, help="the log's verifier key: ORIGIN+HASH+KEY")
+        command.set_defaults(run=run)
     given = parser.parse_args(arguments)
     try:
-        print("verified:", receipt(given.file, given.key))
+        print("verified:", given.run(given.file, given.key))
     except NotVerified as error:
         print("NOT VERIFIED:", plain(error))
         return 1

@@ -173,6 +173,8 @@ def build() -> House:
         "uidb36": "1",
         "key": "nothing",
         "pk": passkey.pk,
+        "level": 0,
+        "tile": "000.p/1",
     }
     browsers = {
         "stranger": Client(),

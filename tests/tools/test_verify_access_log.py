@@ -20,6 +20,7 @@ from audit_log import merkle, signing
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.checkpoint import Checkpoint, SignerKey, sign
 from audit_log.entries import Draft
+from audit_log.export import export_log
 from audit_log.log import append_durable
 from audit_log.receipts import receipt_document
 from audit_log.sequencer import integrate_once
@@ -314,3 +315,84 @@ def test_damaged_key_is_refused(damage: str, document: Document, check: Check) -
 def test_key_with_another_hash_is_refused(document: Document, check: Check) -> None:
     name, _, rest = signing.verifier_key().partition("+")
     refused(check(document, f"{name}x+{rest}"), "copied wrongly")
+
+
+# --- a whole exported log ----------------------------------------
+
+
+@pytest.fixture
+def exported(document: Document, tmp_path: Path) -> Path:
+    """The log of the document and more, so that one bundle is full."""
+    for _ in range(260):
+        append_durable(Draft(action=Action.LOGIN_FAIL, actor="anonymous", outcome=Outcome.FAILED))
+    integrate_once()
+    export_log(tmp_path / "log")
+    return tmp_path / "log"
+
+
+def of_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status = main(["export", str(folder), "--key", signing.verifier_key()])
+    return status, capsys.readouterr().out
+
+
+def test_a_whole_log_is_verified_without_the_installation(exported: Path, tmp_path: Path) -> None:
+    alone = shutil.copy(TOOL, tmp_path / "verify.py")
+    command = [sys.executable, "-I", str(alone), "export", str(exported)]
+    done = subprocess.run(
+        [*command, "--key", signing.verifier_key()], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("verified: all 267 entries are the log ")
+
+
+def forged(folder: Path) -> None:
+    """One entry says something else; its hash tile is forged with it."""
+    path = folder / "tile/entries/000"
+    path.write_bytes(path.read_bytes().replace(b"anonymous", b"anonymouz", 1))
+    shutil.copy(folder / "tile/0/000", folder / "tile/0/000.honest")
+
+
+def cut_off(folder: Path) -> None:
+    path = folder / "tile/entries/001.p/11"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def left_out(folder: Path) -> None:
+    path = folder / "tile/entries/001.p/11"
+    data = path.read_bytes()
+    path.write_bytes(data[2 + int.from_bytes(data[:2], "big") :])
+
+
+def swapped(folder: Path) -> None:
+    path = folder / "tile/entries/001.p/11"
+    data = path.read_bytes()
+    first = data[: 2 + int.from_bytes(data[:2], "big")]
+    path.write_bytes(data[len(first) :] + first)
+
+
+def missing(folder: Path) -> None:
+    (folder / "tile/entries/000").unlink()
+
+
+def without_checkpoint(folder: Path) -> None:
+    (folder / "checkpoint").unlink()
+
+
+def signed_by_another(folder: Path) -> None:
+    name = signing.public_key().name
+    (folder / "checkpoint").write_text(
+        sign(Checkpoint(name, 267, b"r" * 32), SignerKey.generate(name))
+    )
+
+
+@pytest.mark.parametrize(
+    "harm", [forged, cut_off, left_out, swapped, missing, without_checkpoint, signed_by_another]
+)
+def test_a_log_that_was_touched_is_not_verified(
+    exported: Path, capsys: pytest.CaptureFixture[str], harm: Callable[[Path], None]
+) -> None:
+    assert of_export(exported, capsys)[0] == 0
+    harm(exported)
+    status, said = of_export(exported, capsys)
+    assert status == 1
+    assert said.startswith("NOT VERIFIED: ")
