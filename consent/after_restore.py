@@ -22,6 +22,7 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from audit_log.models import LogEntryQuerySet
 from consent.account_closing import file_closing
+from consent.erasure import request_erasure
 from consent.models import (
     ConsentState,
     ConsentStatus,
@@ -34,13 +35,14 @@ from consent.models import (
     SignInCode,
 )
 from consent.purposes import ENDS_AFTER_DAYS
-from consent.records import lock_state, write_event
+from consent.records import lock_state, move_state, write_event
 from consent.retention import end_all
 from vault.errors import KeyDestroyed
 from vault.keyring import destroy_data_keys
 from vault.tags import tagger
 
-ENDED = {Action.CONSENT_WITHDRAW, Action.CONSENT_EXPIRE}
+UNDECIDED = [ConsentStatus.REQUESTED, ConsentStatus.GIVEN, ConsentStatus.EXPIRED]
+"""Where a no that was said since would be lost: somebody could still be answered for on paper."""
 CHANGED = {
     Action.CONSENT_GIVE,
     Action.CONSENT_ATTEST,
@@ -70,20 +72,26 @@ def reapply(later: LogEntryQuerySet) -> Reapplied:
     keys = len(destroy_data_keys(destroyed_since(later)))
     closed = close_accounts(later)
     ended = paused = 0
-    for state in ConsentState.objects.filter(status=ConsentStatus.GIVEN).order_by("id"):
-        happened = changes_of(state, later)
+    for state in ConsentState.objects.filter(status__in=UNDECIDED, tags_ended_at=None).order_by(
+        "id"
+    ):
+        happened, given = changes_of(state, later), is_given(state)
         if happened is None:
             ended += end_for_good(state)
-        elif happened & ENDED:
+        elif Action.CONSENT_WITHDRAW in happened:
+            ended += answer_again(state, ConsentStatus.WITHDRAWN)
+        elif given and Action.CONSENT_EXPIRE in happened:
             ended += end_all(
                 state.subject_id,
                 state.purpose_id,
-                ErasureCause.WITHDRAWAL,
-                ReasonCode.WITHDRAWAL,
+                ErasureCause.RETENTION,
+                ReasonCode.CONSENT_EXPIRED,
                 is_given,
             )
-        elif happened & CHANGED:
+        elif given and happened & CHANGED:
             paused += pause_again(state)
+        elif Action.CONSENT_REFUSE in happened:
+            ended += answer_again(state, ConsentStatus.REFUSED)
     return Reapplied(
         keys_destroyed=keys,
         consents_ended=ended,
@@ -122,6 +130,39 @@ def end_for_good(state: ConsentState) -> int:
         held.version += 1
         held.changed_at = held.tags_ended_at = held.tags_destroyed_at = now
         held.save()
+    return 1
+
+
+def answer_again(state: ConsentState, status: ConsentStatus) -> int:
+    """Let the person's no stand that the backup does not have; a withdrawal is followed by its erasure."""
+    withdrawn = status == ConsentStatus.WITHDRAWN
+    tags = tagger(state.subject_id, state.purpose_id)
+    with transaction.atomic():
+        held = lock_state(state.subject_id, state.purpose_id)
+        if held.status not in UNDECIDED:
+            return 0
+        kind = EventKind.WITHDRAWN if withdrawn else EventKind.REFUSED
+        event = write_event(held, kind, by="subject", method="restore")
+        move_state(held, status, event)
+        append(
+            Draft(
+                action=Action.CONSENT_WITHDRAW if withdrawn else Action.CONSENT_REFUSE,
+                actor=SYSTEM_KEEPER.log_name(),
+                reason=ReasonCode.BACKUP_RESTORED,
+                purpose_id=held.purpose_id,
+                subject_tag=tags.subject(),
+                consent_tag=tags.consent_record(event.id),
+            )
+        )
+        if withdrawn:
+            request_erasure(
+                subject_id=held.subject_id,
+                purpose_id=held.purpose_id,
+                cause=ErasureCause.WITHDRAWAL,
+                actor_name=SYSTEM_KEEPER.log_name(),
+                reason=ReasonCode.WITHDRAWAL,
+                tags=tags,
+            )
     return 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.verification import verify_database
+from consent.invitations import create_invitation
 from consent.models import ConsentState, ConsentStatus, DataSubject
 from emotion import restoring
 from emotion.analyses import run_analysis
@@ -31,7 +33,16 @@ from emotion.backups import Made, make_backup
 from emotion.erasure import drain
 from emotion.models import Analysis, Recording, Result
 from emotion.upgrades import restoring_mark, upgrade_needed
-from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
+from tests.cast import (
+    PHOTO,
+    Person,
+    Study,
+    api_get,
+    come_in,
+    consenting,
+    open_study,
+    upload,
+)
 from tests.databases import create, drop, is_sqlite, point
 from vault.epochs import rotate
 from vault.errors import RootKeyMissing
@@ -68,6 +79,15 @@ class Yesterday:
         return out.getvalue()
 
 
+def say_no(person: Person, study: Study) -> None:
+    """The person reads the notice and answers no."""
+    address = reverse("consent_notice", args=[study.purpose.id])
+    found = re.search(r'name="notice" value="([0-9a-f-]{36})"', person.browser.get(address).text)
+    assert found
+    answer = person.browser.post(address, {"notice": found[1], "decision": "refuse"})
+    assert answer.status_code == 302
+
+
 def ten_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> Yesterday:
     identity = pyrage.x25519.Identity.generate()
     monkeypatch.setattr(settings, "BACKUP_RECIPIENT", str(identity.to_public()))
@@ -81,6 +101,7 @@ def ten_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> 
         assert sent.status_code == 202, sent.content
     for row in Analysis.objects.all():
         run_analysis(row.pk)
+    come_in(study, "P-900")  # asked, and has not answered
     folder = tmp_path / "copies"
     wraps = [(r.id, r.epoch_id, bytes(r.wrapped or b"")) for r in DataKey.objects.all()]
     return Yesterday(study, people, key, file, folder, make_backup(folder), wraps)
@@ -135,7 +156,7 @@ def test_three_who_withdrew_stay_closed_and_seven_open(
     # What the installation does.
     for person in leaving:
         subject = DataSubject.objects.get(pk=person.subject.pk)
-        assert ConsentState.objects.get(subject=subject).status == ConsentStatus.EXPIRED
+        assert ConsentState.objects.get(subject=subject).status == ConsentStatus.WITHDRAWN
         assert Recording.objects.get(subject=subject).erased_at is not None
         assert then.read(then.analysis(person)) in {403, 404, 410}
         refused = upload(then.key, person.reference, purpose, PHOTO.read_bytes())
@@ -161,7 +182,7 @@ def test_three_who_withdrew_stay_closed_and_seven_open(
     assert verdict.problem == ""
     assert verdict.entries > size
     assert LogEntry.objects.filter(action=Action.BACKUP_RESTORE).count() == 1
-    ended = LogEntry.objects.filter(action=Action.CONSENT_EXPIRE, actor="system:keeper")
+    ended = LogEntry.objects.filter(action=Action.CONSENT_WITHDRAW, actor="system:keeper")
     assert ended.count() == 3
     assert upgrade_needed() == ""
 
@@ -171,6 +192,13 @@ def test_what_was_changed_is_paused_and_what_was_closed_is_closed(
 ) -> None:
     then = ten_people(tmp_path, monkeypatch, 3)
     narrowed, closed, _ = then.people
+    (asked,) = ConsentState.objects.filter(status=ConsentStatus.REQUESTED)
+    token = create_invitation(
+        then.study.administrator.actor, asked.subject, then.study.purpose, show_to_operator=True
+    )
+    unsure = Person(asked.subject, Client(), "P-900")
+    unsure.browser.post(reverse("invitation", args=[token]))
+    say_no(unsure, then.study)
     purpose = then.study.purpose
     answer = narrowed.browser.post(
         reverse("consent_change", args=[purpose.id]), {"step": "stop:blendshapes"}
@@ -199,6 +227,8 @@ def test_what_was_changed_is_paused_and_what_was_closed_is_closed(
     assert subject.closed_at is not None
     assert subject.user is None
     state = ConsentState.objects.get(subject=narrowed.subject)
+    asked.refresh_from_db()
+    assert asked.status == ConsentStatus.REFUSED, "nobody can be answered for who said no"
     assert (state.status, state.restricted_at is not None) == (ConsentStatus.GIVEN, True)
     assert then.read(then.analysis(narrowed)) == 403
     left = set(
@@ -264,7 +294,7 @@ def test_killed_before_the_endings_nothing_starts_and_the_next_call_finishes(
         with pytest.raises(CommandError, match="not finished"):
             call_command("setup")
     then.restore()
-    assert ConsentState.objects.get(subject=gone.subject).status == ConsentStatus.EXPIRED
+    assert ConsentState.objects.get(subject=gone.subject).status == ConsentStatus.WITHDRAWN
     assert then.read(then.analysis(gone)) in {403, 404, 410}
     assert then.read(then.analysis(stays)) == 200
     assert verify_database().problem == ""
