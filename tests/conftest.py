@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -16,6 +17,9 @@ from tests.databases import Templates, is_sqlite
 from tests.processes import KEEPER, WORKER, running
 from tests.vault.bao import Bao
 
+# Each test makes its operators anew; their random passwords need no slow hash to be unguessable.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 1024
+Argon2PasswordHasher.parallelism = 1
 KEYSTORE_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey", "vault_epoch")
 
 
