@@ -193,7 +193,7 @@ def test_no_word_of_a_state_is_cut_off(site: str, context: BrowserContext) -> No
     for width in (320, 360, 480, 720, 960, 1280, 1920):
         page.set_viewport_size({"width": width, "height": 800})
         page.goto(site + reverse("operate_home"))
-        assert page.locator(".figures--states li").count() == 8
+        assert page.locator(".figures--states li").count() >= 8
         assert page.evaluate(CUT_OFF) == [], width
 
 

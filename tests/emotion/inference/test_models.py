@@ -31,7 +31,7 @@ def test_files_are_as_the_manifest_says() -> None:
     verify_models()
     for name, entry in manifest().items():
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == entry["sha256"]
-    listed = set(manifest()) | {"manifest.json", "licences"}
+    listed = set(manifest()) | {"manifest.json", "measurements.json", "licences"}
     assert {path.name for path in FOLDER.iterdir()} == listed
 
 
