@@ -143,6 +143,12 @@ class UnknownSubject(ConsentError):
     code = "not-found"
 
 
+class UnknownErasure(ConsentError):
+    """No such erasure for the client that asks."""
+
+    code = "not-found"
+
+
 class ReferenceTaken(ConsentError):
     """The purpose already has a subject with this reference or address."""
 
