@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
-from accounts.models import ApiClient, User
+from accounts.models import ApiClient
 from consent.models.endings import ErasureRequest
 from consent.models.people import DataSubject
 from consent.models.purposes import Purpose
@@ -42,7 +42,6 @@ class WebhookEndpoint(models.Model):
     previous_sealed = models.TextField(blank=True, editable=False)
     previous_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
-    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     disabled_at = models.DateTimeField(null=True)
     quiet_until = models.DateTimeField(null=True)
 
