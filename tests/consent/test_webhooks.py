@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -364,3 +365,41 @@ def test_a_client_has_one_webhook_and_no_wrong_one(study: Study) -> None:
     with pytest.raises(InvalidWebhook):
         rotate_secret(actor, webhook)
     create_webhook(actor, webhook.client, "https://other.example.org/")
+
+
+def test_an_administrator_makes_rotates_replays_and_disables(study: Study, settings: Any) -> None:
+    admin = study.administrator.sign_in()
+    study.key()
+    client = ApiClient.objects.get()
+    page = reverse("operate_webhook", args=[client.id])
+    assert admin.post(page).status_code == 422
+    wrong = admin.post(page, {"step": "create", "url": "http://lab.example.org/"})
+    assert wrong.status_code == 422
+    assert "Only https" in wrong.content.decode()
+    with receiver(settings, 500, 200) as lab:
+        made = admin.post(page, {"step": "create", "url": lab.url})
+        secret = re.search(r"whsec_[A-Za-z0-9+/=]{44}", made.content.decode())
+        assert secret
+        assert "no-store" in made.headers["Cache-Control"]
+        assert secret[0] not in admin.get(page).content.decode()
+        leave(consenting(study), study)
+        Telling.objects.exclude(kind=TellingKind.ERASURE).delete()
+        assert tell_all() == 1
+        telling = Telling.objects.get()
+        assert "HTTP 500" in admin.get(page).content.decode()
+        again = {"step": "again", "telling": str(telling.id)}
+        assert admin.post(page, again).status_code == 302
+        assert tell_all() == 1
+        assert is_signed(secret[0], *lab.received[-1])
+    for wrong_id in ("", "x", str(client.id)):
+        assert admin.post(page, again | {"telling": wrong_id}).status_code == 404
+    renewed = admin.post(page, {"step": "rotate"}).content.decode()
+    assert "whsec_" in renewed
+    assert secret[0] not in renewed
+    assert admin.post(page, {"step": "disable"}).status_code == 302
+    assert WebhookEndpoint.objects.get().disabled_at
+    integrate_once()
+    written = LogEntry.objects.filter(action__startswith="webhook:").order_by("index")
+    assert list(written.values_list("action", flat=True)) == [
+        "webhook:create", "webhook:change", "webhook:change", "webhook:change",
+    ]  # fmt: skip
