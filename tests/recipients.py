@@ -19,6 +19,7 @@ class Receiver:
     def __init__(self, *answers: int, location: str = "") -> None:
         self.answers, self.location = list(answers or [204]), location
         self.received: list[tuple[dict[str, str], bytes]] = []
+        self.connections = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,7 +36,12 @@ class Receiver:
             def log_message(self, *_args: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def verify_request(self, *_args: Any) -> bool:
+                outer.connections += 1
+                return True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 

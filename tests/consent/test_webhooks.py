@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
@@ -347,12 +354,11 @@ def test_a_name_that_begins_to_lead_here_is_refused_at_the_next_attempt(
 
         assert tell_all(resolve=resolver) == 1
         assert asked == ["rebinding.example.org"], "asked once for an attempt"
-        assert not lab.received
         Telling.objects.update(next_attempt_at=timezone.now())
         WebhookEndpoint.objects.update(quiet_until=None)
         assert tell_all(resolve=resolver) == 1
         assert len(asked) == 2, "and anew for the next"
-        assert not lab.received
+        assert lab.connections == 0, "nobody was even called"
     assert resolve("localhost", 1)
 
 
@@ -403,3 +409,45 @@ def test_an_administrator_makes_rotates_replays_and_disables(study: Study, setti
     assert list(written.values_list("action", flat=True)) == [
         "webhook:create", "webhook:change", "webhook:change", "webhook:change",
     ]  # fmt: skip
+
+
+def certificate_for(host: str, folder: Path) -> tuple[Path, Path]:
+    """A certificate that signs itself: (certificate, key) as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "cert.pem", folder / "key.pem"
+    files[0].write_bytes(made.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "status"),
+    [("lab.example.org", True, 204), ("other.example.org", True, 0), ("lab.example.org", False, 0)],
+)
+def test_the_certificate_must_be_that_of_the_host(
+    study: Study, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    host: str, trusted: bool, status: int,
+) -> None:  # fmt: skip
+    certificate, key = certificate_for("lab.example.org", tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with receiver(settings) as lab:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        lab.server.socket = context.wrap_socket(lab.server.socket, server_side=True)
+        settings.WEBHOOK_PRIVATE_HOSTS = [host]
+        hook(study, f"https://{host}:{lab.port}/")
+        leave(consenting(study), study)
+        assert tell_next(resolve=lambda *_: ["127.0.0.1"])
+    assert Telling.objects.exclude(last_status=None).get().last_status == status
+    assert len(lab.received) == (1 if status else 0)
