@@ -78,7 +78,7 @@ class ClientForm(forms.Form):
 @require_safe
 def clients(request: HttpRequest) -> HttpResponse:
     """Every API client with its purpose, scopes and last use; keys are shown nowhere."""
-    page = page_of(request, with_untold(ApiClient.objects.all()))
+    page = page_of(request, with_missing(ApiClient.objects.all()))
     names = dict(
         Purpose.objects.filter(pk__in=[c.purpose_id for c in page.rows]).values_list("id", "name")
     )
@@ -93,10 +93,10 @@ def clients(request: HttpRequest) -> HttpResponse:
     return render(request, "operators/clients.html", {"page": page, "rows": rows})
 
 
-def with_untold(found: QuerySet[ApiClient]) -> QuerySet[ApiClient]:
-    """These clients with how much could not be told to each."""
-    given_up = Telling.objects.given_up().values("pk")
-    return found.annotate(untold=Count("tellings", filter=Q(tellings__in=given_up)))
+def with_missing(found: QuerySet[ApiClient]) -> QuerySet[ApiClient]:
+    """These clients with how much could not be told to each, or was not confirmed in time."""
+    missing = Telling.objects.missing().values("pk")
+    return found.annotate(missing=Count("tellings", filter=Q(tellings__in=missing)))
 
 
 def scope_labels(client: ApiClient) -> list[str]:

@@ -67,7 +67,7 @@ def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
     if user.has_perm("consent.view_outbox"):
         tasks["messages"] = OutboxMessage.objects.filter(sent_at=None).count()
     if user.has_perm("accounts.manage_clients"):
-        tasks["untold"] = Telling.objects.given_up().count()
+        tasks["missing"] = Telling.objects.missing().count()
     if user.has_perm("consent.answer_request"):
         tasks["requests"] = SubjectRequest.objects.waiting().count()
         tasks["overdue"] = SubjectRequest.objects.overdue().count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
@@ -14,6 +15,9 @@ from accounts.models import ApiClient
 from consent.models.endings import ErasureRequest
 from consent.models.people import DataSubject
 from consent.models.purposes import Purpose
+
+CONFIRMED_WITHIN = timedelta(days=3)
+"""How long a program may take to confirm an erasure before the operators are shown that it has not."""
 
 
 class TellingKind(models.TextChoices):
@@ -81,9 +85,12 @@ class TellingQuerySet(models.QuerySet["Telling"]):
             client__in=webhooks.values("client"),
         ).order_by("next_attempt_at")
 
-    def given_up(self) -> Self:
-        """Those that could not be delivered and that nobody has acknowledged otherwise."""
-        return self.filter(acknowledged_at=None).exclude(given_up_at=None)
+    def missing(self) -> Self:
+        """What operators should see to: given up, or not confirmed in three days by a key that could."""
+        now = timezone.now()
+        able = Q(client__revoked_at=None, client__expires_at__gt=now)
+        late = able & Q(kind=TellingKind.ERASURE, created_at__lte=now - CONFIRMED_WITHIN)
+        return self.filter(late | Q(given_up_at__isnull=False), acknowledged_at=None)
 
 
 class Telling(models.Model):

@@ -148,3 +148,16 @@ def test_when_the_tags_are_gone_the_client_can_still_confirm_and_nothing_names_t
     first, last = sorted(entries(Action.ERASURE_ACKNOWLEDGED), key=lambda each: each.index)
     assert bytes(first.subject_tag)
     assert not bytes(last.subject_tag)
+
+
+def test_what_is_not_confirmed_in_three_days_is_shown_to_administrators(study: Study) -> None:
+    used(study)
+    person = consenting(study)
+    person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert not Telling.objects.missing().exists()
+    Telling.objects.update(created_at=timezone.now() - timedelta(days=3, minutes=1))
+    admin = study.administrator.sign_in()
+    assert "or was not confirmed" in admin.get(reverse("operate_home")).content.decode()
+    assert "1 open" in admin.get(reverse("operate_clients")).content.decode()
+    ApiClient.objects.update(revoked_at=timezone.now())
+    assert not Telling.objects.missing().exists(), "it could not confirm any more"
