@@ -170,3 +170,11 @@ class HasScope(BasePermission):
         needed = scopes.get(request.method or "")
         actor = actor_of(request)
         return actor.kind == "client" and needed is not None and needed in actor.scopes
+
+
+class HasLiveKey(BasePermission):
+    """Guard an API view that every client may use: to obey an erasure no scope is needed."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether a live key signed this request."""
+        return actor_of(request).kind == "client"

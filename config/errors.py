@@ -60,6 +60,8 @@ STATUS: dict[type[Exception], int] = {
     consent_errors.InvalidReference: 422,
     consent_errors.InvitationInvalid: 410,
     consent_errors.UnknownSubject: 404,
+    consent_errors.UnknownErasure: 404,
+    consent_errors.InvalidWebhook: 422,
     consent_errors.ReferenceTaken: 409,
     consent_errors.SignInFailed: 403,
     emotion_errors.NotFound: 404,

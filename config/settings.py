@@ -306,6 +306,18 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 DEFAULT_FROM_EMAIL = env.mailbox("EMAIL_FROM", "consentry@localhost")
 
+# --- webhooks ------------------------------------------------------------------------------------
+
+# Hosts that may have private addresses, and may be asked without TLS; everything else must be public.
+WEBHOOK_PRIVATE_HOSTS = (
+    env.matching(
+        "WEBHOOK_PRIVATE_HOSTS", "", r"([\w.:-]+(, *[\w.:-]+)*)?", "lab.example.org,10.0.0.5"
+    )
+    .lower()
+    .replace(",", " ")
+    .split()
+)
+
 # --- API -----------------------------------------------------------------------------------------
 
 API_RATE = env.matching(  # of one client
@@ -348,5 +360,9 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django.request": {"level": "CRITICAL"}, "django.security": {"level": "CRITICAL"}},
+    "loggers": {
+        "django.request": {"level": "CRITICAL"},
+        "django.security": {"level": "CRITICAL"},
+        "httpx": {"level": "WARNING"},  # else a line for each webhook, with its whole address
+    },
 }

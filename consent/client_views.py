@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -24,7 +25,7 @@ from accounts.models import ApiClient, Scope
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.forms import ConfirmForm
-from consent.models import Purpose, PurposeState
+from consent.models import Purpose, PurposeState, Telling
 from consent.operator_views import UNPROCESSABLE
 from consent.visibility import visible_purposes
 
@@ -77,7 +78,7 @@ class ClientForm(forms.Form):
 @require_safe
 def clients(request: HttpRequest) -> HttpResponse:
     """Every API client with its purpose, scopes and last use; keys are shown nowhere."""
-    page = page_of(request, ApiClient.objects.all())
+    page = page_of(request, with_missing(ApiClient.objects.all()))
     names = dict(
         Purpose.objects.filter(pk__in=[c.purpose_id for c in page.rows]).values_list("id", "name")
     )
@@ -90,6 +91,12 @@ def clients(request: HttpRequest) -> HttpResponse:
         for client in page.rows
     ]
     return render(request, "operators/clients.html", {"page": page, "rows": rows})
+
+
+def with_missing(found: QuerySet[ApiClient]) -> QuerySet[ApiClient]:
+    """These clients with how much could not be told to each, or was not confirmed in time."""
+    missing = Telling.objects.missing().values("pk")
+    return found.annotate(missing=Count("tellings", filter=Q(tellings__in=missing)))
 
 
 def scope_labels(client: ApiClient) -> list[str]:

@@ -32,6 +32,7 @@ from consent.models import (
     SignInCode,
     SubjectRequest,
 )
+from consent.recipients import tell_of_erasure
 from vault.keyring import data_key_ids, destroy_data_keys, final_destruction
 from vault.tags import Tagger, tagger
 
@@ -58,7 +59,7 @@ def request_erasure(
     recording_id: UUID | None = None,
     category: str = "",
 ) -> ErasureRequest:
-    """File an erasure with its log entry, in the caller's transaction.
+    """File an erasure with its log entry and what recipients are told, in the caller's transaction.
 
     Without a purpose the account's contact data and messages go. Without a recording everything of this
     subject and purpose goes; with one, that recording; with a category, only that part of it, or of them
@@ -84,6 +85,7 @@ def request_erasure(
     )
     request.entry_ids = [str(appended.entry_id)]
     request.save(update_fields=["entry_ids"])
+    tell_of_erasure(request)
     return request
 
 

@@ -143,6 +143,18 @@ class UnknownSubject(ConsentError):
     code = "not-found"
 
 
+class UnknownErasure(ConsentError):
+    """No such erasure for the client that asks."""
+
+    code = "not-found"
+
+
+class InvalidWebhook(ConsentError):
+    """A webhook's address that is not allowed, or a step that its state does not."""
+
+    code = "invalid-webhook"
+
+
 class ReferenceTaken(ConsentError):
     """The purpose already has a subject with this reference or address."""
 

@@ -69,6 +69,8 @@ ACTIONS: dict[str, Text] = {
     Action.ERASURE_KEYS_DESTROYED: _("The keys of your data were destroyed"),
     Action.ERASURE_COMPLETE: _("Your data were removed"),
     Action.ERASURE_FINAL: _("The erasure became final"),
+    Action.ERASURE_TOLD: _("A program was told to erase what it has of you"),
+    Action.ERASURE_ACKNOWLEDGED: _("A program confirmed that it erased what it had of you"),
     Action.LOGIN_SUCCEED: _("You signed in"),
     Action.LOGIN_FAIL: _("A sign-in failed"),
 }

@@ -28,6 +28,7 @@ from consent.models import (
     ErasureRequest,
     SubjectReference,
 )
+from consent.recipients import forget_references
 from consent.records import lock_state
 from vault.tags import destroy_tag_key, tagger
 
@@ -84,6 +85,7 @@ def destroy_ended_tags() -> int:
         SubjectReference.objects.filter(
             subject_id=state.subject_id, purpose_id=state.purpose_id
         ).delete()
+        forget_references(state.subject_id, state.purpose_id)
         destroy_tag_key(state.subject_id, state.purpose_id)
         ConsentState.objects.filter(pk=state.pk).update(tags_destroyed_at=timezone.now())
     return len(rows)

@@ -17,6 +17,7 @@ from consent import (
     register_views,
     request_desk_views,
     step_views,
+    webhook_views,
 )
 
 urlpatterns = [
@@ -157,4 +158,5 @@ urlpatterns = [
     path(
         "clients/<uuid:client_id>/revoke/", client_views.client_revoke, name="operate_client_revoke"
     ),
+    path("clients/<uuid:client_id>/webhook/", webhook_views.webhook, name="operate_webhook"),
 ]

@@ -23,6 +23,7 @@ from consent.holds import holds_that_postponed
 from consent.kantara import kantara_receipt
 from consent.methods import ASSENT
 from consent.models import ConsentEvent, ConsentState, ErasureRequest, EventKind, LegalHold
+from consent.recipients import Recipient, recipients_of
 from vault.errors import KeyDestroyed
 from vault.tags import tagger
 
@@ -166,7 +167,11 @@ def kantara_document(event: ConsentEvent) -> dict[str, Any]:
 def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
     """What was erased, when, and the log entries that say so, with inclusion proofs."""
     holds = holds_that_postponed(request)
-    ids = [*request.entry_ids, *(entry for hold in holds for entry in hold.entry_ids)]
+    tellings = request.tellings.order_by("id")
+    ids = [
+        *request.entry_ids,
+        *(entry for row in (*holds, *tellings) for entry in row.entry_ids),
+    ]
     wanted = [UUID(entry) for entry in ids]
     integrated = set(
         LogEntry.objects.provable().filter(entry_id__in=wanted).values_list("entry_id", flat=True)
@@ -178,6 +183,7 @@ def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
             "cause": request.cause,
             "t1": request.requested_at.isoformat(),
             "legal_holds": [of_hold(hold) for hold in holds],
+            "recipients": [of_recipient(each) for each in recipients_of(request)],
             "begun_at": moment(request.begun_at),
             "keys_destroyed_at": moment(request.keys_destroyed_at),
             "rows_removed_at": moment(request.rows_removed_at),
@@ -207,6 +213,15 @@ def of_hold(hold: LegalHold) -> dict[str, str | None]:
         "until": hold.ends_at.isoformat(),
         "over_at": moment(hold.over_at),
         "over_by": ("lifted" if hold.lifted_by_id else "date") if hold.over_at else None,
+    }
+
+
+def of_recipient(recipient: Recipient) -> dict[str, str | None]:
+    """A program that was asked for the same erasure, when it was told and when it confirmed."""
+    return {
+        "name": recipient.name,
+        "told_at": moment(recipient.told_at),
+        "acknowledged_at": moment(recipient.acknowledged_at),
     }
 
 

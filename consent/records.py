@@ -39,6 +39,7 @@ from consent.models import (
     PurposeState,
 )
 from consent.notice_pages import page_in
+from consent.recipients import tell_of_change
 from vault.tags import Tagger, tagger
 
 
@@ -102,7 +103,7 @@ def write_event(
     at: datetime | None = None,
     language: str = "",
 ) -> ConsentEvent:
-    """Add one event after the locked state's last and move the sequence on.
+    """Add one event after the locked state's last and move the sequence on; recipients are told.
 
     ``language`` is that of the notice's page, which differs from language to language in its hash. Raises
     InvalidChoice when the person's part in the purpose has ended for good.
@@ -125,6 +126,7 @@ def write_event(
         valid_until=valid_until,
     )
     state.save(update_fields=["sequence"])
+    tell_of_change(event)
     return event
 
 

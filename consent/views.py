@@ -38,6 +38,7 @@ from consent.models import (
 from consent.notice_pages import page_in
 from consent.notices import last_substantive, renewal_asked
 from consent.receipts import erasure_receipt, receipt_id
+from consent.recipients import recipients_of
 from consent.records import give_consent, notice_in_force, record_notice_shown, refuse_consent
 from consent.sign_in_views import ways_back
 from consent.withdrawals import withdraw
@@ -237,6 +238,7 @@ def erasure(request: HttpRequest, erasure_id: UUID) -> HttpResponse:
         "purpose": found.purpose,
         "progress_url": reverse("erasure", args=[found.id]),
         "receipt_url": reverse("erasure_receipt", args=[found.id]),
+        "recipients": recipients_of(found),
     }
     page = "erasure_progress" if request.headers.get("HX-Request") else "erasure"
     return render(request, f"consent/{page}.html", context)

@@ -19,7 +19,7 @@ from audit_log.models import Checkpoint
 from audit_log.paging import page_of
 from consent.errors import ConsentError
 from consent.forms import CATEGORY_LABELS, ReasonForm
-from consent.models import Breach, OutboxMessage, PurposeState, SubjectRequest
+from consent.models import Breach, OutboxMessage, PurposeState, SubjectRequest, Telling
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes
@@ -66,6 +66,8 @@ def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
         )
     if user.has_perm("consent.view_outbox"):
         tasks["messages"] = OutboxMessage.objects.filter(sent_at=None).count()
+    if user.has_perm("accounts.manage_clients"):
+        tasks["missing"] = Telling.objects.missing().count()
     if user.has_perm("consent.answer_request"):
         tasks["requests"] = SubjectRequest.objects.waiting().count()
         tasks["overdue"] = SubjectRequest.objects.overdue().count()

@@ -1,4 +1,4 @@
-"""Operators' second factors at rest. Nothing about a data subject is ever sealed here.
+"""Operators' second factors and webhooks' secrets at rest; nothing about a data subject.
 
 The key is the installation's own and the label is another than that of records, so this module can
 open no record, and no record key can open a credential.

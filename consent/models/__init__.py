@@ -34,6 +34,7 @@ from consent.models.people import (
     SubjectReference,
 )
 from consent.models.purposes import Controller, Notice, Purpose, PurposeMember, PurposeRefusal
+from consent.models.recipients import Telling, TellingKind, TellingQuerySet, WebhookEndpoint
 from consent.models.records import (
     ConsentEvent,
     ConsentState,
@@ -117,6 +118,10 @@ __all__ = [
     "SubjectReference",
     "SubjectRequest",
     "SubjectRequestQuerySet",
+    "Telling",
+    "TellingKind",
+    "TellingQuerySet",
     "Use",
+    "WebhookEndpoint",
     "is_held",
 ]

@@ -10,19 +10,21 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page
 
-from accounts.models import Role
+from accounts.models import ApiClient, Role
 from accounts.second_factor import code_now
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.errors import ProhibitedPurpose
 from consent.invitations import send_invitation
-from consent.models import ExceptionReason, OutboxMessage, RequestKind, Sector
+from consent.models import ExceptionReason, OutboxMessage, RequestKind, Sector, Telling
 from consent.paper import SignedPaper, attest_paper
 from consent.purposes import submit_for_review
 from consent.request_answers import take
 from consent.requests import make_request
 from consent.scans import Scan
 from consent.subjects import register_subject
+from consent.webhooks import create_webhook
+from consent.withdrawals import withdraw
 from emotion.disputes import dispute
 from emotion.models import Analysis
 from tests.breaches import breach_told
@@ -80,6 +82,14 @@ def addresses(study: Study) -> list[str]:
         person.actor, person.subject, kind=RequestKind.ERASURE, purpose=study.purpose, text="Why?"
     )
     take(actor, study.administrator.user, asked.id)
+    leaver = come_in(study, "P-5")
+    consent(leaver, study.purpose, age="alone")
+    client = ApiClient.objects.get()
+    create_webhook(actor, client, f"https://lab.example.org/{'long/' * 12}")
+    withdraw(leaver.actor, leaver.subject, study.purpose)
+    Telling.objects.erasures().update(given_up_at=timezone.now(), last_status=503)
+    study.key()
+    without = ApiClient.objects.latest("id")
     integrate_once()
     purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
     plain = ["home", "purposes", "purpose_new", "people", "outbox", "recordings", "clients"]
@@ -122,6 +132,8 @@ def addresses(study: Study) -> list[str]:
             ("request_text", [asked.id]),
             ("request_extend", [asked.id]),
             ("request_answer", [asked.id]),
+            ("webhook", [client.id]),
+            ("webhook", [without.id]),
             ("operator", [study.researcher.user.id]),
             ("log_entry", [entry.entry_id]),
         ]

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import time_machine
 from bs4 import BeautifulSoup
+from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import localtime
 
-from accounts.models import Role
+from accounts.models import ApiClient, Role
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
@@ -28,12 +29,14 @@ from consent.models import (
 )
 from consent.notices import Change, publish_notice
 from consent.templatetags.operate import short
+from consent.webhook_sending import tell_next
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis, Result
 from tests.cast import ASSESSMENT, come_in, consent, consenting, open_study, operator
 from tests.duties.walks import analysed, new_purpose, refused_by, result, uploaded
 from tests.faults.leftovers import living_keys, sealed_files
+from tests.recipients import is_signed, receiver
 from vault.tags import tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -200,6 +203,55 @@ def test_duty_11_erasure_reaches_media_rows_and_keys() -> None:
     assert sealed_files() == before
     assert not living_keys(person.subject)
     assert not Result.objects.exists()
+
+
+def test_duty_12_recipients_are_told_of_withdrawal_and_acknowledge(settings: Any) -> None:
+    study = open_study()
+    key, person = study.key(), consenting(study)
+    uploaded(key, study)  # the program has seen this person
+    admin = study.administrator.sign_in()
+    client = ApiClient.objects.get()
+    with receiver(settings, 500, 200) as lab:
+        page = reverse("operate_webhook", args=[client.id])
+        made = admin.post(page, {"step": "create", "url": lab.url}).content.decode()
+        secret = re.search(r"whsec_[A-Za-z0-9+/=]+", made)
+        assert secret
+        left = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+        while tell_next():
+            pass
+        with time_machine.travel(localtime() + timedelta(seconds=31)):
+            while tell_next():  # what was refused is told again
+                pass
+    assert sorted({event["type"] for event in lab.events}) == [
+        "consent.withdrawn",
+        "erasure.required",
+    ]
+    assert (len(lab.ids), len(set(lab.ids))) == (3, 2), "the one that was refused came twice"
+    assert all(is_signed(secret[0], *each) for each in lab.received)
+    (asked,) = [event["data"] for event in lab.events if event["type"] == "erasure.required"][:1]
+    headers = {"Authorization": f"Bearer {key}"}
+    (listed,) = Client().get(reverse("api_erasures"), headers=headers).json()
+    assert listed["id"] == asked["erasure"]
+    assert asked["subject"] == str(person.subject.references.get().id)
+
+    before = person.browser.get(left["Location"]).content.decode()
+    assert "Programs that may have copies" in before
+    done = reverse("api_erasure_acknowledge", args=[asked["erasure"]])
+    assert Client().post(done, headers=headers).status_code == 200
+    assert Client().get(reverse("api_erasures"), headers=headers).json() == []
+    after = BeautifulSoup(person.browser.get(left["Location"]).content, "html.parser")
+    (row,) = after.select("section[aria-labelledby=recipients-title] tbody tr")
+    assert row.th is not None
+    assert row.th.get_text() == client.name
+    assert [bool(cell.find("time")) for cell in row.find_all("td")] == [True, True]
+    integrate_once()
+    receipt = person.browser.get(left["Location"] + "receipt/").json()
+    assert [each["name"] for each in receipt["erasure"]["recipients"]] == [client.name]
+    tag = tagger(person.subject.id, study.purpose.id).subject()
+    steps = LogEntry.objects.about_subject([tag]).filter(
+        action__in=[Action.ERASURE_TOLD, Action.ERASURE_ACKNOWLEDGED]
+    )
+    assert steps.count() == 2
 
 
 def test_duty_13_no_output_triggers_an_action_on_a_person() -> None:

@@ -20,7 +20,7 @@ from audit_log.sequencer import integrate_once
 from consent.documents import Upload, add_document
 from consent.holds import place_hold
 from consent.invitations import send_invitation
-from consent.models import ConsentEvent, HoldReason, OutboxMessage, RequestKind
+from consent.models import ConsentEvent, HoldReason, OutboxMessage, RequestKind, Telling
 from consent.paper import SignedPaper, attest_paper
 from consent.requests import make_request
 from consent.scans import Scan
@@ -168,6 +168,7 @@ def build() -> House:
         "notice_id": study.purpose.notices.get().id,
         "assessment_id": study.purpose.assessments.get().id,
         "document_id": paper.id,
+        "telling_id": Telling.objects.get(erasure=erasure, client__prefix=key.split("_")[1]).id,
         "token": token,
         "step": "reset",
         "uidb36": "1",

@@ -1,7 +1,8 @@
 """The keeper: one long-running process that finishes what others began.
 
 It sequences the access log, sends stale rows to the workers again, erases what is due, delivers
-messages and rotates key epochs. Two keepers at once do no harm: every step is claimed in the database.
+messages, tells recipients and rotates key epochs. Two keepers at once do no harm: every step is claimed
+in the database.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from consent.messages import deliver_waiting
 from consent.renewals import ask_for_renewals
 from consent.request_ends import erase_old
 from consent.retention import end_purposes, expire_consents
+from consent.webhook_sending import tell_next
 from emotion.dispute_notes import tell_operators
 from emotion.disputes import erase_unanswered
 from emotion.erasure import drain
@@ -103,7 +105,7 @@ def restart_stuck_worker() -> int:
 
 
 def chores(clock: Watch) -> list[Chore]:
-    """Everything but the sequencer, which has a thread of its own; the clock is looked at first."""
+    """Everything but what has a thread of its own; the clock is looked at first."""
     return [
         Chore("clock", 10, clock.look),
         Chore("mark of the keeper", 1, heartbeat),
@@ -131,6 +133,17 @@ def chores(clock: Watch) -> list[Chore]:
     ]
 
 
+def chores_apart() -> list[tuple[Chore, float]]:
+    """What has a thread of its own, and the seconds to pause after each time.
+
+    The log must not wait for a slow chore, and nothing must wait for a recipient who does not answer.
+    """
+    return [
+        (Chore("entries integrated", 0.0, integrate_quietly), 0.2),
+        (Chore("recipients told", 0.0, tell_quietly), 0.25),
+    ]
+
+
 class Command(BaseCommand):
     """``manage.py keeper``: run until told to stop."""
 
@@ -138,13 +151,17 @@ class Command(BaseCommand):
     help = "Sequences the log, sweeps, erases, delivers and rotates until it is told to stop."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run both loops until SIGTERM or SIGINT. Raises CommandError before an upgrade's set-up."""
+        """Run every loop until SIGTERM or SIGINT. Raises CommandError before an upgrade's set-up."""
         if words := upgrade_needed():
             raise CommandError(words)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
-        sequencer = threading.Thread(target=self.sequence, name="sequencer")
-        sequencer.start()
+        besides = [
+            threading.Thread(target=self.repeat, args=each, name=each[0].name)
+            for each in chores_apart()
+        ]
+        for thread in besides:
+            thread.start()
         clock = Watch()
         todo = chores(clock)
         while not self.stopping:
@@ -152,25 +169,30 @@ class Command(BaseCommand):
                 if not (chore.by_date and clock.holding):
                     chore.run(time.monotonic())
             time.sleep(0.25)
-        sequencer.join()
+        for thread in besides:
+            thread.join()
         connections.close_all()
 
     def stop(self, *_signal: Any) -> None:
-        """Let both loops end. A plain flag: a lock taken in a signal handler could wait for itself."""
+        """Let every loop end. A plain flag: a lock taken in a signal handler could wait for itself."""
         self.stopping = True
 
-    def sequence(self) -> None:
-        """Integrate pending entries five times a second; the log must not wait for a slow chore."""
-        chore = Chore("entries integrated", 0.0, integrate_quietly)
+    def repeat(self, chore: Chore, pause: float) -> None:
+        """Do one chore until told to stop."""
         while not self.stopping:
             chore.run(time.monotonic())
-            time.sleep(0.2)
+            time.sleep(pause)
         connections.close_all()
 
 
 def integrate_quietly() -> None:
     """Integrate without a line for each batch."""
     integrate_once()
+
+
+def tell_quietly() -> None:
+    """Tell one recipient one thing without a line for each."""
+    tell_next()
 
 
 def heartbeat() -> None:

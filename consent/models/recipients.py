@@ -1,0 +1,139 @@
+"""Recipients (GDPR Art. 19): the programs that may hold copies, and what each of them is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+from accounts.models import ApiClient
+from consent.models.endings import ErasureRequest
+from consent.models.people import DataSubject
+from consent.models.purposes import Purpose
+
+CONFIRMED_WITHIN = timedelta(days=3)
+"""How long a program may take to confirm an erasure before the operators are shown that it has not."""
+
+
+class TellingKind(models.TextChoices):
+    """What a recipient is told; the codes are the types of the webhook's events."""
+
+    WITHDRAWN = "consent.withdrawn", _("Consent withdrawn")
+    NARROWED = "consent.narrowed", _("A part of the consent withdrawn")
+    PAUSED = "consent.paused", _("Processing paused")
+    RESUMED = "consent.resumed", _("Processing resumed")
+    EXPIRED = "consent.expired", _("Consent ended")
+    ERASURE = "erasure.required", _("Erasure required")
+
+
+class WebhookEndpoint(models.Model):
+    """Where a client is told by itself; at most one that is not disabled.
+
+    The secrets are sealed like operators' second factors (``vault.credentials``). ``previous_sealed`` is
+    valid beside the new one until ``previous_until``. After a failure nothing is sent before
+    ``quiet_until``, so that a dead recipient does not use up everybody's time.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    client = models.ForeignKey(ApiClient, models.PROTECT, related_name="webhooks")
+    url = models.URLField(_("address"), max_length=500)
+    secret_sealed = models.TextField(editable=False)
+    previous_sealed = models.TextField(blank=True, editable=False)
+    previous_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    disabled_at = models.DateTimeField(null=True)
+    quiet_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client"], condition=Q(disabled_at=None), name="one_webhook_per_client"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"webhook {self.id}"
+
+
+class TellingQuerySet(models.QuerySet["Telling"]):
+    """Tellings by what is still to be done about them."""
+
+    def erasures(self) -> Self:
+        """Those that ask for an acknowledgement."""
+        return self.filter(kind=TellingKind.ERASURE)
+
+    def unacknowledged(self) -> Self:
+        """Erasures that their client has not said to have carried out."""
+        return self.erasures().filter(acknowledged_at=None)
+
+    def to_send(self) -> Self:
+        """Those to send now: due, and to a client whose webhook is not left in peace for a while."""
+        now = timezone.now()
+        webhooks = WebhookEndpoint.objects.filter(disabled_at=None).filter(
+            Q(quiet_until=None) | Q(quiet_until__lte=now)
+        )
+        return self.filter(
+            delivered_at=None,
+            given_up_at=None,
+            acknowledged_at=None,
+            next_attempt_at__lte=now,
+            client__in=webhooks.values("client"),
+        ).order_by("next_attempt_at")
+
+    def missing(self) -> Self:
+        """What operators should see to: given up, or not confirmed in three days by a key that could."""
+        now = timezone.now()
+        able = Q(client__revoked_at=None, client__expires_at__gt=now)
+        late = able & Q(kind=TellingKind.ERASURE, created_at__lte=now - CONFIRMED_WITHIN)
+        return self.filter(late | Q(given_up_at__isnull=False), acknowledged_at=None)
+
+
+class Telling(models.Model):
+    """One thing that one client is told about one person; a row of the outbox.
+
+    ``reference_id`` is the opaque id under which the client knows the person; it goes when nothing links
+    the log to them any more and nothing is left to tell. ``last_status`` is the HTTP status of the last
+    answer, 0 when there was none.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    client = models.ForeignKey(ApiClient, models.PROTECT, related_name="tellings")
+    subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="tellings")
+    purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=17, choices=TellingKind)
+    reference_id = models.UUIDField(null=True)
+    erasure = models.ForeignKey(ErasureRequest, models.PROTECT, null=True, related_name="tellings")
+    created_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    given_up_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    entry_ids = models.JSONField(default=list)
+
+    objects = TellingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind=TellingKind.ERASURE.value, erasure__isnull=False)
+                | (~Q(kind=TellingKind.ERASURE.value) & Q(erasure=None)),
+                name="telling_names_its_erasure",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(delivered_at=None, given_up_at=None, acknowledged_at=None),
+                name="tellings_under_way",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

@@ -1,0 +1,200 @@
+"""Telling recipients (GDPR Art. 19): a program that may hold copies must erase them, and says when it has.
+
+A recipient is an API client of the purpose whose key was ever used, or that has a webhook. The rows are
+written in the transaction of what they tell, and hold opaque ids, a kind and times only. Whether a client
+is told by a webhook or asks by itself, the acknowledgement is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.actors import Actor
+from accounts.models import ApiClient
+from audit_log.actions import Action
+from audit_log.entries import Draft
+from audit_log.log import append
+from consent.errors import UnknownErasure
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    ErasureCause,
+    ErasureRequest,
+    EventKind,
+    SubjectReference,
+    Telling,
+    TellingKind,
+)
+from vault.errors import KeyDestroyed
+from vault.tags import Tagger, tagger
+
+KINDS = {
+    EventKind.WITHDRAWN: TellingKind.WITHDRAWN,
+    EventKind.NARROWED: TellingKind.NARROWED,
+    EventKind.RESTRICTED: TellingKind.PAUSED,
+    EventKind.RESUMED: TellingKind.RESUMED,
+    EventKind.EXPIRED: TellingKind.EXPIRED,
+}
+WITH_WEBHOOK = Q(webhooks__isnull=False, webhooks__disabled_at=None)
+
+
+def tell_of_change(event: ConsentEvent) -> None:
+    """Let the clients with a webhook know of a change, in its transaction; others ask for the state."""
+    kind = KINDS.get(EventKind(event.kind))
+    if kind is not None:
+        clients = ApiClient.objects.filter(WITH_WEBHOOK, purpose_id=event.purpose_id)
+        file_tellings(clients, kind, event.subject_id, event.purpose_id)
+
+
+def tell_of_erasure(request: ErasureRequest) -> None:
+    """Ask every recipient for the same erasure, in the transaction that files it.
+
+    Not for what no program can have more of than it knew it would: a photograph that is not kept, one
+    recording past its period, and the account's own data, which no client ever sees.
+    """
+    one = request.recording_id is not None and request.cause != ErasureCause.DISPUTE
+    if request.purpose_id is None or one:
+        return
+    may_hold = Q(last_used_at__isnull=False) | WITH_WEBHOOK
+    clients = ApiClient.objects.filter(may_hold, purpose_id=request.purpose_id)
+    file_tellings(
+        clients, TellingKind.ERASURE, request.subject_id, request.purpose_id, erasure=request
+    )
+
+
+def file_tellings(
+    clients: QuerySet[ApiClient],
+    kind: TellingKind,
+    subject_id: UUID,
+    purpose_id: UUID,
+    erasure: ErasureRequest | None = None,
+) -> None:
+    """One row for each of these clients. Of a person without a reference no client knows anything."""
+    reference = SubjectReference.objects.filter(subject_id=subject_id, purpose_id=purpose_id)
+    known = reference.values_list("id", flat=True).first()
+    if known is None:
+        return
+    now = timezone.now()
+    Telling.objects.bulk_create(
+        Telling(
+            client=client,
+            subject_id=subject_id,
+            purpose_id=purpose_id,
+            kind=kind,
+            reference_id=known,
+            erasure=erasure,
+            created_at=now,
+            next_attempt_at=now,
+        )
+        for client in clients.order_by("id")
+    )
+
+
+def event_of(telling: Telling) -> dict[str, Any]:
+    """What a client reads: kind, time and opaque ids, and nothing that says who it is."""
+    data: dict[str, Any] = {
+        "subject": str(telling.reference_id) if telling.reference_id else None,
+        "purpose": str(telling.purpose_id),
+    }
+    if telling.erasure is not None:
+        data |= {
+            "erasure": str(telling.id),
+            "recording": str(telling.erasure.recording_id)
+            if telling.erasure.recording_id
+            else None,
+            "category": telling.erasure.category or None,
+        }
+    return {"type": telling.kind, "timestamp": telling.created_at.isoformat(), "data": data}
+
+
+def waiting_for(actor: Actor) -> list[Telling]:
+    """The erasures that a client has not acknowledged, oldest first, at most 100."""
+    mine = Telling.objects.unacknowledged().filter(client_id=actor.id)
+    return list(mine.select_related("erasure").order_by("created_at", "id")[:100])
+
+
+def acknowledge(actor: Actor, telling_id: UUID) -> Telling:
+    """The client says that it has erased its copies; saying so again changes nothing.
+
+    Raises UnknownErasure for what is not this client's own.
+    """
+    mine = Telling.objects.erasures().filter(client_id=actor.id, pk=telling_id)
+    found = mine.first()
+    if found is None:
+        raise UnknownErasure("There is no such erasure for this key.")
+    return note(found, "acknowledged_at", actor, Action.ERASURE_ACKNOWLEDGED)
+
+
+def note(telling: Telling, step: str, actor: Actor, action: Action) -> Telling:
+    """Write down once that a client was told, or that it acknowledged, with the entry of an erasure."""
+    tags = tags_of(telling)
+    with transaction.atomic():
+        ended = is_ended(telling)
+        held = Telling.objects.select_for_update().get(pk=telling.pk)
+        if getattr(held, step) is not None:
+            return held
+        setattr(held, step, timezone.now())
+        if held.kind == TellingKind.ERASURE:
+            entry = told_entry(held, actor, action, None if ended else tags)
+            held.entry_ids = [*held.entry_ids, str(append(entry).entry_id)]
+        if ended and step == "acknowledged_at":
+            held.reference_id = None
+        held.save()
+    return held
+
+
+def tags_of(telling: Telling) -> Tagger | None:
+    """The person's tags, before any lock; None once they are destroyed."""
+    try:
+        return tagger(telling.subject_id, telling.purpose_id)
+    except KeyDestroyed:
+        return None
+
+
+def is_ended(telling: Telling) -> bool:
+    """Whether the last entry about the person was written; the state stays locked until the commit."""
+    state = ConsentState.objects.select_for_update(of=("self",)).filter(
+        subject_id=telling.subject_id, purpose_id=telling.purpose_id
+    )
+    return all(each.tags_ended_at is not None for each in state)
+
+
+def told_entry(telling: Telling, actor: Actor, action: Action, tags: Tagger | None) -> Draft:
+    """The entry of a step; without tags it says only that a program was told something."""
+    return Draft(
+        action=action,
+        actor=actor.log_name(),
+        purpose_id=telling.purpose_id,
+        subject_tag=tags.subject() if tags else b"",
+        object_tag=tags.object("erasure", telling.erasure_id)
+        if tags and telling.erasure_id
+        else b"",
+    )
+
+
+def forget_references(subject_id: UUID, purpose_id: UUID) -> None:
+    """Take the opaque id off what is told, when the person's tags go; what is still to be told keeps it."""
+    rows = Telling.objects.filter(subject_id=subject_id, purpose_id=purpose_id)
+    rows.exclude(pk__in=rows.unacknowledged()).update(reference_id=None)
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Who was asked for an erasure and how far it is, for the person whom it is about."""
+
+    name: str
+    told_at: datetime | None
+    acknowledged_at: datetime | None
+
+
+def recipients_of(request: ErasureRequest) -> list[Recipient]:
+    """The programs that were to be told of an erasure."""
+    rows = Telling.objects.filter(erasure=request).select_related("client").order_by("id")
+    return [Recipient(row.client.name, row.delivered_at, row.acknowledged_at) for row in rows]

@@ -1,0 +1,453 @@
+"""Webhooks: signed, at least once, tried for three days, and never into a private network."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from django.db import connections
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import ApiClient
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from consent import webhook_sending
+from consent.errors import InvalidWebhook
+from consent.models import Telling, TellingKind, WebhookEndpoint
+from consent.recipients import note
+from consent.webhook_addresses import check_url, is_allowed, resolve, target
+from consent.webhook_sending import BACK_OFF, tell_next
+from consent.webhooks import (
+    create_webhook,
+    disable_webhook,
+    rotate_secret,
+    secrets_of,
+    send_again,
+)
+from tests.cast import Person, Study, consenting, open_study
+from tests.recipients import is_signed, receiver
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+
+
+@pytest.fixture
+def study() -> Study:
+    return open_study()
+
+
+def hook(study: Study, url: str) -> tuple[WebhookEndpoint, str]:
+    """A client of the study with a webhook: (webhook, its secret)."""
+    study.key()
+    client = ApiClient.objects.latest("id")
+    return create_webhook(study.administrator.actor, client, url)
+
+
+def leave(person: Person, study: Study) -> None:
+    page = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert page.status_code == 302
+
+
+def tell_all(**options: Any) -> int:
+    """Tell until nothing is due: how often something was."""
+    number = 0
+    while tell_next(**options):
+        number += 1
+    return number
+
+
+def test_a_withdrawal_arrives_signed_and_names_nobody(study: Study, settings: Any) -> None:
+    with receiver(settings) as lab:
+        _webhook, secret = hook(study, lab.url)
+        person = consenting(study)
+        leave(person, study)
+        assert tell_all() == 2
+    assert [event["type"] for event in lab.events] == ["consent.withdrawn", "erasure.required"]
+    reference = person.subject.references.get()
+    for (headers, body), event in zip(lab.received, lab.events, strict=True):
+        assert is_signed(secret, headers, body)
+        assert not is_signed(secret, headers | {"webhook-timestamp": "1"}, body)
+        assert headers["content-type"] == "application/json"
+        assert headers["host"] == f"localhost:{lab.port}"
+        assert headers[":path"] == "/hooks?lab=1"
+        assert abs(int(headers["webhook-timestamp"]) - time.time()) < 30
+        assert event["data"]["subject"] == str(reference.id)
+        said = body.decode()
+        assert not [word for word in (person.reference, str(person.subject.id)) if word in said]
+    told = Telling.objects.erasures().get()
+    assert lab.events[1]["data"]["erasure"] == lab.ids[1] == str(told.id)
+    assert (told.last_status, bool(told.delivered_at), told.acknowledged_at) == (204, True, None)
+    integrate_once()
+    entry = LogEntry.objects.get(action=Action.ERASURE_TOLD)
+    assert entry.actor == "system:keeper"
+    page = person.browser.get(reverse("access_history")).content.decode()
+    assert "A program was told to erase what it has of you" in page
+
+
+def test_each_change_of_a_consent_is_told(study: Study, settings: Any) -> None:
+    with receiver(settings) as lab:
+        hook(study, lab.url)
+        person = consenting(study)
+        change = reverse("consent_change", args=[study.purpose.id])
+        for step in ("pause", "resume", "stop:blendshapes"):
+            assert person.browser.post(change, {"step": step}).status_code == 302
+        tell_all()
+    assert [event["type"] for event in lab.events] == [
+        "consent.paused", "consent.resumed", "consent.narrowed", "erasure.required",
+    ]  # fmt: skip
+    assert lab.events[-1]["data"]["category"] == "blendshapes"
+
+
+def test_a_refusal_is_tried_again_under_the_same_id_until_it_is_taken(
+    study: Study, settings: Any
+) -> None:
+    with receiver(settings, 500, 500, 404, 200) as lab:
+        hook(study, lab.url)
+        leave(consenting(study), study)
+        Telling.objects.exclude(kind=TellingKind.ERASURE).delete()
+        begun = timezone.now()
+        for wait in (0, *BACK_OFF[:3]):
+            if wait:
+                with time_machine.travel(timezone.now() + wait - timedelta(seconds=2), tick=False):
+                    assert tell_all() == 0, "not before its time"
+            begun += wait or timedelta(0)
+            with time_machine.travel(begun + timedelta(seconds=1), tick=False):
+                assert tell_all() == 1
+                begun = timezone.now()
+        assert len(lab.received) == 4
+    assert len(set(lab.ids)) == 1
+    assert Telling.objects.get().delivered_at
+
+
+def test_after_three_days_it_is_given_up_and_can_be_sent_again(study: Study, settings: Any) -> None:
+    assert sum(BACK_OFF, timedelta(0)) >= timedelta(days=2.9)
+    admin = study.administrator.sign_in()
+    with receiver(settings, 503) as lab:
+        hook(study, lab.url)
+        leave(consenting(study), study)
+        Telling.objects.exclude(kind=TellingKind.ERASURE).delete()
+        for _each in range(len(BACK_OFF) + 1):
+            Telling.objects.update(next_attempt_at=timezone.now())
+            WebhookEndpoint.objects.update(quiet_until=None)
+            assert tell_all() == 1
+        row = Telling.objects.get()
+        assert (row.attempts, row.last_status) == (len(BACK_OFF) + 1, 503)
+        assert row.given_up_at
+        Telling.objects.update(next_attempt_at=timezone.now())
+        assert tell_all() == 0
+        assert "could not be told" in admin.get(reverse("operate_home")).content.decode()
+        lab.answers[:] = [200]
+        send_again(study.administrator.actor, row)
+        assert tell_all() == 1
+    assert len(set(lab.ids)) == 1
+    row.refresh_from_db()
+    assert row.delivered_at
+    assert not row.given_up_at
+
+
+def test_a_redirect_is_not_followed(study: Study, settings: Any) -> None:
+    with receiver(settings) as secret_place:
+        with receiver(settings, 307, location=secret_place.url) as lab:
+            hook(study, lab.url)
+            leave(consenting(study), study)
+            assert tell_all() == 1
+        assert not secret_place.received
+    assert Telling.objects.exclude(last_status=None).get().last_status == 307
+
+
+def test_a_dead_recipient_is_left_in_peace_and_holds_up_nobody_else(
+    study: Study, settings: Any
+) -> None:
+    with receiver(settings) as lab:
+        closed = socket.create_server(("127.0.0.1", 0))
+        hook(study, f"http://localhost:{closed.getsockname()[1]}/")
+        closed.close()
+        hook(study, lab.url)
+        leave(consenting(study), study)
+        assert tell_all() == 3, "one attempt at the dead one, two events to the other"
+        assert len(lab.received) == 2
+    failed = Telling.objects.get(attempts=1, delivered_at=None)
+    assert failed.last_status == 0
+
+
+def test_a_recipient_that_drips_does_not_hold_the_sender(
+    study: Study, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_sending, "WHOLE", 1.0)
+    settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        peer, _address = server.accept()
+        try:
+            while True:
+                peer.sendall(b"H")
+                time.sleep(0.2)
+        except OSError:
+            peer.close()
+
+    threading.Thread(target=drip, daemon=True).start()
+    hook(study, f"http://localhost:{server.getsockname()[1]}/")
+    leave(consenting(study), study)
+    begun = time.monotonic()
+    assert tell_next()
+    assert time.monotonic() - begun < 5
+    server.close()
+    assert Telling.objects.filter(last_status=0).count() == 1
+
+
+def test_two_secrets_are_valid_for_a_day(study: Study, settings: Any) -> None:
+    with receiver(settings) as lab:
+        webhook, old = hook(study, lab.url)
+        new = rotate_secret(study.administrator.actor, webhook)
+        person = consenting(study)
+        leave(person, study)
+        tell_all()
+        headers, body = lab.received[0]
+        assert is_signed(old, headers, body)
+        assert is_signed(new, headers, body)
+        webhook.refresh_from_db()
+        with time_machine.travel(timezone.now() + timedelta(hours=25)):
+            assert len(secrets_of(webhook)) == 1
+    assert old.removeprefix("whsec_") not in str(WebhookEndpoint.objects.values_list())
+    disable_webhook(study.administrator.actor, webhook)
+    assert WebhookEndpoint.objects.values_list("secret_sealed", "previous_sealed").get() == ("", "")
+
+
+def test_two_keepers_send_each_once(study: Study, settings: Any) -> None:
+    with receiver(settings) as lab:
+        hook(study, lab.url)
+        for number in range(4):
+            leave(consenting(study, f"P-{number}"), study)
+
+        def keeper() -> None:
+            tell_all()
+            connections.close_all()
+
+        threads = [threading.Thread(target=keeper) for _each in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tell_all()
+    assert len(lab.ids) == len(set(lab.ids)) == 8
+    assert not Telling.objects.filter(delivered_at=None).exists()
+
+
+def test_a_kill_between_sending_and_noting_sends_the_same_id_again(
+    study: Study, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with receiver(settings) as lab:
+        hook(study, lab.url)
+        leave(consenting(study), study)
+        Telling.objects.exclude(kind=TellingKind.ERASURE).delete()
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(webhook_sending, "note", killed)
+            tell_next()
+        assert tell_all() == 0, "the minute of its claim"
+        with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+            assert tell_all() == 1
+    assert len(lab.ids) == 2
+    assert len(set(lab.ids)) == 1
+    assert note(Telling.objects.get(), "delivered_at", None, Action.ERASURE_TOLD)  # type: ignore[arg-type]
+
+
+def test_what_is_acknowledged_is_not_sent_any_more(study: Study, settings: Any) -> None:
+    with receiver(settings) as lab:
+        hook(study, lab.url)
+        leave(consenting(study), study)
+        Telling.objects.erasures().update(acknowledged_at=timezone.now())
+        tell_all()
+        assert [event["type"] for event in lab.events] == ["consent.withdrawn"]
+
+
+REFUSED = [
+    "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254",
+    "0.0.0.0", "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "::", "::1", "fe80::1",
+    "fc00::1", "fec0::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::7f00:1",
+    "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "2001:0:7f00:1::",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", REFUSED)
+def test_no_private_address_is_allowed(address: str) -> None:
+    assert not is_allowed(ip_address(address), private=False)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])
+def test_public_addresses_are_allowed(address: str) -> None:
+    assert is_allowed(ip_address(address), private=False)
+
+
+def test_a_host_that_may_be_private_is_still_not_link_local(settings: Any) -> None:
+    assert is_allowed(ip_address("10.0.0.1"), private=True)
+    for address in ("169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "0.0.0.0"):
+        assert not is_allowed(ip_address(address), private=True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["2130706433", "0177.0.0.1", "127.1", "0x7f.0.0.1", "[::1]", "[::ffff:7f00:1]", "localhost"],
+)
+def test_other_spellings_of_this_machine_are_refused(host: str) -> None:
+    with pytest.raises((InvalidWebhook, OSError)):
+        target(f"https://{host}/", 0)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://lab.example.org/", "ftp://lab.example.org/", "https://me:pw@lab.example.org/",
+        "https://lab.example.org/#a", "https:///x", "https://lab.example.org:port/", "lab",
+        "https://lab.example.org\\@10.0.0.1/", "https://la b.example.org/", "https://läb.example/",
+        "https://lab.example.org/\r\nHost: x", "file:///etc/passwd",
+    ],
+)  # fmt: skip
+def test_wrong_urls_are_refused(url: str) -> None:
+    with pytest.raises(InvalidWebhook):
+        check_url(url)
+
+
+def test_the_connection_goes_to_exactly_the_address_that_was_checked(
+    study: Study, settings: Any
+) -> None:
+    public = target("https://lab.example.org:8443/a?b=c", 0, lambda *_: ["93.184.216.34"])
+    assert (public.url, public.host, public.header) == (
+        "https://93.184.216.34:8443/a?b=c", "lab.example.org", "lab.example.org:8443",
+    )  # fmt: skip
+    both = ["2606:2800:220:1::1", "93.184.216.34"]
+    urls = [target("https://lab.example.org/", n, lambda *_: both).url for n in range(2)]
+    assert urls == ["https://[2606:2800:220:1::1]:443/", "https://93.184.216.34:443/"]
+    with pytest.raises(InvalidWebhook):
+        target("https://lab.example.org/", 0, lambda *_: ["93.184.216.34", "10.0.0.1"])
+
+
+def test_a_name_that_begins_to_lead_here_is_refused_at_the_next_attempt(
+    study: Study, settings: Any
+) -> None:
+    asked: list[str] = []
+    with receiver(settings) as lab:
+        hook(study, f"https://rebinding.example.org:{lab.port}/")
+        leave(consenting(study), study)
+
+        def resolver(host: str, _port: int) -> list[str]:
+            asked.append(host)
+            return ["127.0.0.1"]
+
+        assert tell_all(resolve=resolver) == 1
+        assert asked == ["rebinding.example.org"], "asked once for an attempt"
+        Telling.objects.update(next_attempt_at=timezone.now())
+        WebhookEndpoint.objects.update(quiet_until=None)
+        assert tell_all(resolve=resolver) == 1
+        assert len(asked) == 2, "and anew for the next"
+        assert lab.connections == 0, "nobody was even called"
+    assert resolve("localhost", 1)
+
+
+def test_a_client_has_one_webhook_and_no_wrong_one(study: Study) -> None:
+    webhook, _secret = hook(study, "https://lab.example.org/")
+    actor = study.administrator.actor
+    with pytest.raises(InvalidWebhook):
+        create_webhook(actor, webhook.client, "https://other.example.org/")
+    disable_webhook(actor, webhook)
+    with pytest.raises(InvalidWebhook):
+        rotate_secret(actor, webhook)
+    create_webhook(actor, webhook.client, "https://other.example.org/")
+
+
+def test_an_administrator_makes_rotates_replays_and_disables(study: Study, settings: Any) -> None:
+    admin = study.administrator.sign_in()
+    study.key()
+    client = ApiClient.objects.get()
+    page = reverse("operate_webhook", args=[client.id])
+    assert admin.post(page).status_code == 422
+    wrong = admin.post(page, {"step": "create", "url": "http://lab.example.org/"})
+    assert wrong.status_code == 422
+    assert "Only https" in wrong.content.decode()
+    with receiver(settings, 500, 200) as lab:
+        made = admin.post(page, {"step": "create", "url": lab.url})
+        secret = re.search(r"whsec_[A-Za-z0-9+/=]{44}", made.content.decode())
+        assert secret
+        assert "no-store" in made.headers["Cache-Control"]
+        assert secret[0] not in admin.get(page).content.decode()
+        leave(consenting(study), study)
+        Telling.objects.exclude(kind=TellingKind.ERASURE).delete()
+        assert tell_all() == 1
+        telling = Telling.objects.get()
+        assert "HTTP 500" in admin.get(page).content.decode()
+        again = {"step": "again", "telling": str(telling.id)}
+        assert admin.post(page, again).status_code == 302
+        assert tell_all() == 1
+        assert is_signed(secret[0], *lab.received[-1])
+    for wrong_id in ("", "x", str(client.id)):
+        assert admin.post(page, again | {"telling": wrong_id}).status_code == 404
+    renewed = admin.post(page, {"step": "rotate"}).content.decode()
+    assert "whsec_" in renewed
+    assert secret[0] not in renewed
+    assert admin.post(page, {"step": "disable"}).status_code == 302
+    assert WebhookEndpoint.objects.get().disabled_at
+    integrate_once()
+    written = LogEntry.objects.filter(action__startswith="webhook:").order_by("index")
+    assert list(written.values_list("action", flat=True)) == [
+        "webhook:create", "webhook:change", "webhook:change", "webhook:change",
+    ]  # fmt: skip
+
+
+def certificate_for(host: str, folder: Path) -> tuple[Path, Path]:
+    """A certificate that signs itself: (certificate, key) as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "cert.pem", folder / "key.pem"
+    files[0].write_bytes(made.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "status"),
+    [("lab.example.org", True, 204), ("other.example.org", True, 0), ("lab.example.org", False, 0)],
+)
+def test_the_certificate_must_be_that_of_the_host(
+    study: Study, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    host: str, trusted: bool, status: int,
+) -> None:  # fmt: skip
+    certificate, key = certificate_for("lab.example.org", tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with receiver(settings) as lab:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        lab.server.socket = context.wrap_socket(lab.server.socket, server_side=True)
+        settings.WEBHOOK_PRIVATE_HOSTS = [host]
+        hook(study, f"https://{host}:{lab.port}/")
+        leave(consenting(study), study)
+        assert tell_next(resolve=lambda *_: ["127.0.0.1"])
+    assert Telling.objects.exclude(last_status=None).get().last_status == status
+    assert len(lab.received) == (1 if status else 0)
