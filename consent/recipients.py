@@ -115,8 +115,8 @@ def event_of(telling: Telling) -> dict[str, Any]:
 
 
 def waiting_for(actor: Actor) -> list[Telling]:
-    """The erasures that a client has not acknowledged, oldest first, at most 100."""
-    mine = Telling.objects.unacknowledged().filter(client_id=actor.id)
+    """The erasures that a client has not acknowledged and no hold postpones, oldest first, at most 100."""
+    mine = Telling.objects.unacknowledged().not_held().filter(client_id=actor.id)
     return list(mine.select_related("erasure").order_by("created_at", "id")[:100])
 
 

@@ -67,6 +67,10 @@ class TellingQuerySet(models.QuerySet["Telling"]):
         """Those that ask for an acknowledgement."""
         return self.filter(kind=TellingKind.ERASURE)
 
+    def not_held(self) -> Self:
+        """Without the erasures that a legal hold postpones: then copies are evidence too."""
+        return self.exclude(erasure__in=ErasureRequest.objects.held())
+
     def unacknowledged(self) -> Self:
         """Erasures that their client has not said to have carried out."""
         return self.erasures().filter(acknowledged_at=None)
@@ -77,20 +81,24 @@ class TellingQuerySet(models.QuerySet["Telling"]):
         webhooks = WebhookEndpoint.objects.filter(disabled_at=None).filter(
             Q(quiet_until=None) | Q(quiet_until__lte=now)
         )
-        return self.filter(
-            delivered_at=None,
-            given_up_at=None,
-            acknowledged_at=None,
-            next_attempt_at__lte=now,
-            client__in=webhooks.values("client"),
-        ).order_by("next_attempt_at")
+        return (
+            self.not_held()
+            .filter(
+                delivered_at=None,
+                given_up_at=None,
+                acknowledged_at=None,
+                next_attempt_at__lte=now,
+                client__in=webhooks.values("client"),
+            )
+            .order_by("next_attempt_at")
+        )
 
     def missing(self) -> Self:
         """What operators should see to: given up, or not confirmed in three days by a key that could."""
         now = timezone.now()
         able = Q(client__revoked_at=None, client__expires_at__gt=now)
         late = able & Q(kind=TellingKind.ERASURE, created_at__lte=now - CONFIRMED_WITHIN)
-        return self.filter(late | Q(given_up_at__isnull=False), acknowledged_at=None)
+        return self.not_held().filter(late | Q(given_up_at__isnull=False), acknowledged_at=None)
 
 
 class Telling(models.Model):

@@ -14,8 +14,9 @@ from accounts.models import ApiClient, Scope
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent.holds import lift_hold, place_hold
 from consent.last_entries import destroy_ended_tags, write_last_entry
-from consent.models import ConsentState, ErasureRequest, Telling, TellingKind
+from consent.models import ConsentState, ErasureRequest, HoldReason, Telling, TellingKind
 from emotion.erasure import drain
 from tests.cast import PHOTO, Study, api_get, consenting, open_study, upload
 from vault.tags import tagger
@@ -161,3 +162,22 @@ def test_what_is_not_confirmed_in_three_days_is_shown_to_administrators(study: S
     assert "1 open" in admin.get(reverse("operate_clients")).content.decode()
     ApiClient.objects.update(revoked_at=timezone.now())
     assert not Telling.objects.missing().exists(), "it could not confirm any more"
+
+
+def test_while_a_hold_stands_nobody_is_asked_to_destroy_evidence(study: Study) -> None:
+    key = used(study)
+    person = consenting(study)
+    officer = study.officer
+    hold = place_hold(
+        officer.actor,
+        officer.user,
+        study.purpose,
+        reason=HoldReason.LEGAL_CLAIM,
+        ends_at=timezone.now() + timedelta(days=5),
+    )
+    person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert open_erasures(key) == []
+    Telling.objects.update(created_at=timezone.now() - timedelta(days=4))
+    assert not Telling.objects.missing().exists()
+    lift_hold(officer.actor, officer.user, hold.id)
+    assert len(open_erasures(key)) == 1
