@@ -29,7 +29,7 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent import webhook_sending
 from consent.errors import InvalidWebhook
-from consent.models import Telling, TellingKind, WebhookEndpoint
+from consent.models import ErasureRequest, Telling, TellingKind, WebhookEndpoint
 from consent.recipients import note
 from consent.webhook_addresses import check_url, is_allowed, resolve, target
 from consent.webhook_sending import BACK_OFF, tell_next
@@ -41,6 +41,7 @@ from consent.webhooks import (
     send_again,
 )
 from tests.cast import Person, Study, consenting, open_study
+from tests.processes import KEEPER, running, wait_for
 from tests.recipients import is_signed, receiver
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -451,3 +452,19 @@ def test_the_certificate_must_be_that_of_the_host(
         assert tell_next(resolve=lambda *_: ["127.0.0.1"])
     assert Telling.objects.exclude(last_status=None).get().last_status == status
     assert len(lab.received) == (1 if status else 0)
+
+
+def test_the_keeper_sends_by_itself_while_a_recipient_is_dead(
+    study: Study, settings: Any, tmp_path: Path
+) -> None:
+    with receiver(settings) as lab:
+        silent = socket.create_server(("127.0.0.1", 0))
+        hook(study, f"http://localhost:{silent.getsockname()[1]}/")
+        hook(study, lab.url)
+        leave(consenting(study), study)
+        with running(KEEPER, tmp_path / "keeper.log", WEBHOOK_PRIVATE_HOSTS="localhost"):
+            wait_for(lambda: len(lab.ids) == 2)
+            wait_for(lambda: ErasureRequest.objects.exclude(rows_removed_at=None).exists())
+        silent.close()
+        said = (tmp_path / "keeper.log").read_text()
+        assert str(lab.port) not in said, "no address is written down"
