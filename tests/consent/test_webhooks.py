@@ -8,7 +8,6 @@ import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,9 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent import webhook_sending
 from consent.errors import InvalidWebhook
-from consent.models import Telling, TellingKind, WebhookEndpoint
+from consent.models import ErasureRequest, Telling, TellingKind, WebhookEndpoint
 from consent.recipients import note
-from consent.webhook_addresses import check_url, is_allowed, resolve, target
+from consent.webhook_addresses import resolve
 from consent.webhook_sending import BACK_OFF, tell_next
 from consent.webhooks import (
     create_webhook,
@@ -41,6 +40,7 @@ from consent.webhooks import (
     send_again,
 )
 from tests.cast import Person, Study, consenting, open_study
+from tests.processes import KEEPER, running, wait_for
 from tests.recipients import is_signed, receiver
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -279,67 +279,6 @@ def test_what_is_acknowledged_is_not_sent_any_more(study: Study, settings: Any) 
         assert [event["type"] for event in lab.events] == ["consent.withdrawn"]
 
 
-REFUSED = [
-    "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254",
-    "0.0.0.0", "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "::", "::1", "fe80::1",
-    "fc00::1", "fec0::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::7f00:1",
-    "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "2001:0:7f00:1::",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("address", REFUSED)
-def test_no_private_address_is_allowed(address: str) -> None:
-    assert not is_allowed(ip_address(address), private=False)
-
-
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])
-def test_public_addresses_are_allowed(address: str) -> None:
-    assert is_allowed(ip_address(address), private=False)
-
-
-def test_a_host_that_may_be_private_is_still_not_link_local(settings: Any) -> None:
-    assert is_allowed(ip_address("10.0.0.1"), private=True)
-    for address in ("169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "0.0.0.0"):
-        assert not is_allowed(ip_address(address), private=True)
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["2130706433", "0177.0.0.1", "127.1", "0x7f.0.0.1", "[::1]", "[::ffff:7f00:1]", "localhost"],
-)
-def test_other_spellings_of_this_machine_are_refused(host: str) -> None:
-    with pytest.raises((InvalidWebhook, OSError)):
-        target(f"https://{host}/", 0)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://lab.example.org/", "ftp://lab.example.org/", "https://me:pw@lab.example.org/",
-        "https://lab.example.org/#a", "https:///x", "https://lab.example.org:port/", "lab",
-        "https://lab.example.org\\@10.0.0.1/", "https://la b.example.org/", "https://läb.example/",
-        "https://lab.example.org/\r\nHost: x", "file:///etc/passwd",
-    ],
-)  # fmt: skip
-def test_wrong_urls_are_refused(url: str) -> None:
-    with pytest.raises(InvalidWebhook):
-        check_url(url)
-
-
-def test_the_connection_goes_to_exactly_the_address_that_was_checked(
-    study: Study, settings: Any
-) -> None:
-    public = target("https://lab.example.org:8443/a?b=c", 0, lambda *_: ["93.184.216.34"])
-    assert (public.url, public.host, public.header) == (
-        "https://93.184.216.34:8443/a?b=c", "lab.example.org", "lab.example.org:8443",
-    )  # fmt: skip
-    both = ["2606:2800:220:1::1", "93.184.216.34"]
-    urls = [target("https://lab.example.org/", n, lambda *_: both).url for n in range(2)]
-    assert urls == ["https://[2606:2800:220:1::1]:443/", "https://93.184.216.34:443/"]
-    with pytest.raises(InvalidWebhook):
-        target("https://lab.example.org/", 0, lambda *_: ["93.184.216.34", "10.0.0.1"])
-
-
 def test_a_name_that_begins_to_lead_here_is_refused_at_the_next_attempt(
     study: Study, settings: Any
 ) -> None:
@@ -451,3 +390,19 @@ def test_the_certificate_must_be_that_of_the_host(
         assert tell_next(resolve=lambda *_: ["127.0.0.1"])
     assert Telling.objects.exclude(last_status=None).get().last_status == status
     assert len(lab.received) == (1 if status else 0)
+
+
+def test_the_keeper_sends_by_itself_while_a_recipient_is_dead(
+    study: Study, settings: Any, tmp_path: Path
+) -> None:
+    with receiver(settings) as lab:
+        silent = socket.create_server(("127.0.0.1", 0))
+        hook(study, f"http://localhost:{silent.getsockname()[1]}/")
+        hook(study, lab.url)
+        leave(consenting(study), study)
+        with running(KEEPER, tmp_path / "keeper.log", WEBHOOK_PRIVATE_HOSTS="localhost"):
+            wait_for(lambda: len(lab.ids) == 2)
+            wait_for(lambda: ErasureRequest.objects.exclude(rows_removed_at=None).exists())
+        silent.close()
+        said = (tmp_path / "keeper.log").read_text()
+        assert str(lab.port) not in said, "no address is written down"
