@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.clients import revoke_client
 from accounts.models import ApiClient, Role, User
@@ -32,6 +34,8 @@ from emotion.analyses import run_analysis
 from emotion.backups import Made, make_backup
 from emotion.erasure import drain
 from emotion.models import Analysis, Recording, Result
+from emotion.sealed_media import blob_path
+from emotion.sweeping import expire_recordings
 from emotion.upgrades import restoring_mark, upgrade_needed
 from tests.cast import (
     PHOTO,
@@ -299,3 +303,44 @@ def test_killed_before_the_endings_nothing_starts_and_the_next_call_finishes(
     assert then.read(then.analysis(stays)) == 200
     assert verify_database().problem == ""
     assert Client().get(reverse("front")).status_code == 200
+
+
+def test_one_unit_that_was_erased_stays_closed_and_its_neighbours_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 3)
+    photograph, whole, untouched = (then.analysis(person).recording for person in then.people)
+    past = timezone.now() - timedelta(minutes=1)
+    Recording.objects.filter(pk=photograph.pk).update(media_retain_until=past)
+    Recording.objects.filter(pk=whole.pk).update(retain_until=past, media_retain_until=past)
+    expire_recordings()
+    drain()
+    rotate()
+    integrate_once()
+    make_backup(then.folder)
+    dead = set(DataKey.objects.filter(wrapped=None).values_list("recording_id", "category"))
+    assert (photograph.pk, "media") in dead
+    assert not any(unit[0] in {untouched.pk} for unit in dead)
+    assert {unit[1] for unit in dead if unit[0] == photograph.pk} == {"media"}
+    assert {unit[1] for unit in dead if unit[0] == whole.pk} > {"media"}
+
+    clean_machine()
+    assert "recordings without living keys: 2, removed" in then.restore()
+    assert then.read(then.analysis(then.people[0])) == 200, "its result has another key"
+    assert then.read(then.analysis(then.people[1])) in {403, 404, 410}
+    assert then.read(then.analysis(then.people[2])) == 200
+    stored = dict(Recording.objects.values_list("id", "media_state"))
+    assert (stored[photograph.pk], stored[untouched.pk]) == ("erased", "stored")
+    assert blob_path(untouched.pk).exists()
+    assert not blob_path(photograph.pk).exists()
+    for person, status in zip(then.people, (410, 410, 200), strict=True):
+        address = reverse("own_photograph", args=[then.analysis(person).recording_id])
+        browser = Client()
+        token = create_invitation(
+            then.study.administrator.actor,
+            person.subject,
+            then.study.purpose,
+            show_to_operator=True,
+        )
+        browser.post(reverse("invitation", args=[token]))
+        assert browser.get(address).status_code == status
