@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from consent.errors import ConsentError, InvalidChoice
+from consent.giving import refuse_consent
 from consent.guardians import child_assents, comes_of_age, guardian_agrees, waiting_for_assent
 from consent.methods import ASSENT, GUARDIAN
 from consent.models import ConsentState, ConsentStatus, DataSubject, Notice, Purpose
 from consent.notice_pages import page_in
-from consent.records import notice_in_force, record_notice_shown, refuse_consent
+from consent.records import notice_in_force, record_notice_shown
 from consent.views import (
     answer,
     category_labels,

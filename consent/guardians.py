@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.actors import Actor
 from audit_log.actions import Action
 from consent.errors import InvalidChoice, WrongAge
+from consent.giving import check_choices, require_erased, require_read, write_yes
 from consent.methods import ASSENT, GUARDIAN
 from consent.models import (
     ConsentEvent,
@@ -26,16 +27,7 @@ from consent.models import (
     Notice,
     Purpose,
 )
-from consent.records import (
-    append_consent_entry,
-    check_choices,
-    lock_state,
-    require_erased,
-    require_read,
-    require_subject,
-    write_event,
-    write_yes,
-)
+from consent.records import append_consent_entry, lock_state, require_subject, write_event
 from vault.tags import tagger
 
 WAITS_FOR = timedelta(hours=24)

@@ -14,6 +14,7 @@ from accounts.actors import Actor
 from audit_log.actions import Action
 from consent.erasure import destroy_keys
 from consent.errors import InvalidChoice
+from consent.giving import erase_categories
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -26,7 +27,6 @@ from consent.models import (
 )
 from consent.records import (
     append_consent_entry,
-    erase_categories,
     lock_state,
     move_state,
     require_subject,

@@ -25,6 +25,7 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.enforcement import AccountUse, require_account_use
 from consent.errors import InvalidNotice, InvalidPaper, InvalidPurpose
+from consent.giving import check_choices, kind_of_yes, require_erased
 from consent.methods import PAPER
 from consent.models import (
     ConsentEvent,
@@ -37,14 +38,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
-from consent.records import (
-    check_choices,
-    kind_of_yes,
-    lock_state,
-    move_state,
-    require_erased,
-    write_event,
-)
+from consent.records import lock_state, move_state, write_event
 from consent.scans import Scan, paper_row, paper_unit
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import seal

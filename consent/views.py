@@ -22,6 +22,7 @@ from audit_log.signing import verifier_key
 from consent.ending_soon import ends_soon
 from consent.erasure_words import what_is_erased
 from consent.errors import ConsentError, InvalidChoice, InvalidNotice
+from consent.giving import give_consent, refuse_consent
 from consent.history import access_history, find_own_entry
 from consent.holds import hold_over, hold_words
 from consent.kantara import has_kantara_form
@@ -39,7 +40,7 @@ from consent.notice_pages import page_in
 from consent.notices import last_substantive, renewal_asked
 from consent.receipts import erasure_receipt, receipt_id
 from consent.recipients import recipients_of
-from consent.records import give_consent, notice_in_force, record_notice_shown, refuse_consent
+from consent.records import notice_in_force, record_notice_shown
 from consent.sign_in_views import ways_back
 from consent.withdrawals import withdraw
 

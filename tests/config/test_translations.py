@@ -69,6 +69,7 @@ MODULES = [
     "consent/notice_pages.py",
     "consent/receipts.py",
     "consent/records.py",
+    "consent/giving.py",
     "consent/paper_invitations.py",
     "consent/renewals.py",
     "consent/request_forms.py",

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from consent.errors import InvalidChoice
-from consent.records import give_consent
+from consent.giving import give_consent
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.erasure import drain

@@ -22,11 +22,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role
+from consent.giving import refuse_consent
 from consent.models import ConsentEvent, ConsentState, PaperConsent
 from consent.notices import Change, publish_notice
 from consent.paper import SignedPaper, attest_paper, ends_at
 from consent.purposes import assign, close_purpose
-from consent.records import refuse_consent
 from consent.retention import expire_consents
 from consent.scans import Scan
 from emotion.models import Recording

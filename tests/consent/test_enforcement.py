@@ -19,9 +19,10 @@ from consent.enforcement import (
     require_consent,
 )
 from consent.errors import ConsentRefused
+from consent.giving import give_consent
 from consent.models import ConsentState, ConsentStatus, Purpose, PurposeState
 from consent.purposes import close_purpose
-from consent.records import give_consent, lock_state
+from consent.records import lock_state
 from consent.rules import Asker, ConsentStanding, Kept, Operation
 from consent.withdrawals import withdraw
 from tests.cast import Person, Study, consenting, open_study

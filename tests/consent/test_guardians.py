@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from audit_log.sequencer import integrate_once
 from consent.errors import InvalidChoice, InvalidPurpose, NotTheSubject, WrongAge
+from consent.giving import give_consent
 from consent.guardians import child_assents, comes_of_age, guardian_agrees
 from consent.models import ConsentEvent, ConsentState, EventKind, Purpose
 from consent.notices import Change, publish_notice
 from consent.purposes import close_purpose, create_purpose
-from consent.records import give_consent
 from consent.retention import expire_consents
 from tests.cast import (
     CHILDREN,

@@ -29,16 +29,11 @@ from hypothesis.stateful import (
 from audit_log.actions import Action
 from consent.enforcement import Asking, require_consent
 from consent.errors import ConsentError, ConsentRefused
+from consent.giving import give_consent, refuse_consent
 from consent.models import ConsentEvent, ConsentState, Purpose, PurposeState
 from consent.narrowing import pause, resume, stop_category
 from consent.purposes import close_purpose
-from consent.records import (
-    give_consent,
-    notice_in_force,
-    record_notice_shown,
-    record_request,
-    refuse_consent,
-)
+from consent.records import notice_in_force, record_notice_shown, record_request
 from consent.retention import expire_consents
 from consent.rules import Asker, Operation
 from consent.withdrawals import withdraw

@@ -7,9 +7,10 @@ from django.urls import reverse
 
 from accounts.models import Role
 from consent.errors import InvalidNotice
+from consent.giving import give_consent
 from consent.models import ConsentEvent, ConsentState
 from consent.notices import Change, publish_notice
-from consent.records import give_consent, record_notice_shown
+from consent.records import record_notice_shown
 from emotion.models import Analysis, Recording
 from tests.cast import PHOTO, api_get, come_in, consenting, open_study, operator, upload
 

@@ -26,9 +26,9 @@ from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
 from consent.enforcement import asker_of, require_consent
 from consent.errors import ConsentRefused, NotTheSubject, ProhibitedPurpose
+from consent.giving import give_consent
 from consent.models import ConsentEvent, Purpose, Sector, Use
 from consent.purposes import create_purpose
-from consent.records import give_consent
 from consent.rules import Operation
 from consent.withdrawals import withdraw
 from emotion.analyses import Superseded, claim, read_face, run_analysis, save_results
