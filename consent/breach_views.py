@@ -29,9 +29,9 @@ from consent.breach_reach import not_yet_in_the_tree
 from consent.breach_telling import read_own, told_to
 from consent.breach_texts import read_told, read_words
 from consent.breaches import close_breach, draw_again, notify, record_breach, span_of, tell
-from consent.errors import ConsentError, InvalidBreach
+from consent.errors import InvalidBreach
 from consent.models import Breach
-from consent.operator_views import UNPROCESSABLE, refuse
+from consent.operator_views import UNPROCESSABLE, refuse, tried
 from consent.views import own_subject
 
 SEE, WRITE = "consent.view_breaches", "consent.record_breach"
@@ -123,17 +123,9 @@ def step(
     page: dict[str, Any],
 ) -> HttpResponse:
     """One step of a record; on POST do what the form says."""
-    status = 200
-    if request.method == "POST":
-        status = UNPROCESSABLE
-        if form.is_valid():
-            try:
-                do()
-            except ConsentError as error:
-                status = refuse(form, error)
-            else:
-                messages.success(request, page["done"])
-                return redirect("operate_breach", breach.id)
+    if (status := tried(request, form, do)) is None:
+        messages.success(request, page["done"])
+        return redirect("operate_breach", breach.id)
     context = page | {
         "breach": breach,
         "form": form,

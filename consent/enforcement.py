@@ -180,27 +180,33 @@ def require_not_attester(actor: Actor, subject_id: UUID) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConsentPermit:
-    """One operation allowed under one consent, until something it rests on changes."""
+class Issued:
+    """What every permit says to the vault, whatever it rests on."""
 
     subject_id: UUID
-    purpose_id: UUID
     action: Action
     object_tag: bytes
-    operation: Operation
-    asker: Asking
-    categories: frozenset[str]
-    consent_version: int
-    consent_event_id: UUID
-    policy_version: str
     tags: Tagger = field(repr=False)
-    standing: ObjectStanding | None = field(default=None, repr=False)
     permit_id: UUID = field(default_factory=uuid7)
+    consent_version: int = 0
 
     @property
     def subject_tag(self) -> bytes:
-        """The subject's tag in the log, for this purpose."""
+        """The subject's tag in the log, for this purpose or the account."""
         return self.tags.subject()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentPermit(Issued):
+    """One operation allowed under one consent, until something it rests on changes."""
+
+    purpose_id: UUID
+    operation: Operation
+    asker: Asking
+    categories: frozenset[str]
+    consent_event_id: UUID
+    policy_version: str
+    standing: ObjectStanding | None = field(default=None, repr=False)
 
     @property
     def consent_tag(self) -> bytes:
@@ -267,22 +273,11 @@ class AccountUse(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountPermit:
+class AccountPermit(Issued):
     """One allowed use of contact data, which rests on the account and not on a consent."""
 
-    subject_id: UUID
     purpose_id: UUID | None
-    action: Action
-    object_tag: bytes
     use: AccountUse
-    tags: Tagger = field(repr=False)
-    permit_id: UUID = field(default_factory=uuid7)
-    consent_version: int = 0
-
-    @property
-    def subject_tag(self) -> bytes:
-        """The subject's tag in the log."""
-        return self.tags.subject()
 
     def recheck(self) -> None:
         """The subject must exist, and to show who they are the purpose must be open.
@@ -331,21 +326,10 @@ def require_account_use(
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordPermit:
+class RecordPermit(Issued):
     """One use of the texts of a breach record, whose own id stands where a person's would."""
 
-    subject_id: UUID
     purpose_id: None = None
-    action: Action
-    object_tag: bytes
-    tags: Tagger = field(repr=False)
-    permit_id: UUID = field(default_factory=uuid7)
-    consent_version: int = 0
-
-    @property
-    def subject_tag(self) -> bytes:
-        """The record's tag in the log."""
-        return self.tags.subject()
 
     def recheck(self) -> None:
         """The record must exist, unless it is being written just now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
@@ -45,6 +46,19 @@ def refuse(form: BaseForm, error: ConsentError) -> int:
     """Show a flow's refusal on the form it came from; returns the status of the answer."""
     form.add_error(None, ValidationError(str(error), code=error.code))
     return UNPROCESSABLE
+
+
+def tried(request: HttpRequest, form: BaseForm, do: Callable[[], object]) -> int | None:
+    """On POST do what a valid form says: None when it was done, else the status of the form's page."""
+    if request.method != "POST":
+        return 200
+    if not form.is_valid():
+        return UNPROCESSABLE
+    try:
+        do()
+    except ConsentError as error:
+        return refuse(form, error)
+    return None
 
 
 @require_permission("consent.view_purpose")

@@ -16,7 +16,7 @@ from consent.paper import SignedPaper
 from consent.scans import read_scan
 
 
-class NoticeField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for mypy only
+class NoticeField(forms.ModelChoiceField):  # type: ignore[type-arg]  # a type only in the stubs: Django cannot subscript it
     """One version of the purpose's notice in one language; also old ones, so that the flow can say why."""
 
     def label_from_instance(self, obj: Notice) -> str:

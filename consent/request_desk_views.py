@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from accounts.permissions import require_permission
 from consent.errors import ConsentError, InvalidRequest
 from consent.forms import REQUEST_REASONS, ReasonForm
 from consent.models import SubjectRequest
-from consent.operator_views import UNPROCESSABLE, refuse
+from consent.operator_views import UNPROCESSABLE, refuse, tried
 from consent.request_answers import ANSWERERS, answer, extend, read, take
 from consent.request_clock import days_left
 from consent.request_desk_forms import AnswerForm, ExtensionForm
@@ -106,23 +107,19 @@ def request_text(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 
 def step(
-    request: HttpRequest, asked: SubjectRequest, form: Form, do: Any, page: dict[str, Any]
+    request: HttpRequest,
+    asked: SubjectRequest,
+    form: Form,
+    do: Callable[[], object],
+    page: dict[str, Any],
 ) -> HttpResponse:
     """A form about a request that this operator has taken; on POST do what it says."""
     if not asked.is_waiting or asked.owner_id != request.user.pk:
         messages.error(request, _("Take the request first; whoever takes it answers it."))
         return redirect("operate_request", asked.id)
-    status = 200
-    if request.method == "POST":
-        status = UNPROCESSABLE
-        if form.is_valid():
-            try:
-                do()
-            except ConsentError as error:
-                status = refuse(form, error)
-            else:
-                messages.success(request, page["done"])
-                return redirect("operate_request", asked.id)
+    if (status := tried(request, form, do)) is None:
+        messages.success(request, page["done"])
+        return redirect("operate_request", asked.id)
     context = about(asked) | page
     context |= {
         "form": form,

@@ -212,7 +212,7 @@ def store_moved(rows: Sequence[WrappedKey], wrapped: Sequence[bytes], epoch_id: 
     fields = {field.name: field for field in meta.fields}
     id_field, epoch, body = fields["id"], fields["epoch"], fields["wrapped"]
     statement = (
-        f"UPDATE {meta.db_table} SET epoch_id = %s, wrapped = %s "  # noqa: S608  # our own names
+        f"UPDATE {meta.db_table} SET epoch_id = %s, wrapped = %s "  # noqa: S608  # the table of a model; values are bound
         "WHERE id = %s AND epoch_id = %s AND destroyed_at IS NULL"
     )
     with connection.cursor() as cursor:

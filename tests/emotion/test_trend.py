@@ -65,7 +65,8 @@ def blank() -> bytes:
 
 def said(answer: Any) -> str:
     assert answer.status_code == 200, answer.content
-    text = BeautifulSoup(answer.content, "html.parser").find("main").get_text(" ", strip=True)  # type: ignore[union-attr]
+    (main,) = BeautifulSoup(answer.content, "html.parser").find_all("main")
+    text = main.get_text(" ", strip=True)
     return re.sub(r"\s+", " ", text)
 
 
