@@ -54,13 +54,15 @@ def export_log(folder: Path, progress: Progress = lambda done, total: None) -> E
             f"{folder} holds a log of {held.size} entries that this database does not continue"
         )
     if newest is None or before == size:
+        remove_partial(folder)  # what a kill after the checkpoint has left
         return Exported(before, size, 0)
     wanted = list(tiles_between(before, size))
     for done, tile in enumerate(wanted, 1):
-        write(folder, tile)
+        write_durably(folder / tile.path, tile_bytes(tile), replace=True)
         if done % 100 == 0 or done == len(wanted):
             progress(done, len(wanted))
     write_durably(folder / "checkpoint", newest.note.encode(), replace=True)
+    remove_partial(folder)
     return Exported(before, size, len(wanted))
 
 
@@ -86,12 +88,11 @@ def tile_bytes(tile: Tile) -> bytes:
     return b"".join(read_nodes([(level, tile.first + i) for i in range(tile.width)]))
 
 
-def write(folder: Path, tile: Tile) -> None:
-    """Write one tile; a full one takes the place of the partial ones before it."""
-    write_durably(folder / tile.path, tile_bytes(tile), replace=True)
-    partial = (folder / tile.path).with_name(f"{(folder / tile.path).name}.p")
-    if tile.width == WIDTH and partial.exists():
-        rmtree(partial)
+def remove_partial(folder: Path) -> None:
+    """Remove the partial tiles of full ones. Not before the checkpoint: the one before may name them."""
+    for partial in folder.glob("tile/**/*.p"):
+        if partial.with_suffix("").is_file():
+            rmtree(partial)
 
 
 def exported_entries(folder: Path, start: int, size: int) -> Iterator[bytes]:

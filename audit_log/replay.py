@@ -19,7 +19,7 @@ from audit_log.export import exported_checkpoint, exported_entries
 from audit_log.merkle import Frontier, leaf_hash, stored_before
 from audit_log.models import LogEntry, PendingEntry, TreeNode
 from audit_log.sequencer import exclusive, integrated
-from audit_log.tree import frontier_at, tree_size
+from audit_log.tree import frontier_at, root_at, tree_size
 
 BATCH = 1000
 
@@ -45,6 +45,8 @@ def replay(folder: Path) -> int:
             raise HistoryMismatch("The keeper is running: stop it, then replay.")
         start = tree_size()
         if tree.size <= start:
+            if root_at(tree.size) != tree.root:
+                raise HistoryMismatch(f"At {tree.size} entries the export has another root.")
             return 0
         require_continuation(folder, tree, start)
         bodies = exported_entries(folder, start, tree.size)

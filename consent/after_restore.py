@@ -45,11 +45,13 @@ UNDECIDED = [ConsentStatus.REQUESTED, ConsentStatus.GIVEN, ConsentStatus.EXPIRED
 """Where a no that was said since would be lost: somebody could still be answered for on paper."""
 CHANGED = {
     Action.CONSENT_GIVE,
+    Action.CONSENT_GUARDIAN,
     Action.CONSENT_ATTEST,
     Action.CONSENT_REFUSE,
     Action.CONSENT_NARROW,
     Action.CONSENT_RESTRICT,
     Action.CONSENT_RESUME,
+    Action.DISPUTE_OPEN,
 }
 
 

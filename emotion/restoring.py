@@ -25,7 +25,7 @@ from django.core.management import call_command
 from accounts.after_restore import end_access
 from audit_log import signing
 from audit_log.actions import Action
-from audit_log.durable_files import write_durably
+from audit_log.durable_files import sync_folder, write_durably
 from audit_log.entries import Draft
 from audit_log.export import exported_checkpoint
 from audit_log.log import append_durable
@@ -114,8 +114,10 @@ def bring_up(made_at: str, log: Path) -> Report:
     detail = {"made_at": made_at, "log": known.size, "replayed": replayed}
     body = json.dumps(detail, separators=(",", ":")).encode()
     append_durable(Draft(action=Action.BACKUP_RESTORE, actor=ACTOR, detail=body))
-    integrate_once()
+    # Before anything new is signed: with a higher checkpoint the export would no longer reach the end,
+    # and the call after a kill could not finish.
     restoring_mark().unlink()
+    integrate_once()
     return report
 
 
@@ -181,16 +183,25 @@ def opened(
     with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.VAR_DIR) as folder:
         plain = Path(folder) / "archive.tar"
         decrypt(path, plain, identities)
-        try:
-            with tarfile.open(plain) as archive:
+        snapshot = Path(folder) / SNAPSHOT
+        with archive_in(plain, path) as archive:
+            try:
                 manifest = json.loads(member(archive, MANIFEST).read())
-                snapshot = Path(folder) / SNAPSHOT
-                digest = copied(member(archive, SNAPSHOT), snapshot)
-                if digest != manifest["sha256"]:
-                    raise BackupFailed(f"{path} holds another database than its manifest says")
-                yield archive, manifest, snapshot
-        except (tarfile.TarError, KeyError, ValueError) as error:
-            raise BackupFailed(f"{path} is no backup of ours: {error}") from None
+                fits = copied(member(archive, SNAPSHOT), snapshot) == manifest["sha256"]
+                str(manifest["made_at"])
+            except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
+                raise BackupFailed(f"{path} is no backup of ours: {error}") from None
+            if not fits:
+                raise BackupFailed(f"{path} holds another database than its manifest says")
+            yield archive, manifest, snapshot
+
+
+def archive_in(plain: Path, path: Path) -> tarfile.TarFile:
+    """The archive that was decrypted; raises BackupFailed when it is none."""
+    try:
+        return tarfile.open(plain)
+    except tarfile.TarError as error:
+        raise BackupFailed(f"{path} is no backup of ours: {error}") from None
 
 
 def decrypt(path: Path, plain: Path, identities: list[pyrage.x25519.Identity]) -> None:
@@ -219,6 +230,8 @@ def copied(source: IO[bytes], target: Path) -> str:
         while chunk := source.read(1 << 20):
             digest.update(chunk)
             file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
     return digest.hexdigest()
 
 
@@ -238,6 +251,7 @@ def place_blobs(archive: tarfile.TarFile) -> None:
         copied(member(archive, info.name), fresh)
         fresh.chmod(0o600)
         fresh.replace(target)
+        sync_folder(target.parent)
 
 
 def remove_dead() -> int:

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from audit_log.durable_files import sync_folder
 from vault.aead import (
     COMMITMENT_BYTES,
     KEY_BYTES,
@@ -238,12 +239,3 @@ def plaintext_size(sealed_size: int) -> int:
     if sealed_size < PREFIX_BYTES or rest < TAG_BYTES:
         raise Tampered(f"a blob of {sealed_size} bytes is cut off: its last chunk is missing")
     return chunks * CHUNK_BYTES + rest - TAG_BYTES
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's list of names durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

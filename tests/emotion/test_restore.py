@@ -32,6 +32,7 @@ from consent.models import ConsentState, ConsentStatus, DataSubject
 from emotion import restoring
 from emotion.analyses import run_analysis
 from emotion.backups import Made, make_backup
+from emotion.disputes import dispute
 from emotion.erasure import drain
 from emotion.models import Analysis, Recording, Result
 from emotion.sealed_media import blob_path
@@ -50,6 +51,7 @@ from tests.cast import (
 from tests.databases import create, drop, is_sqlite, point
 from vault.epochs import rotate
 from vault.errors import RootKeyMissing
+from vault.keys import wrap_aad
 from vault.models import DataKey
 from vault.providers import configured
 from vault.setup import is_empty
@@ -67,7 +69,7 @@ class Yesterday:
     identity: Path
     folder: Path
     made: Made
-    wraps: list[tuple[Any, Any, bytes]]
+    wraps: list[tuple[Any, Any, bytes, bytes]]
 
     def analysis(self, person: Person) -> Analysis:
         return Analysis.objects.get(recording__subject=person.subject)
@@ -107,7 +109,11 @@ def ten_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> 
         run_analysis(row.pk)
     come_in(study, "P-900")  # asked, and has not answered
     folder = tmp_path / "copies"
-    wraps = [(r.id, r.epoch_id, bytes(r.wrapped or b"")) for r in DataKey.objects.all()]
+    wraps = [
+        (row.id, row.epoch_id, bytes(row.wrapped or b""), wrap_aad(row, row.epoch_id))
+        for row in DataKey.objects.filter(destroyed_at=None)
+    ]
+    assert all(len(configured().unwrap(*wrap[1:])) == 32 for wrap in wraps), "they open today"
     return Yesterday(study, people, key, file, folder, make_backup(folder), wraps)
 
 
@@ -171,13 +177,14 @@ def test_three_who_withdrew_stay_closed_and_seven_open(
     assert {then.read(then.analysis(person)) for person in staying} == {200}
     sent = upload(then.key, staying[0].reference, purpose, PHOTO.read_bytes())
     assert sent.status_code == 202
-    assert Result.objects.exclude(analysis__recording__subject__in=[]).count() == 7 * 3
+    assert Result.objects.count() == 7 * 3
 
     # What an attacker can do who has everything: yesterday's wraps, all root keys, the living keystore.
     source = configured()
-    for _id, epoch, wrapped in then.wraps:
+    assert dead <= {key_id for key_id, *_ in then.wraps}
+    for _id, epoch, wrapped, aad in then.wraps:
         with pytest.raises(RootKeyMissing):
-            source.unwrap(epoch, wrapped, b"")
+            source.unwrap(epoch, wrapped, aad)
     assert not DataKey.objects.filter(id__in=dead).exclude(wrapped=None).exists()
 
     # What the log says.
@@ -189,6 +196,36 @@ def test_three_who_withdrew_stay_closed_and_seven_open(
     ended = LogEntry.objects.filter(action=Action.CONSENT_WITHDRAW, actor="system:keeper")
     assert ended.count() == 3
     assert upgrade_needed() == ""
+
+
+def test_killed_after_the_last_entry_it_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 1)
+    clean_machine()
+
+    def killed() -> int:
+        integrate_once()
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match="killed"):
+        patch.setattr(restoring, "integrate_once", killed)
+        then.restore()
+    assert upgrade_needed() == "", "nothing was left to do"
+    assert then.read(then.analysis(then.people[0])) == 200
+
+
+def test_a_recording_that_was_disputed_since_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 1)
+    (person,) = then.people
+    dispute(person.actor, then.analysis(person).recording_id)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    assert "says otherwise: 1 consents" in then.restore()
+    assert then.read(then.analysis(person)) == 403
 
 
 def test_what_was_changed_is_paused_and_what_was_closed_is_closed(
@@ -284,7 +321,7 @@ def test_killed_before_the_endings_nothing_starts_and_the_next_call_finishes(
     integrate_once()
     make_backup(then.folder)
     clean_machine()
-    for step in ("replay", "reapply", "remove_dead"):
+    for step in ("replay", "reapply", "remove_dead", "append_durable"):
         with monkeypatch.context() as patch:
 
             def killed(*given: Any) -> Any:

@@ -18,6 +18,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from audit_log.durable_files import sync_folder
 from vault.errors import InsecureKeyFile, RootKeyMissing, WrongRootKey
 
 KEY_BYTES = 32
@@ -59,7 +60,7 @@ class FileProvider:
             self.read(epoch_id)
         finally:
             fresh.unlink()
-        self.sync_folder()
+        sync_folder(self.folder)
 
     def wrap(self, epoch_id: UUID, key: bytes, aad: bytes) -> bytes:
         """``key`` under the epoch's key, bound to ``aad``."""
@@ -98,7 +99,7 @@ class FileProvider:
             file.flush()
             os.fsync(file.fileno())
         path.unlink(missing_ok=True)  # another process may be destroying it too
-        self.sync_folder()
+        sync_folder(self.folder)
 
     def read(self, epoch_id: UUID) -> bytes:
         """The key itself; raises RootKeyMissing or InsecureKeyFile."""
@@ -131,14 +132,6 @@ class FileProvider:
             raise InsecureKeyFile(
                 f"{path}: expected a file of {KEY_BYTES} bytes, got {found.st_size}"
             )
-
-    def sync_folder(self) -> None:
-        """Make the folder's list of names durable."""
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def sealed(epoch_key: bytes, key: bytes, aad: bytes) -> bytes:

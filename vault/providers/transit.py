@@ -121,12 +121,14 @@ class TransitProvider:
         for start in range(0, len(fields), BATCH):
             body = {"batch_input": fields[start : start + BATCH]}
             answer = self.ask("POST", f"{verb}/{PREFIX}{epoch_id}", body, fine={400, 403})
-            results = data_of(answer).get("batch_results", [])
             # To encrypt under a key that is missing would make one, which a small policy forbids.
             if not answer.is_success and not self.has(epoch_id):
                 raise RootKeyMissing(f"the key of epoch {epoch_id} is not on the Transit server")
             if answer.status_code == 403:
                 raise ProviderUnavailable("the Transit server refuses to use keys (403)")
+            results = data_of(answer).get("batch_results", [])
+            if answer.is_success and len(results) != len(body["batch_input"]):
+                raise ProviderUnavailable("the Transit server did not answer for every key")
             if answer.status_code == 400 or any(each.get("error") for each in results):
                 raise WrongRootKey(
                     f"a key does not open under epoch {epoch_id}: the server's key or the row in "
@@ -188,6 +190,9 @@ def bound_to(aad: bytes) -> Json:
 
 
 def data_of(answer: httpx.Response) -> Json:
-    """What the server said, without its envelope."""
-    found: Json = (answer.json() if answer.content else {}).get("data") or {}
+    """What the server said, without its envelope. Raises ProviderUnavailable for another's answer."""
+    try:
+        found: Json = (answer.json() if answer.content else {}).get("data") or {}
+    except ValueError:
+        raise ProviderUnavailable("what answers for the Transit server speaks no JSON") from None
     return found
