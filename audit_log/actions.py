@@ -104,6 +104,19 @@ class Action(StrEnum):
     BACKUP_RESTORE = "backup:restore"
 
 
+LOOKS = frozenset(
+    {
+        Action.RESULT_READ,
+        Action.MEDIA_READ,
+        Action.PAPER_READ,
+        Action.IDENTITY_READ,
+        Action.MESSAGE_READ,
+        Action.REQUEST_READ,
+    }
+)
+"""What shows somebody what is sealed about a person, as opposed to the bookkeeping around it."""
+
+
 class Outcome(StrEnum):
     """How it ended."""
 

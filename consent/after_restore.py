@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -21,18 +21,21 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from audit_log.models import LogEntryQuerySet
-from consent.account_closing import file_closing
-from consent.erasure import request_erasure
+from consent.account_closing import file_closing, shut
+from consent.erasure import forget_contact, request_erasure
 from consent.models import (
     ConsentState,
     ConsentStatus,
     DataSubject,
     ErasureCause,
+    ErasureRequest,
     EventKind,
     Invitation,
     Purpose,
     PurposeState,
+    RequestState,
     SignInCode,
+    SubjectRequest,
 )
 from consent.purposes import ENDS_AFTER_DAYS
 from consent.records import lock_state, move_state, write_event
@@ -72,14 +75,13 @@ def reapply(later: LogEntryQuerySet) -> Reapplied:
     Safe to repeat. Nothing may process anybody's data before it has run.
     """
     keys = len(destroy_data_keys(destroyed_since(later)))
-    closed = close_accounts(later)
     ended = paused = 0
-    for state in ConsentState.objects.filter(status__in=UNDECIDED, tags_ended_at=None).order_by(
-        "id"
-    ):
+    for state in ConsentState.objects.filter(tags_ended_at=None).order_by("id"):
         happened, given = changes_of(state, later), is_given(state)
         if happened is None:
             ended += end_for_good(state)
+        elif state.status not in UNDECIDED:
+            continue
         elif Action.CONSENT_WITHDRAW in happened:
             ended += answer_again(state, ConsentStatus.WITHDRAWN)
         elif given and Action.CONSENT_EXPIRE in happened:
@@ -94,6 +96,9 @@ def reapply(later: LogEntryQuerySet) -> Reapplied:
             paused += pause_again(state)
         elif Action.CONSENT_REFUSE in happened:
             ended += answer_again(state, ConsentStatus.REFUSED)
+    retract_again(later)
+    # Last: it files erasures under tags, and by now no state without them is left open.
+    closed = close_accounts(later)
     return Reapplied(
         keys_destroyed=keys,
         consents_ended=ended,
@@ -124,15 +129,28 @@ def is_given(state: ConsentState) -> bool:
 
 
 def end_for_good(state: ConsentState) -> int:
-    """Close a consent whose tags are destroyed: its data keys are too, and no entry can name it."""
+    """Close a part whose tags are destroyed: its data keys are too, and no entry can name it.
+
+    Returns 1 for a consent that stood in the backup.
+    """
     now = timezone.now()
     with transaction.atomic():
         held = lock_state(state.subject_id, state.purpose_id)
-        held.status = ConsentStatus.EXPIRED
+        given = is_given(held)
+        if given:
+            held.status = ConsentStatus.EXPIRED
         held.version += 1
         held.changed_at = held.tags_ended_at = held.tags_destroyed_at = now
         held.save()
-    return 1
+        ErasureRequest.objects.filter(
+            subject_id=held.subject_id, purpose_id=held.purpose_id
+        ).filter(final_at=None).update(**over(now))
+    return int(given)
+
+
+def over(now: datetime) -> dict[str, datetime]:
+    """The steps of an erasure that was finished when its tags ended, after the backup was made."""
+    return {"begun_at": now, "keys_destroyed_at": now, "rows_removed_at": now, "final_at": now}
 
 
 def answer_again(state: ConsentState, status: ConsentStatus) -> int:
@@ -199,21 +217,51 @@ def pause_again(state: ConsentState) -> int:
     return 1
 
 
-def close_accounts(later: LogEntryQuerySet) -> int:
-    """Close again the accounts that were closed."""
-    tags = set(later.filter(action=Action.ACCOUNT_CLOSE).values_list("subject_tag", flat=True))
-    gone = {bytes(tag) for tag in tags}
-    number = 0
-    for subject in DataSubject.objects.filter(closed_at=None) if gone else []:
+def retract_again(later: LogEntryQuerySet) -> None:
+    """Let requests stay taken back whose words were destroyed with that."""
+    rows = later.filter(action=Action.REQUEST_RETRACT).values_list("object_tag", flat=True)
+    gone = {bytes(tag) for tag in rows}
+    for asked in SubjectRequest.objects.waiting() if gone else []:
         try:
-            is_gone = tagger(subject.id, None).subject() in gone
+            mine = tagger(asked.subject_id, None).object("request", asked.id) in gone
         except KeyDestroyed:
-            is_gone = True
-        if is_gone:
+            mine = True
+        if mine:
+            SubjectRequest.objects.filter(pk=asked.pk).update(
+                state=RequestState.RETRACTED, ended_at=timezone.now(), text_sealed=None
+            )
+
+
+def close_accounts(later: LogEntryQuerySet) -> int:
+    """Close again the accounts that were closed; of how many."""
+    rows = later.filter(action=Action.ACCOUNT_CLOSE).values_list("subject_tag", flat=True)
+    gone = {bytes(tag) for tag in rows}
+    number = 0
+    for subject in DataSubject.objects.filter(tags_ended_at=None):
+        try:
+            was_closed = tagger(subject.id, None).subject() in gone
+        except KeyDestroyed:
+            number += int(subject.closed_at is None)
+            close_for_good(subject)
+            continue
+        if was_closed and subject.closed_at is None:
             # Its link was shown once, to the person; nobody has this one.
             file_closing(subject, secrets.token_urlsafe(32))
             number += 1
     return number
+
+
+def close_for_good(subject: DataSubject) -> None:
+    """Close an account whose tags are destroyed: nothing can be written about it any more."""
+    now = timezone.now()
+    with transaction.atomic():
+        held = DataSubject.objects.select_for_update().get(pk=subject.pk)
+        if held.closed_at is None:
+            shut(held, secrets.token_urlsafe(32))
+        held.tags_ended_at = held.tags_destroyed_at = now
+        held.save(update_fields=["tags_ended_at", "tags_destroyed_at"])
+        forget_contact(held.id)
+        ErasureRequest.objects.of_account().filter(subject=held, final_at=None).update(**over(now))
 
 
 def close_purposes(later: LogEntryQuerySet) -> int:

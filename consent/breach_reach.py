@@ -16,20 +16,11 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from audit_log.actions import Action, Outcome
+from audit_log.actions import LOOKS, Outcome
 from audit_log.models import LogEntry, PendingEntry
 from consent.models import ConsentState, DataSubject
 from vault.errors import KeyDestroyed
 from vault.tags import tagger
-
-READS = (
-    Action.RESULT_READ,
-    Action.MEDIA_READ,
-    Action.IDENTITY_READ,
-    Action.MESSAGE_READ,
-    Action.REQUEST_READ,
-)
-"""What lets somebody see what is sealed about a person. What people read of their own is left out."""
 
 Tagged = tuple[UUID | None, bytes]
 """The purpose of an entry (None: the account) and the person's tag in it."""
@@ -57,7 +48,7 @@ class Reach:
 def reads_in(span: Span) -> QuerySet[LogEntry]:
     """The entries of reads that succeeded in this span, but for people's own."""
     rows = LogEntry.objects.filter(
-        action__in=READS,
+        action__in=LOOKS,
         outcome=Outcome.OK,
         time__gte=span.begins_at,
         time__lt=span.ends_at,

@@ -163,10 +163,15 @@ def destroy_keys(request: ErasureRequest) -> bool:
 def remove_contact(request: ErasureRequest) -> None:
     """Remove the rows of an account: contact data, messages, a code on its way, the texts of requests."""
     if request.purpose_id is None:
-        texts = SubjectRequest.objects.filter(subject_id=request.subject_id)
-        texts.update(text_sealed=None, answer_sealed=None)
-        for model in (Contact, OutboxMessage, SignInCode):
-            model._default_manager.filter(subject_id=request.subject_id).delete()
+        forget_contact(request.subject_id)
+
+
+def forget_contact(subject_id: UUID) -> None:
+    """The same for whoever it is, also when no erasure can be written down any more."""
+    texts = SubjectRequest.objects.filter(subject_id=subject_id)
+    texts.update(text_sealed=None, answer_sealed=None)
+    for model in (Contact, OutboxMessage, SignInCode):
+        model._default_manager.filter(subject_id=subject_id).delete()
 
 
 def remove_scans(request: ErasureRequest) -> None:

@@ -110,7 +110,7 @@ def guardian_agrees(
 def waiting_for_assent(state: ConsentState) -> ConsentEvent | None:
     """The guardian's yes to which the child has not answered yet, if it still waits.
 
-    Any answer since, and a day, end the wait.
+    Any answer since, a day, and the end that the guardian's yes has itself, end the wait.
     """
     last = (
         ConsentEvent.objects.filter(subject_id=state.subject_id, purpose_id=state.purpose_id)
@@ -121,7 +121,9 @@ def waiting_for_assent(state: ConsentState) -> ConsentEvent | None:
     )
     if last is None or last.kind != EventKind.GUARDIAN:
         return None
-    return last if last.at > timezone.now() - WAITS_FOR else None
+    now = timezone.now()
+    lasts = last.valid_until is not None and last.valid_until > now
+    return last if lasts and last.at > now - WAITS_FOR else None
 
 
 def child_assents(actor: Actor, subject: DataSubject, purpose: Purpose) -> ConsentEvent:

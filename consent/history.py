@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiClient, User
-from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.actions import LOOKS, Action, Outcome, ReasonCode
 from audit_log.models import LogEntry
 from consent.models import DataSubject, Purpose
 from vault.tags import tagger
@@ -119,17 +119,6 @@ REASONS: dict[str, Text] = {
     ReasonCode.ATTEMPTS_EXHAUSTED: _("it failed several times"),
     ReasonCode.CLOCK_WRONG: _("the installation's clock was wrong"),
     ReasonCode.BAD_CREDENTIALS: _("the code was wrong"),
-}
-# What somebody else saw or did with a person's data, as opposed to the bookkeeping around it.
-LOOKS = {
-    Action.RESULT_READ,
-    Action.MEDIA_READ,
-    Action.IDENTITY_READ,
-    Action.MESSAGE_READ,
-    Action.REQUEST_READ,
-    Action.PAPER_READ,
-    Action.IDENTITY_READ,
-    Action.MESSAGE_READ,
 }
 
 

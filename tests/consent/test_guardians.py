@@ -132,6 +132,17 @@ def test_the_guardians_yes_waits_a_day_and_for_this_notice_only(
     assert acts() == ["guardian"]
 
 
+def test_the_guardians_yes_does_not_outlast_its_own_end(study: Study) -> None:
+    with time_machine.travel("2026-03-31T12:00:00Z", tick=False):
+        child = come_in(study)
+        guardian_says(child, study.purpose, of_age="2026-04")
+        assert acts() == ["guardian"]
+    # Within the day that it waits, and past the month's end at which the child comes of age.
+    with time_machine.travel("2026-04-01T10:00:00Z", tick=False), pytest.raises(InvalidChoice):
+        child_assents(child.actor, child.subject, study.purpose)
+    assert acts() == ["guardian"]
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

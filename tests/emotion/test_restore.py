@@ -27,8 +27,16 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.verification import verify_database
+from consent.erasure import record_final
 from consent.invitations import create_invitation
-from consent.models import ConsentState, ConsentStatus, DataSubject
+from consent.last_entries import end_tags, record_receipt_taken
+from consent.models import (
+    ConsentState,
+    ConsentStatus,
+    Contact,
+    DataSubject,
+    ErasureRequest,
+)
 from emotion import restoring
 from emotion.analyses import run_analysis
 from emotion.backups import Made, make_backup
@@ -50,11 +58,12 @@ from tests.cast import (
 )
 from tests.databases import create, drop, is_sqlite, point
 from vault.epochs import rotate
-from vault.errors import RootKeyMissing
+from vault.errors import KeyDestroyed, RootKeyMissing
 from vault.keys import wrap_aad
 from vault.models import DataKey
 from vault.providers import configured
 from vault.setup import is_empty
+from vault.tags import tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -196,6 +205,39 @@ def test_three_who_withdrew_stay_closed_and_seven_open(
     ended = LogEntry.objects.filter(action=Action.CONSENT_WITHDRAW, actor="system:keeper")
     assert ended.count() == 3
     assert upgrade_needed() == ""
+
+
+def test_what_has_ended_for_good_since_is_closed_and_the_keeper_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 3)
+    withdrawn, closed, stays = then.people
+    withdrawn.browser.post(reverse("consent_withdraw", args=[then.study.purpose.id]))
+    assert closed.browser.post(reverse("close_account")).status_code in {200, 302}
+    drain()
+    rotate()
+    record_final()
+    for request in ErasureRequest.objects.all():
+        record_receipt_taken(request)
+    assert end_tags() > 0
+    with pytest.raises(KeyDestroyed):
+        tagger(withdrawn.subject.id, then.study.purpose.id)
+    with pytest.raises(KeyDestroyed):
+        tagger(closed.subject.id, None)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    said = then.restore()
+    assert "ended again: 2 consents, 1 accounts" in said
+    assert "recordings without living keys: 2, removed" in said
+    for person in (withdrawn, closed):
+        state = ConsentState.objects.get(subject=person.subject)
+        assert (state.status, state.tags_ended_at is None) == (ConsentStatus.EXPIRED, False)
+    assert DataSubject.objects.get(pk=closed.subject.pk).closed_at is not None
+    assert not Contact.objects.filter(subject=closed.subject).exists()
+    for chore in (drain, record_final, end_tags):
+        chore()
+    assert then.read(then.analysis(stays)) == 200
 
 
 def test_killed_after_the_last_entry_it_is_finished(
