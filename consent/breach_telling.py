@@ -22,10 +22,10 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.breach_texts import breach_unit, read_told
 from consent.errors import NotTheSubject
-from consent.messages import has_address, language_for, seal_message
+from consent.messages import has_address, key_of, language_for, seal_message
 from consent.models import Breach, BreachPerson, DataSubject, LegalHold
 from consent.records import subject_log_name
-from vault.keyring import data_key_ids, destroy_data_keys
+from vault.keyring import data_key_ids, destroy_data_keys, keys_kept_if_filed
 from vault.tags import destroy_tag_key, tagger
 
 KEPT_FOR = timedelta(days=1095)
@@ -68,7 +68,7 @@ def tell_one(row: BreachPerson, words: str) -> int:
                     ]
                 ),
             )
-    with transaction.atomic():
+    with keys_kept_if_filed(key_of(message)), transaction.atomic():
         mine = BreachPerson.objects.filter(pk=row.pk, told_at=None)
         first = mine.update(told_at=timezone.now(), by_message=message is not None)
         if first:

@@ -15,8 +15,8 @@ from audit_log.entries import Draft
 from audit_log.log import append_durable
 from consent.enforcement import RecordPermit, require_record_use
 from consent.models import Breach
-from vault.keyring import create_data_key
-from vault.store import seal, unseal
+from consent.sealed_texts import SealedText, seal_new
+from vault.store import unseal
 from vault.units import Row, Unit
 
 WORDS, TOLD = "words", "told"
@@ -34,14 +34,6 @@ class Words:
         return "Words(sealed)"
 
 
-@dataclass(frozen=True)
-class SealedWords:
-    """A text that is sealed and not yet filed, with the key made for it."""
-
-    key_id: UUID
-    sealed: bytes
-
-
 def breach_unit(breach_id: UUID) -> Unit:
     """The erasure unit of a record's texts."""
     return Unit(subject_id=breach_id, purpose_id=None, category="breach")
@@ -52,12 +44,10 @@ def row_of(breach_id: UUID, column: str) -> Row:
     return Row(table="breach", column=column, row_id=breach_id)
 
 
-def seal_words(breach_id: UUID, column: str, action: Action, plain: str) -> SealedWords:
+def seal_words(breach_id: UUID, column: str, action: Action, plain: str) -> SealedText:
     """Seal one of the two texts under a new key. Not under a lock."""
     permit = require_record_use(breach_id, action)
-    key_id = create_data_key(breach_unit(breach_id))
-    row = row_of(breach_id, column)
-    return SealedWords(key_id, seal(permit, key_id, breach_unit(breach_id), row, plain.encode()))
+    return seal_new(permit, breach_unit(breach_id), row_of(breach_id, column), plain.encode())
 
 
 def as_text(words: Words) -> str:

@@ -40,8 +40,8 @@ from consent.models import (
 )
 from consent.records import lock_state, move_state, write_event
 from consent.scans import Scan, paper_row, paper_unit
-from vault.keyring import create_data_key, destroy_data_keys
-from vault.store import seal
+from consent.sealed_texts import seal_new
+from vault.keyring import keys_kept_if_filed
 from vault.tags import tagger
 
 MAY_BE_ATTESTED = frozenset({ConsentStatus.REQUESTED, ConsentStatus.EXPIRED})
@@ -111,11 +111,8 @@ def attest_paper(
     found = ConsentState.objects.select_related("purpose").filter(subject=subject, purpose=purpose)
     check_paper(found.get(), paper)
     row = sealed_scan(operator, subject, purpose, paper)
-    try:
+    with keys_kept_if_filed(row.data_key_id):
         return file_paper(actor, row, subject, purpose, paper)
-    except BaseException:
-        destroy_data_keys([row.data_key_id])
-        raise
 
 
 def sealed_scan(
@@ -131,7 +128,7 @@ def sealed_scan(
         object_kind="paper",
         object_id=paper_id,
     )
-    key_id = create_data_key(unit)
+    sealed = seal_new(permit, unit, paper_row(paper_id), paper.scan.content)
     return PaperConsent(
         id=paper_id,
         subject=subject,
@@ -139,8 +136,8 @@ def sealed_scan(
         signed_on=paper.signed_on,
         media_type=paper.scan.media_type,
         size=len(paper.scan.content),
-        data_key_id=key_id,
-        sealed=seal(permit, key_id, unit, paper_row(paper_id), paper.scan.content),
+        data_key_id=sealed.key_id,
+        sealed=sealed.sealed,
     )
 
 
