@@ -149,4 +149,6 @@ def read(
 ) -> OpenTexts | None:
     """What the person wrote and was answered, for a stated reason. Raises InvalidRequest."""
     require_answerer(operator)
+    if asked.state == RequestState.RETRACTED:
+        raise InvalidRequest(_("It was taken back; nobody here reads it any more."))
     return read_texts(actor, asked, reason)

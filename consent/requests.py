@@ -165,7 +165,9 @@ def own_documents(actor: Actor, subject: DataSubject, purpose: Purpose) -> Itera
 def retract(actor: Actor, asked: SubjectRequest) -> None:
     """Take a request back that was not answered yet; what was written is of no more use, so it goes.
 
-    Under a legal hold it stays, closed to nobody new. Raises NotTheSubject or InvalidRequest.
+    Under a legal hold it stays sealed, and nobody here opens it; the keeper erases it when the hold is
+    over (``consent.request_ends``), and goes on where this was killed. Raises
+    NotTheSubject or InvalidRequest.
     """
     require_own(actor, asked.subject)
     tags = tagger(asked.subject_id, None)
