@@ -26,6 +26,7 @@ from audit_log.log import append
 from consent.enforcement import AccountUse, require_account_use
 from consent.errors import InvalidNotice, InvalidPaper, InvalidPurpose
 from consent.giving import check_choices, kind_of_yes, require_erased
+from consent.messages import key_of
 from consent.methods import PAPER
 from consent.models import (
     ConsentEvent,
@@ -38,6 +39,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.paper_invitations import SealedInvitation, seal_invitation
 from consent.records import lock_state, move_state, write_event
 from consent.scans import Scan, paper_row, paper_unit
 from consent.sealed_texts import seal_new
@@ -98,12 +100,21 @@ def ends_at(purpose: Purpose, signed_on: date) -> datetime:
     )
 
 
+@dataclass(frozen=True)
+class Attested:
+    """The event of the consent, and whether the person is written to; else somebody hands them a link."""
+
+    event: ConsentEvent
+    told: bool
+
+
 def attest_paper(
     actor: Actor, operator: User, subject: DataSubject, purpose: Purpose, paper: SignedPaper
-) -> ConsentEvent:
+) -> Attested:
     """Enter what a person signed. The scan is sealed first, then event, state and entry in one step.
 
-    Links that an operator has seen stop working, so that whoever attests holds none. Raises InvalidPaper,
+    The message to the person is sealed and filed with them, so that no consent stands of which they were
+    not told. Links that an operator has seen stop working: whoever attests holds none. Raises InvalidPaper,
     InvalidPurpose, InvalidNotice or InvalidChoice; then nothing has changed.
     """
     if actor.role is None or "consent.attest_paper" not in ROLE_PERMISSIONS[actor.role]:
@@ -112,7 +123,10 @@ def attest_paper(
     check_paper(found.get(), paper)
     row = sealed_scan(operator, subject, purpose, paper)
     with keys_kept_if_filed(row.data_key_id):
-        return file_paper(actor, row, subject, purpose, paper)
+        letter = seal_invitation(actor, subject, purpose)
+        with keys_kept_if_filed(key_of(letter.message if letter else None)):
+            event = file_paper(actor, row, subject, purpose, paper, letter)
+    return Attested(event, told=letter is not None)
 
 
 def sealed_scan(
@@ -142,9 +156,14 @@ def sealed_scan(
 
 
 def file_paper(
-    actor: Actor, row: PaperConsent, subject: DataSubject, purpose: Purpose, paper: SignedPaper
+    actor: Actor,
+    row: PaperConsent,
+    subject: DataSubject,
+    purpose: Purpose,
+    paper: SignedPaper,
+    letter: SealedInvitation | None,
 ) -> ConsentEvent:
-    """Event, state, attestation and entry in one transaction; everything is asked again under the lock."""
+    """Everything of it in one transaction; what makes it a consent is asked again under the lock."""
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
         state = lock_state(subject.id, purpose.id)
@@ -177,4 +196,6 @@ def file_paper(
                 policy_version=str(paper.notice.id),
             )
         )
+        if letter:
+            letter.file(actor, state, tags)
     return event
