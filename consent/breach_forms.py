@@ -43,6 +43,16 @@ def actor_choices() -> list[tuple[str, Any]]:
     ]
 
 
+def actor_label(log_name: str) -> str:
+    """The one of ``actor_choices`` that the log calls so, in words; the log's name once it is gone."""
+    kind, _colon, key = log_name.partition(":")
+    if kind == "operator":
+        found = User.objects.filter(pk=key).values_list("email", flat=True).first()
+    else:
+        found = ApiClient.objects.filter(pk=key).values_list("name", flat=True).first()
+    return found or log_name
+
+
 class BreachForm(forms.Form):
     """When it was noticed, what it did, which entries of the log tell whom it concerns, and the words."""
 

@@ -18,7 +18,7 @@ from django.db.models import Count, QuerySet
 
 from audit_log.actions import LOOKS, Outcome
 from audit_log.models import LogEntry, PendingEntry
-from consent.models import ConsentState, DataSubject
+from consent.models import ConsentEvent, ConsentState, DataSubject
 from vault.errors import KeyDestroyed
 from vault.tags import tagger
 
@@ -107,8 +107,9 @@ def tag_of(subject_id: UUID, purpose_id: UUID | None) -> bytes:
 
 
 def asked_before(span: Span) -> list[UUID]:
-    """Everybody whom the purpose (or any) asked before the span was over."""
-    people = DataSubject.objects.filter(created_at__lt=span.ends_at)
-    if span.purpose_id is not None:
-        people = people.filter(consent_states__purpose_id=span.purpose_id)
-    return list(people.values_list("pk", flat=True).distinct())
+    """Everybody whom the purpose asked before the span was over; of no one purpose, who was known."""
+    if span.purpose_id is None:
+        people = DataSubject.objects.filter(created_at__lt=span.ends_at)
+        return list(people.values_list("pk", flat=True))
+    events = ConsentEvent.objects.filter(purpose_id=span.purpose_id, at__lt=span.ends_at)
+    return list(events.order_by().values_list("subject_id", flat=True).distinct())

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,10 +23,10 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.breach_texts import breach_unit, read_told
 from consent.errors import NotTheSubject
-from consent.messages import has_address, language_for, seal_message
-from consent.models import Breach, BreachPerson, DataSubject, LegalHold
+from consent.messages import has_address, key_of, language_for, seal_message
+from consent.models import Breach, BreachPerson, BreachQuerySet, DataSubject, LegalHold
 from consent.records import subject_log_name
-from vault.keyring import data_key_ids, destroy_data_keys
+from vault.keyring import data_key_ids, destroy_data_keys, keys_kept_if_filed
 from vault.tags import destroy_tag_key, tagger
 
 KEPT_FOR = timedelta(days=1095)
@@ -68,7 +69,7 @@ def tell_one(row: BreachPerson, words: str) -> int:
                     ]
                 ),
             )
-    with transaction.atomic():
+    with keys_kept_if_filed(key_of(message)), transaction.atomic():
         mine = BreachPerson.objects.filter(pk=row.pk, told_at=None)
         first = mine.update(told_at=timezone.now(), by_message=message is not None)
         if first:
@@ -88,35 +89,47 @@ def tell_one(row: BreachPerson, words: str) -> int:
     return first
 
 
-def told_to(subject: DataSubject) -> list[Breach]:
+def told_to(subject: DataSubject) -> BreachQuerySet:
     """The breaches of which this person was told, newest first."""
-    mine = Breach.objects.filter(people__subject=subject, people__told_at__isnull=False)
-    return list(mine.order_by("-told_at"))
+    mine = Breach.objects.kept().filter(people__subject=subject, people__told_at__isnull=False)
+    return mine.order_by("-told_at")
 
 
 def read_own(actor: Actor, subject: DataSubject, breach: Breach) -> str:
-    """What a person is told of a breach that concerned them. Raises NotTheSubject."""
-    told = breach.people.filter(subject=subject, told_at__isnull=False)
-    if actor.kind != "subject" or actor.id != subject.user_id or not told.exists():
+    """What a person is told of a breach, found among those of ``told_to``. Raises NotTheSubject."""
+    if actor.kind != "subject" or actor.id != subject.user_id:
         raise NotTheSubject(_("Only the person themself can read this."))
     return read_told(subject_log_name(tagger(subject.id, None)), breach)
 
 
 def erase_old_breaches() -> int:
-    """Erase the records that were closed ``KEPT_FOR`` ago, keys first. Keeper only.
+    """Erase the records that were closed ``KEPT_FOR`` ago. Keeper only.
 
-    While any legal hold stands none goes: a record may be evidence in the matter.
+    The entry first, then the keys, then the row that leads to them: it can be killed anywhere and goes
+    on. While any legal hold stands none begins: a record may be evidence in the matter.
     """
+    over = Q(closed_at__lte=timezone.now() - KEPT_FOR)
     if LegalHold.objects.standing().exists():
-        return 0
-    over = Breach.objects.filter(closed_at__lte=timezone.now() - KEPT_FOR)
+        over = Q(pk=None)
     erased = 0
-    for breach in list(over[:BATCH]):
-        tags = tagger(breach.id, None)
+    for breach in list(Breach.objects.filter(Q(erased_at__isnull=False) | over)[:BATCH]):
+        if breach.erased_at is None:
+            begin_erasure(breach)
         destroy_data_keys(
             data_key_ids(subject_id=breach.id, category=breach_unit(breach.id).category)
         )
-        with transaction.atomic():
+        destroy_tag_key(breach.id, None)
+        breach.delete()
+        erased += 1
+    return erased
+
+
+def begin_erasure(breach: Breach) -> None:
+    """Write down that the end of a record begins; once."""
+    tags = tagger(breach.id, None)
+    with transaction.atomic():
+        mine = Breach.objects.kept().filter(pk=breach.pk)
+        if mine.update(erased_at=timezone.now()):
             append(
                 Draft(
                     action=Action.BREACH_ERASE,
@@ -126,7 +139,3 @@ def erase_old_breaches() -> int:
                     object_tag=tags.object("breach", breach.id),
                 )
             )
-            breach.delete()
-        destroy_tag_key(breach.id, None)
-        erased += 1
-    return erased

@@ -15,8 +15,8 @@ from audit_log.entries import Draft
 from audit_log.log import append_durable
 from consent.enforcement import RecordPermit, require_record_use
 from consent.models import Breach
-from vault.keyring import create_data_key
-from vault.store import seal, unseal
+from consent.sealed_texts import SealedText, seal_new
+from vault.parts import Sealed, unseal_parts
 from vault.units import Row, Unit
 
 WORDS, TOLD = "words", "told"
@@ -35,11 +35,14 @@ class Words:
 
 
 @dataclass(frozen=True)
-class SealedWords:
-    """A text that is sealed and not yet filed, with the key made for it."""
+class OpenRecord:
+    """What the officer wrote and what the people are told (if they are), in plain, for one answer."""
 
-    key_id: UUID
-    sealed: bytes
+    words: Words
+    told: str
+
+    def __repr__(self) -> str:
+        return "OpenRecord(sealed)"
 
 
 def breach_unit(breach_id: UUID) -> Unit:
@@ -52,12 +55,10 @@ def row_of(breach_id: UUID, column: str) -> Row:
     return Row(table="breach", column=column, row_id=breach_id)
 
 
-def seal_words(breach_id: UUID, column: str, action: Action, plain: str) -> SealedWords:
+def seal_words(breach_id: UUID, column: str, action: Action, plain: str) -> SealedText:
     """Seal one of the two texts under a new key. Not under a lock."""
     permit = require_record_use(breach_id, action)
-    key_id = create_data_key(breach_unit(breach_id))
-    row = row_of(breach_id, column)
-    return SealedWords(key_id, seal(permit, key_id, breach_unit(breach_id), row, plain.encode()))
+    return seal_new(permit, breach_unit(breach_id), row_of(breach_id, column), plain.encode())
 
 
 def as_text(words: Words) -> str:
@@ -78,26 +79,44 @@ def entry_of(permit: RecordPermit, actor_name: str) -> Draft:
     )
 
 
-def open_column(breach: Breach, actor_name: str, column: str, key_id: UUID, sealed: bytes) -> str:
-    """Open one text, logged first."""
+def parts_of(breach: Breach) -> dict[str, Sealed]:
+    """The sealed texts that there are, by column."""
+    filed = {
+        WORDS: (breach.words_key_id, breach.words_sealed),
+        TOLD: (breach.told_key_id, breach.told_sealed),
+    }
+    return {
+        column: Sealed(
+            data_key_id=key_id,
+            unit=breach_unit(breach.id),
+            row=row_of(breach.id, column),
+            sealed=bytes(sealed),
+        )
+        for column, (key_id, sealed) in filed.items()
+        if key_id is not None and sealed is not None
+    }
+
+
+def open_parts(breach: Breach, actor_name: str, parts: dict[str, Sealed]) -> dict[str, str]:
+    """Open these texts together, logged first: one read, one entry."""
     permit = require_record_use(breach.id, Action.BREACH_READ)
     receipt = append_durable(entry_of(permit, actor_name))
-    unit, row = breach_unit(breach.id), row_of(breach.id, column)
-    return unseal(permit, receipt, key_id, unit, row, sealed).reveal().decode()
+    opened = unseal_parts(permit, receipt, list(parts.values()))
+    return {column: each.reveal().decode() for column, each in zip(parts, opened, strict=True)}
 
 
-def read_words(actor: Actor, breach: Breach) -> Words:
-    """What the officer wrote. The caller has found that this operator may read breach records."""
-    sealed = bytes(breach.words_sealed)
-    text = open_column(breach, actor.log_name(), WORDS, breach.words_key_id, sealed)
-    return Words(**json.loads(text))
+def read_record(actor: Actor, breach: Breach) -> OpenRecord:
+    """Both texts. The caller has found that this operator may read breach records."""
+    plain = open_parts(breach, actor.log_name(), parts_of(breach))
+    return OpenRecord(Words(**json.loads(plain[WORDS])), plain.get(TOLD, ""))
 
 
 def read_told(actor_name: str, breach: Breach) -> str:
     """What the people are told; nothing when nobody is, and then no entry is written.
 
-    The caller has found that the actor is one of them, an operator who may read it, or the system.
+    The caller has found that the actor is one of them, or the system.
     """
-    if breach.told_key_id is None or breach.told_sealed is None:
+    parts = parts_of(breach)
+    if TOLD not in parts:
         return ""
-    return open_column(breach, actor_name, TOLD, breach.told_key_id, bytes(breach.told_sealed))
+    return open_parts(breach, actor_name, {TOLD: parts[TOLD]})[TOLD]

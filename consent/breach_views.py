@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -24,10 +24,10 @@ from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
-from consent.breach_forms import BreachForm, NotifyForm, TellForm, actor_choices
+from consent.breach_forms import BreachForm, NotifyForm, TellForm, actor_label
 from consent.breach_reach import not_yet_in_the_tree
 from consent.breach_telling import read_own, told_to
-from consent.breach_texts import read_told, read_words
+from consent.breach_texts import read_record
 from consent.breaches import close_breach, draw_again, notify, record_breach, span_of, tell
 from consent.errors import InvalidBreach
 from consent.models import Breach
@@ -43,7 +43,7 @@ SHOWN = 500
 @require_safe
 def breaches(request: HttpRequest) -> HttpResponse:
     """Every record with its clock; nothing of what happened."""
-    page = page_of(request, Breach.objects.select_related("purpose"))
+    page = page_of(request, Breach.objects.kept().select_related("purpose"))
     return render(request, "operators/breaches.html", {"page": page})
 
 
@@ -79,16 +79,15 @@ def breach_new(request: HttpRequest) -> HttpResponse:
 @never_cache
 def breach_detail(request: HttpRequest, breach_id: UUID) -> HttpResponse:
     """The whole record, to read and to print; opening it is an entry."""
-    breach = get_object_or_404(
-        Breach.objects.select_related("purpose", "recorded_by"), pk=breach_id
-    )
-    words = read_words(actor_of(request), breach)
+    kept = Breach.objects.kept().select_related("purpose", "recorded_by")
+    breach = get_object_or_404(kept, pk=breach_id)
+    opened = read_record(actor_of(request), breach)
     people = breach.people.select_related("subject").order_by("-entries", "pk")
     context = {
         "breach": breach,
-        "words": words,
-        "told_words": read_told(actor_of(request).log_name(), breach),
-        "actor": dict(actor_choices()).get(breach.actor, breach.actor),
+        "words": opened.words,
+        "told_words": opened.told,
+        "actor": breach.actor and actor_label(breach.actor),
         "people": people[:SHOWN],
         "number": people.count(),
         "entries": sum(people.values_list("entries", flat=True)),
@@ -105,7 +104,7 @@ def breach_detail(request: HttpRequest, breach_id: UUID) -> HttpResponse:
 @require_POST
 def breach_draw(request: HttpRequest, breach_id: UUID) -> HttpResponse:
     """Draw the list anew."""
-    get_object_or_404(Breach, pk=breach_id)
+    get_object_or_404(Breach.objects.kept(), pk=breach_id)
     try:
         draw_again(actor_of(request), cast(User, request.user), breach_id)
     except InvalidBreach as error:
@@ -139,7 +138,7 @@ def step(
 @require_http_methods(["GET", "HEAD", "POST"])
 def breach_notify(request: HttpRequest, breach_id: UUID) -> HttpResponse:
     """When the authority was told, or why it need not be."""
-    breach = get_object_or_404(Breach, pk=breach_id)
+    breach = get_object_or_404(Breach.objects.kept(), pk=breach_id)
     form, actor, officer = NotifyForm(request.POST or None), actor_of(request), request.user
     page = {
         "heading": _("The authority"),
@@ -161,7 +160,7 @@ def breach_notify(request: HttpRequest, breach_id: UUID) -> HttpResponse:
 @never_cache
 def breach_tell(request: HttpRequest, breach_id: UUID) -> HttpResponse:
     """What everybody on the list is told, or why they need not be."""
-    breach = get_object_or_404(Breach, pk=breach_id)
+    breach = get_object_or_404(Breach.objects.kept(), pk=breach_id)
     form, actor, officer = TellForm(request.POST or None), actor_of(request), request.user
     page = {
         "heading": _("The people"),
@@ -185,7 +184,7 @@ def breach_tell(request: HttpRequest, breach_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def breach_close(request: HttpRequest, breach_id: UUID) -> HttpResponse:
     """Close the record."""
-    breach = get_object_or_404(Breach, pk=breach_id)
+    breach = get_object_or_404(Breach.objects.kept(), pk=breach_id)
     actor, officer = actor_of(request), cast(User, request.user)
     page = {
         "heading": _("Close the record"),
@@ -203,8 +202,6 @@ def breach_close(request: HttpRequest, breach_id: UUID) -> HttpResponse:
 def own_breach(request: HttpRequest, breach_id: UUID) -> HttpResponse:
     """What the signed-in person was told of a breach that concerned them."""
     subject = own_subject(request)
-    found = next((each for each in told_to(subject) if each.id == breach_id), None)
-    if found is None:
-        raise Http404
+    found = get_object_or_404(told_to(subject), pk=breach_id)
     context = {"breach": found, "text": read_own(actor_of(request), subject, found)}
     return render(request, "consent/breach.html", context)

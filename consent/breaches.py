@@ -34,7 +34,7 @@ from consent.models import (
     NotNotified,
     NotTold,
 )
-from vault.keyring import destroy_data_keys
+from vault.keyring import keys_kept_if_filed
 from vault.tags import Tagger, tagger
 
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]{0,39}")
@@ -116,7 +116,7 @@ def record_breach(
         words_key_id=sealed.key_id,
         words_sealed=sealed.sealed,
     )
-    with transaction.atomic():
+    with keys_kept_if_filed(sealed.key_id), transaction.atomic():
         breach.save(force_insert=True)
         file_reach(breach, reach)
         write_step(breach, Action.BREACH_RECORD, actor, tags)
@@ -219,19 +219,15 @@ def tell(
     if lock_free.state != BreachState.NOTIFIED:  # asked again under the lock; here it spares a key
         raise InvalidBreach(_("This step was taken already, or another comes before it."))
     sealed = seal_words(breach_id, TOLD, Action.BREACH_TELL, words) if words else None
-    try:
-        with transaction.atomic():
-            held = lock_in(breach_id, BreachState.NOTIFIED)
-            held.state = BreachState.TOLD
-            held.not_told = ground or ""
-            if sealed:
-                held.told_at = timezone.now()
-                held.told_key_id, held.told_sealed = sealed.key_id, sealed.sealed
-            held.save()
-            write_step(held, Action.BREACH_TELL, actor, tags, reason=held.not_told)
-    except InvalidBreach:
-        destroy_data_keys([sealed.key_id] if sealed else [])
-        raise
+    with keys_kept_if_filed(sealed.key_id if sealed else None), transaction.atomic():
+        held = lock_in(breach_id, BreachState.NOTIFIED)
+        held.state = BreachState.TOLD
+        held.not_told = ground or ""
+        if sealed:
+            held.told_at = timezone.now()
+            held.told_key_id, held.told_sealed = sealed.key_id, sealed.sealed
+        held.save()
+        write_step(held, Action.BREACH_TELL, actor, tags, reason=held.not_told)
     return held
 
 

@@ -332,8 +332,8 @@ class RecordPermit(Issued):
     purpose_id: None = None
 
     def recheck(self) -> None:
-        """The record must exist, unless it is being written just now."""
-        records = Breach.objects.using("default").filter(pk=self.subject_id)
+        """The record must exist and be kept, unless it is being written just now."""
+        records = Breach.objects.using("default").kept().filter(pk=self.subject_id)
         if self.action is not Action.BREACH_RECORD and not records.exists():
             raise ConsentRefused(ReasonCode.NOT_PERMITTED, "This breach record does not exist.")
 

@@ -55,7 +55,7 @@ ACTIONS: dict[str, Text] = {
     Action.REQUEST_EXTEND: _("The answer to your request was put off"),
     Action.REQUEST_READ: _("Your request was read"),
     Action.REQUEST_ANSWER: _("Your request was answered"),
-    Action.REQUEST_ERASE: _("An old request of yours was erased"),
+    Action.REQUEST_ERASE: _("A request of yours, or what you wrote in it, was erased"),
     Action.BREACH_PERSON_TOLD: _("You were told of a data breach"),
     Action.ANALYSIS_REFUSE: _("An analysis was stopped"),
     Action.ANALYSIS_FAIL: _("An analysis did not succeed"),

@@ -29,7 +29,7 @@ from consent.errors import InvalidPurpose, InvitationInvalid
 from consent.messages import language_for, queue_message
 from consent.models import DataSubject, Invitation, Purpose, PurposeState
 from consent.records import record_request, subject_log_name
-from vault.tags import tagger
+from vault.tags import Tagger, tagger
 
 VALID_FOR = timedelta(days=14)
 REFUSAL = gettext_lazy(
@@ -61,32 +61,48 @@ def create_invitation(
     if show_to_operator:
         require_not_attester(actor, subject.id)
     record_request(actor, subject, purpose, "link" if show_to_operator else "e-mail")
-    token = secrets.token_urlsafe(32)
     tags = tagger(subject.id, purpose.id)
-    now = timezone.now()
+    token, invitation = new_invitation(subject, purpose, show_to_operator=show_to_operator)
     with transaction.atomic():
-        Invitation.objects.filter(
-            subject=subject, purpose=purpose, redeemed_at=None, revoked_at=None
-        ).update(revoked_at=now)
-        invitation = Invitation.objects.create(
-            id=uuid7(),
-            subject=subject,
-            purpose=purpose,
-            token_sha256=token_hash(token),
-            shown_to_operator=show_to_operator,
-            created_at=now,
-            expires_at=now + VALID_FOR,
-        )
-        append(
-            Draft(
-                action=Action.INVITATION_SHOW if show_to_operator else Action.INVITATION_CREATE,
-                actor=actor.log_name(),
-                purpose_id=purpose.id,
-                subject_tag=tags.subject(),
-                object_tag=tags.object("invitation", invitation.id),
-            )
-        )
+        file_invitation(actor, invitation, tags)
     return token
+
+
+def new_invitation(
+    subject: DataSubject, purpose: Purpose, *, show_to_operator: bool
+) -> tuple[str, Invitation]:
+    """A new token and its row, not yet filed: until then the link leads nowhere."""
+    token, now = secrets.token_urlsafe(32), timezone.now()
+    return token, Invitation(
+        id=uuid7(),
+        subject=subject,
+        purpose=purpose,
+        token_sha256=token_hash(token),
+        shown_to_operator=show_to_operator,
+        created_at=now,
+        expires_at=now + VALID_FOR,
+    )
+
+
+def file_invitation(actor: Actor, invitation: Invitation, tags: Tagger) -> None:
+    """Put it in the place of any open one, with its entry, in the caller's transaction."""
+    Invitation.objects.filter(
+        subject_id=invitation.subject_id,
+        purpose_id=invitation.purpose_id,
+        redeemed_at=None,
+        revoked_at=None,
+    ).update(revoked_at=invitation.created_at)
+    invitation.save(force_insert=True)
+    shown = invitation.shown_to_operator
+    append(
+        Draft(
+            action=Action.INVITATION_SHOW if shown else Action.INVITATION_CREATE,
+            actor=actor.log_name(),
+            purpose_id=invitation.purpose_id,
+            subject_tag=tags.subject(),
+            object_tag=tags.object("invitation", invitation.id),
+        )
+    )
 
 
 def send_invitation(actor: Actor, subject: DataSubject, purpose: Purpose) -> None:

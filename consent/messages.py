@@ -25,9 +25,10 @@ from audit_log.log import append, append_durable
 from consent.enforcement import AccountPermit, AccountUse, require_account_use
 from consent.errors import UnknownSubject
 from consent.models import Contact, DataSubject, Notice, OutboxMessage, Purpose
+from consent.sealed_texts import seal_new
 from consent.subjects import contact_unit
-from vault.keyring import create_data_key, destroy_data_keys
-from vault.store import seal, unseal
+from vault.keyring import destroy_data_keys, keys_kept_if_filed
+from vault.store import unseal
 from vault.units import Row, Unit
 
 ATTEMPTS = 8
@@ -77,6 +78,11 @@ class SealedMessage:
         return self.row
 
 
+def key_of(message: SealedMessage | None) -> UUID | None:
+    """The key made for this message, if there is one."""
+    return message.row.data_key_id if message else None
+
+
 def has_address(subject: DataSubject) -> bool:
     """Whether this person gave an e-mail address."""
     return Contact.objects.filter(subject=subject).exists()
@@ -97,18 +103,16 @@ def seal_message(
     message_id = uuid7()
     unit = message_unit(subject.id)
     permit = permit_message(subject.id, Action.MESSAGE_QUEUE, message_id)
-    key_id = create_data_key(unit)
+    place = Row(table="message", column="sealed", row_id=message_id)
     body = json.dumps({"heading": heading, "text": text}).encode()
-    sealed = seal(
-        permit, key_id, unit, Row(table="message", column="sealed", row_id=message_id), body
-    )
+    sealed = seal_new(permit, unit, place, body)
     row = OutboxMessage(
         id=message_id,
         subject=subject,
         purpose=purpose,
         kind=kind,
-        data_key_id=key_id,
-        sealed=sealed,
+        data_key_id=sealed.key_id,
+        sealed=sealed.sealed,
         created_at=timezone.now(),
     )
     return SealedMessage(row, message_entry(permit, actor))
@@ -125,7 +129,7 @@ def queue_message(
 ) -> OutboxMessage:
     """Seal a message and put it into the outbox; raises UnknownSubject without an address."""
     message = seal_message(actor, subject, purpose, kind=kind, heading=heading, text=text)
-    with transaction.atomic():
+    with keys_kept_if_filed(key_of(message)), transaction.atomic():
         return message.file()
 
 

@@ -26,6 +26,7 @@ from audit_log.log import append
 from consent.enforcement import AccountUse, require_account_use
 from consent.errors import InvalidNotice, InvalidPaper, InvalidPurpose
 from consent.giving import check_choices, kind_of_yes, require_erased
+from consent.messages import key_of
 from consent.methods import PAPER
 from consent.models import (
     ConsentEvent,
@@ -38,10 +39,11 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.paper_invitations import SealedInvitation, seal_invitation
 from consent.records import lock_state, move_state, write_event
 from consent.scans import Scan, paper_row, paper_unit
-from vault.keyring import create_data_key, destroy_data_keys
-from vault.store import seal
+from consent.sealed_texts import seal_new
+from vault.keyring import keys_kept_if_filed
 from vault.tags import tagger
 
 MAY_BE_ATTESTED = frozenset({ConsentStatus.REQUESTED, ConsentStatus.EXPIRED})
@@ -98,12 +100,21 @@ def ends_at(purpose: Purpose, signed_on: date) -> datetime:
     )
 
 
+@dataclass(frozen=True)
+class Attested:
+    """The event of the consent, and whether the person is written to; else somebody hands them a link."""
+
+    event: ConsentEvent
+    told: bool
+
+
 def attest_paper(
     actor: Actor, operator: User, subject: DataSubject, purpose: Purpose, paper: SignedPaper
-) -> ConsentEvent:
+) -> Attested:
     """Enter what a person signed. The scan is sealed first, then event, state and entry in one step.
 
-    Links that an operator has seen stop working, so that whoever attests holds none. Raises InvalidPaper,
+    The message to the person is sealed and filed with them, so that no consent stands of which they were
+    not told. Links that an operator has seen stop working: whoever attests holds none. Raises InvalidPaper,
     InvalidPurpose, InvalidNotice or InvalidChoice; then nothing has changed.
     """
     if actor.role is None or "consent.attest_paper" not in ROLE_PERMISSIONS[actor.role]:
@@ -111,11 +122,11 @@ def attest_paper(
     found = ConsentState.objects.select_related("purpose").filter(subject=subject, purpose=purpose)
     check_paper(found.get(), paper)
     row = sealed_scan(operator, subject, purpose, paper)
-    try:
-        return file_paper(actor, row, subject, purpose, paper)
-    except BaseException:
-        destroy_data_keys([row.data_key_id])
-        raise
+    with keys_kept_if_filed(row.data_key_id):
+        letter = seal_invitation(actor, subject, purpose)
+        with keys_kept_if_filed(key_of(letter.message if letter else None)):
+            event = file_paper(actor, row, subject, purpose, paper, letter)
+    return Attested(event, told=letter is not None)
 
 
 def sealed_scan(
@@ -131,7 +142,7 @@ def sealed_scan(
         object_kind="paper",
         object_id=paper_id,
     )
-    key_id = create_data_key(unit)
+    sealed = seal_new(permit, unit, paper_row(paper_id), paper.scan.content)
     return PaperConsent(
         id=paper_id,
         subject=subject,
@@ -139,15 +150,20 @@ def sealed_scan(
         signed_on=paper.signed_on,
         media_type=paper.scan.media_type,
         size=len(paper.scan.content),
-        data_key_id=key_id,
-        sealed=seal(permit, key_id, unit, paper_row(paper_id), paper.scan.content),
+        data_key_id=sealed.key_id,
+        sealed=sealed.sealed,
     )
 
 
 def file_paper(
-    actor: Actor, row: PaperConsent, subject: DataSubject, purpose: Purpose, paper: SignedPaper
+    actor: Actor,
+    row: PaperConsent,
+    subject: DataSubject,
+    purpose: Purpose,
+    paper: SignedPaper,
+    letter: SealedInvitation | None,
 ) -> ConsentEvent:
-    """Event, state, attestation and entry in one transaction; everything is asked again under the lock."""
+    """Everything of it in one transaction; what makes it a consent is asked again under the lock."""
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
         state = lock_state(subject.id, purpose.id)
@@ -180,4 +196,6 @@ def file_paper(
                 policy_version=str(paper.notice.id),
             )
         )
+        if letter:
+            letter.file(actor, state, tags)
     return event

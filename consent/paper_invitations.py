@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from accounts.actors import Actor
-from consent.invitations import create_invitation, invitation_url
-from consent.messages import has_address, language_for, queue_message
-from consent.models import DataSubject, Purpose
+from consent.invitations import file_invitation, invitation_url, new_invitation
+from consent.messages import SealedMessage, has_address, language_for, seal_message
+from consent.models import ConsentState, DataSubject, Invitation, Purpose
+from consent.records import write_asking
+from vault.tags import Tagger
 
 
-def tell_by_mail(actor: Actor, subject: DataSubject, purpose: Purpose) -> bool:
-    """Queue the message to the person's own address; False when there is none."""
+@dataclass(frozen=True)
+class SealedInvitation:
+    """The message with its link, sealed and not yet filed, so that consent and message stand together."""
+
+    invitation: Invitation
+    message: SealedMessage
+
+    def file(self, actor: Actor, state: ConsentState, tags: Tagger) -> None:
+        """Put both in their places, in the transaction that has locked this state."""
+        write_asking(actor, state, "e-mail", tags)
+        file_invitation(actor, self.invitation, tags)
+        self.message.file()
+
+
+def seal_invitation(
+    actor: Actor, subject: DataSubject, purpose: Purpose
+) -> SealedInvitation | None:
+    """What the person is written to their own address; None when there is none. Not under a lock."""
     if not has_address(subject):
-        return False
-    token = create_invitation(actor, subject, purpose, show_to_operator=False)
+        return None
+    token, invitation = new_invitation(subject, purpose, show_to_operator=False)
     with override(language_for(subject, purpose)):
         heading = _("Your consent on paper: %(purpose)s") % {"purpose": purpose.name}
         paragraphs = [
@@ -28,7 +48,7 @@ def tell_by_mail(actor: Actor, subject: DataSubject, purpose: Purpose) -> bool:
             invitation_url(token),
             _("The link works once and for 14 days. Do not pass it on: it is yours alone."),
         ]
-    queue_message(
+    message = seal_message(
         actor,
         subject,
         purpose,
@@ -36,4 +56,4 @@ def tell_by_mail(actor: Actor, subject: DataSubject, purpose: Purpose) -> bool:
         heading=heading,
         text="\n\n".join(paragraphs),
     )
-    return True
+    return SealedInvitation(invitation, message)

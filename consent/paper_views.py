@@ -24,7 +24,6 @@ from consent.models import ConsentState, PaperConsent, PurposeState
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.paper import MAY_BE_ATTESTED, attest_paper
 from consent.paper_forms import PaperForm
-from consent.paper_invitations import tell_by_mail
 from consent.scans import as_file, open_scan
 from consent.views import own_subject
 from consent.visibility import find_state
@@ -59,14 +58,13 @@ def paper(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpRespo
         status = UNPROCESSABLE
         if form.is_valid():
             try:
-                attest_paper(
+                attested = attest_paper(
                     actor, cast(User, request.user), state.subject, state.purpose, form.paper()
                 )
             except ConsentError as error:
                 status = refuse(form, error)
             else:
-                told = tell_by_mail(actor, state.subject, state.purpose)
-                messages.success(request, entered_words(told=told))
+                messages.success(request, entered_words(told=attested.told))
                 return redirect("operate_person", purpose_id, subject_id)
     context = {
         "form": form,

@@ -158,17 +158,21 @@ def record_request(actor: Actor, subject: DataSubject, purpose: Purpose, method:
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
         ensure_state(subject, purpose)
-        state = lock_state(subject.id, purpose.id)
-        event = write_event(state, EventKind.REQUESTED, by=actor.log_name(), method=method)
-        append(
-            Draft(
-                action=Action.CONSENT_REQUEST,
-                actor=actor.log_name(),
-                purpose_id=purpose.id,
-                subject_tag=tags.subject(),
-                consent_tag=tags.consent_record(event.id),
-            )
+        write_asking(actor, lock_state(subject.id, purpose.id), method, tags)
+
+
+def write_asking(actor: Actor, state: ConsentState, method: str, tags: Tagger) -> None:
+    """Event and entry of asking the person of this locked state, in the caller's transaction."""
+    event = write_event(state, EventKind.REQUESTED, by=actor.log_name(), method=method)
+    append(
+        Draft(
+            action=Action.CONSENT_REQUEST,
+            actor=actor.log_name(),
+            purpose_id=state.purpose_id,
+            subject_tag=tags.subject(),
+            consent_tag=tags.consent_record(event.id),
         )
+    )
 
 
 def record_notice_shown(

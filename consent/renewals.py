@@ -20,7 +20,7 @@ from accounts.actors import SYSTEM_KEEPER
 from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
-from consent.messages import SealedMessage, has_address, language_for, seal_message
+from consent.messages import SealedMessage, has_address, key_of, language_for, seal_message
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -33,7 +33,7 @@ from consent.models import (
 )
 from consent.notices import last_substantive
 from consent.records import lock_state, notice_in_force, write_event
-from vault.keyring import destroy_data_keys
+from vault.keyring import destroy_data_keys, keys_kept_if_filed
 from vault.tags import tagger
 
 METHOD = "renewal"
@@ -96,6 +96,21 @@ def ask(
     ``marks`` are set on the state with it. Returns 0, having done nothing, when the consent changed since
     ``state`` was read.
     """
+    with keys_kept_if_filed(key_of(message)):
+        still = file_asking(state, notice, message, method, marks)
+    if not still and message:  # whoever is still due is asked next time
+        destroy_data_keys([message.row.data_key_id])
+    return int(still)
+
+
+def file_asking(
+    state: ConsentState,
+    notice: Notice,
+    message: SealedMessage | None,
+    method: str,
+    marks: dict[str, datetime],
+) -> bool:
+    """Event, marks, entry and message in one transaction; False when the consent changed meanwhile."""
     tags = tagger(state.subject_id, state.purpose_id)
     with transaction.atomic():
         held = lock_state(state.subject_id, state.purpose_id)
@@ -119,9 +134,7 @@ def ask(
             )
             if message:
                 message.file()
-    if not still and message:  # whoever is still due is asked next time
-        destroy_data_keys([message.row.data_key_id])
-    return int(still)
+    return still
 
 
 def letter(subject: DataSubject, purpose: Purpose, notice: Notice, language: str) -> SealedMessage:

@@ -17,6 +17,7 @@ from accounts.actors import Actor
 from accounts.models import User
 from audit_log.actions import Action, ReasonCode
 from consent.errors import InvalidRequest
+from consent.messages import key_of
 from consent.models import (
     ExtensionReason,
     RefusalGround,
@@ -28,7 +29,7 @@ from consent.request_clock import MONTHS, MONTHS_MORE, due_after
 from consent.request_letters import letter_of_answer, letter_of_extension
 from consent.request_texts import ANSWER, OpenTexts, read_texts, seal_text
 from consent.requests import lock_waiting, write_step
-from vault.keyring import destroy_data_keys
+from vault.keyring import keys_kept_if_filed
 from vault.tags import tagger
 
 ANSWERERS = "consent.answer_request"
@@ -74,21 +75,15 @@ def extend(
     tags = tagger(found.subject_id, None)
     due_at = due_after(found.received_at, MONTHS + MONTHS_MORE)
     told = letter_of_extension(actor, found, reason, due_at)
-    try:
-        with transaction.atomic():
-            held = lock_own(operator, request_id)
-            require_extendable(held)
-            held.due_at, held.extended_at = due_at, timezone.now()
-            held.extension_reason = reason
-            held.save(update_fields=["due_at", "extended_at", "extension_reason"])
-            write_step(
-                held, Action.REQUEST_EXTEND, actor.log_name(), tags, reason=ReasonCode(reason)
-            )
-            if told:
-                told.file()
-    except InvalidRequest:
-        destroy_data_keys([told.row.data_key_id] if told else [])
-        raise
+    with keys_kept_if_filed(key_of(told)), transaction.atomic():
+        held = lock_own(operator, request_id)
+        require_extendable(held)
+        held.due_at, held.extended_at = due_at, timezone.now()
+        held.extension_reason = reason
+        held.save(update_fields=["due_at", "extended_at", "extension_reason"])
+        write_step(held, Action.REQUEST_EXTEND, actor.log_name(), tags, reason=ReasonCode(reason))
+        if told:
+            told.file()
     return held
 
 
@@ -128,9 +123,9 @@ def answer(actor: Actor, operator: User, request_id: UUID, given: Answer) -> Sub
     sealed = seal_text(
         found.subject_id, found.id, ANSWER, Action.REQUEST_ANSWER, given.text.strip()
     )
-    told = letter_of_answer(actor, found)
-    try:
-        with transaction.atomic():
+    with keys_kept_if_filed(sealed.key_id):
+        told = letter_of_answer(actor, found)
+        with keys_kept_if_filed(key_of(told)), transaction.atomic():
             held = lock_own(operator, request_id)
             held.state, held.ended_at = RequestState.ANSWERED, timezone.now()
             held.outcome, held.ground = given.outcome, given.ground or ""
@@ -146,9 +141,6 @@ def answer(actor: Actor, operator: User, request_id: UUID, given: Answer) -> Sub
             )
             if told:
                 told.file()
-    except InvalidRequest:
-        destroy_data_keys([sealed.key_id, *([told.row.data_key_id] if told else [])])
-        raise
     return held
 
 
@@ -157,4 +149,6 @@ def read(
 ) -> OpenTexts | None:
     """What the person wrote and was answered, for a stated reason. Raises InvalidRequest."""
     require_answerer(operator)
+    if asked.state == RequestState.RETRACTED:
+        raise InvalidRequest(_("It was taken back; nobody here reads it any more."))
     return read_texts(actor, asked, reason)

@@ -21,7 +21,7 @@ from accounts.models import User
 from accounts.permissions import require_permission
 from consent.errors import ConsentError, InvalidRequest
 from consent.forms import REQUEST_REASONS, ReasonForm
-from consent.models import SubjectRequest
+from consent.models import RequestState, SubjectRequest
 from consent.operator_views import UNPROCESSABLE, refuse, tried
 from consent.request_answers import ANSWERERS, answer, extend, read, take
 from consent.request_clock import days_left
@@ -39,6 +39,12 @@ def find_asked(request_id: UUID) -> SubjectRequest:
     if found is None:
         raise Http404
     return found
+
+
+def about_to_staff(asked: SubjectRequest) -> dict[str, Any]:
+    """What the staff's pages show of a request; of one that was taken back there is nothing to read."""
+    context = about(asked)
+    return context | {"has_text": context["has_text"] and asked.state != RequestState.RETRACTED}
 
 
 @require_permission(ANSWERERS)
@@ -63,7 +69,7 @@ def requests(request: HttpRequest) -> HttpResponse:
 def request_detail(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """One request: what is asked, its clock, who looks after it, and what can be done."""
     asked = find_asked(request_id)
-    context = about(asked) | {
+    context = about_to_staff(asked) | {
         "mine": asked.owner_id == request.user.pk,
         "may_extend": asked.extended_at is None and not asked.is_overdue,
         "back_url": reverse("operate_requests"),
@@ -102,7 +108,7 @@ def request_text(request: HttpRequest, request_id: UUID) -> HttpResponse:
                 status = 200
             except ConsentError as error:
                 status = refuse(form, error)
-    context = about(asked) | {"form": form, "opened": opened}
+    context = about_to_staff(asked) | {"form": form, "opened": opened}
     return render(request, "operators/request_text.html", context, status=status)
 
 

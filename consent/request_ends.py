@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.actors import SYSTEM_KEEPER
@@ -17,7 +17,7 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.holds import holds_over, lock_holds
-from consent.models import SubjectRequest
+from consent.models import RequestState, SubjectRequest, is_person_held
 from vault.keyring import destroy_data_keys
 from vault.tags import tagger
 
@@ -29,22 +29,52 @@ BATCH = 200
 def erase_old() -> int:
     """Erase the requests that ended ``KEPT_FOR`` ago and that no legal hold keeps. Keeper only.
 
-    The entry first, then the keys, then the row: it can be killed anywhere and goes on.
+    The entry first, then the keys, then the row: it can be killed anywhere and goes on. What a hold kept
+    of a request that was taken back goes as soon as none does. Returns how many rows and texts went.
     """
-    over = SubjectRequest.objects.ended().filter(ended_at__lte=timezone.now() - KEPT_FOR)
+    old = Q(~is_person_held(), ended_at__lte=timezone.now() - KEPT_FOR)
+    over = SubjectRequest.objects.ended().filter(old)
     begun = Q(erased_at__isnull=False) | Q(pk__in=over.values("pk"))
     erased = 0
-    for asked in list(SubjectRequest.objects.filter(begun).select_related("subject")[:BATCH]):
-        if asked.erased_at is None and not begin(asked):
+    for asked in in_turn(SubjectRequest.objects.filter(begun)):
+        if asked.erased_at is None and not begin(asked, ReasonCode.RETENTION_END, row=True):
             continue
         destroy_data_keys(key for key in (asked.text_key_id, asked.answer_key_id) if key)
         asked.delete()
         erased += 1
+    return erased + erase_taken_back()
+
+
+def erase_taken_back() -> int:
+    """Erase what was written in requests that were taken back under a hold that is over by now.
+
+    The row names the key until it is destroyed. Of a closed account the account's own erasure does it.
+    """
+    left = SubjectRequest.objects.filter(
+        Q(text_sealed=None) | ~is_person_held(),
+        state=RequestState.RETRACTED,
+        text_key_id__isnull=False,
+        erased_at=None,
+        subject__closed_at=None,
+    )
+    erased = 0
+    for asked in in_turn(left):
+        if asked.text_sealed is not None:
+            if not begin(asked, ReasonCode.WITHDRAWAL, row=False):
+                continue
+            erased += 1
+        destroy_data_keys([asked.text_key_id] if asked.text_key_id else [])
+        SubjectRequest.objects.filter(pk=asked.pk).update(text_key_id=None)
     return erased
 
 
-def begin(asked: SubjectRequest) -> bool:
-    """Write down that the end begins; False while a legal hold over the person postpones it."""
+def in_turn(rows: QuerySet[SubjectRequest]) -> list[SubjectRequest]:
+    """A batch of them, those that ended first in front."""
+    return list(rows.select_related("subject").order_by("ended_at", "pk")[:BATCH])
+
+
+def begin(asked: SubjectRequest, reason: ReasonCode, *, row: bool) -> bool:
+    """Write down that the end of the row, or of its text only, begins; False while a hold postpones it."""
     # Of a closed account the key of the tags is gone by now, and the entry names nobody.
     ended = asked.subject.tags_ended_at is not None
     tags = None if ended else tagger(asked.subject_id, None)
@@ -53,12 +83,16 @@ def begin(asked: SubjectRequest) -> bool:
         if holds_over(asked.subject_id, None).standing().exists():
             return False
         mine = SubjectRequest.objects.filter(pk=asked.pk, erased_at=None)
-        if mine.update(erased_at=timezone.now()):
+        if row:
+            first = mine.update(erased_at=timezone.now())
+        else:
+            first = mine.filter(text_sealed__isnull=False).update(text_sealed=None)
+        if first:
             append(
                 Draft(
                     action=Action.REQUEST_ERASE,
                     actor=SYSTEM_KEEPER.log_name(),
-                    reason=ReasonCode.RETENTION_END,
+                    reason=reason,
                     subject_tag=tags.subject() if tags else b"",
                     object_tag=tags.object("request", asked.id) if tags else b"",
                 )

@@ -15,20 +15,11 @@ from audit_log.entries import Draft
 from audit_log.log import append_durable
 from consent.enforcement import AccountPermit, AccountUse, require_account_use
 from consent.models import SubjectRequest
-from vault.keyring import create_data_key
+from consent.sealed_texts import SealedText, seal_new
 from vault.parts import Sealed, unseal_parts
-from vault.store import seal
 from vault.units import Row, Unit
 
 TEXT, ANSWER = "text", "answer"
-
-
-@dataclass(frozen=True)
-class SealedText:
-    """A text that is sealed and not yet filed, with the key made for it."""
-
-    key_id: UUID
-    sealed: bytes
 
 
 @dataclass(frozen=True)
@@ -70,9 +61,7 @@ def seal_text(
 ) -> SealedText:
     """Seal one of the two texts under a new key. Not under a lock: it makes that key."""
     permit = permit_request(subject_id, request_id, action)
-    unit = request_unit(subject_id)
-    key_id = create_data_key(unit)
-    return SealedText(key_id, seal(permit, key_id, unit, row_of(request_id, column), text.encode()))
+    return seal_new(permit, request_unit(subject_id), row_of(request_id, column), text.encode())
 
 
 def parts_of(asked: SubjectRequest) -> dict[str, Sealed]:

@@ -34,7 +34,7 @@ from consent.models import (
 from consent.records import subject_log_name
 from consent.request_clock import MONTHS, due_after
 from consent.request_texts import TEXT, OpenTexts, read_texts, seal_text
-from vault.keyring import destroy_data_keys
+from vault.keyring import destroy_data_keys, keys_kept_if_filed
 from vault.tags import Tagger, tagger
 
 WAITING_AT_MOST = 20
@@ -107,15 +107,10 @@ def make_request(
         text_key_id=sealed.key_id if sealed else None,
         text_sealed=sealed.sealed if sealed else None,
     )
-    try:
-        with transaction.atomic():
-            require_room(subject.id)
-            asked.save(force_insert=True)
-            write_step(asked, Action.REQUEST_MAKE, subject_log_name(tags), tags)
-    except InvalidRequest:
-        if sealed:
-            destroy_data_keys([sealed.key_id])
-        raise
+    with keys_kept_if_filed(asked.text_key_id), transaction.atomic():
+        require_room(subject.id)
+        asked.save(force_insert=True)
+        write_step(asked, Action.REQUEST_MAKE, subject_log_name(tags), tags)
     return asked
 
 
@@ -170,7 +165,9 @@ def own_documents(actor: Actor, subject: DataSubject, purpose: Purpose) -> Itera
 def retract(actor: Actor, asked: SubjectRequest) -> None:
     """Take a request back that was not answered yet; what was written is of no more use, so it goes.
 
-    Under a legal hold it stays, closed to nobody new. Raises NotTheSubject or InvalidRequest.
+    Under a legal hold it stays sealed, and nobody here opens it; the keeper erases it when the hold is
+    over (``consent.request_ends``), and goes on where this was killed. Raises
+    NotTheSubject or InvalidRequest.
     """
     require_own(actor, asked.subject)
     tags = tagger(asked.subject_id, None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import EllipsisType
@@ -87,6 +88,19 @@ def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:
             for row in rows.order_by("id")
             if row.destroyed_at is not None
         ]
+
+
+@contextmanager
+def keys_kept_if_filed(*ids: UUID | None) -> Iterator[None]:
+    """Destroy these new keys when the block that files what they seal raises anything.
+
+    A key that opens nothing would live on for ever: no row leads to it. None stands for no key.
+    """
+    try:
+        yield
+    except BaseException:
+        destroy_data_keys(key_id for key_id in ids if key_id is not None)
+        raise
 
 
 def final_destruction(key_ids: Iterable[UUID]) -> datetime | None:

@@ -24,6 +24,7 @@ from consent.models.endings import (
     LegalHold,
     LegalHoldQuerySet,
     is_held,
+    is_person_held,
 )
 from consent.models.people import (
     Contact,
@@ -124,4 +125,5 @@ __all__ = [
     "Use",
     "WebhookEndpoint",
     "is_held",
+    "is_person_held",
 ]

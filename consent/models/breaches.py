@@ -62,6 +62,10 @@ class NotTold(models.TextChoices):
 class BreachQuerySet(models.QuerySet["Breach"]):
     """Records by what is left to do."""
 
+    def kept(self) -> BreachQuerySet:
+        """Those whose erasure has not begun."""
+        return self.filter(erased_at=None)
+
     def unfinished(self) -> BreachQuerySet:
         """Those that are not closed."""
         return self.exclude(state=BreachState.CLOSED)
@@ -75,6 +79,7 @@ class Breach(models.Model):
             entries of the access log tell whom it concerns.
         everybody: whoever the purpose ever asked, because somebody went around the program and its log.
         unlinked: how many tags in those entries belong to nobody any more.
+        erased_at: its end has begun; from then on nobody opens it and no legal hold stops it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -100,6 +105,7 @@ class Breach(models.Model):
     told_sealed = models.BinaryField(null=True)
     not_told = models.CharField(max_length=13, blank=True, choices=NotTold)
     closed_at = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True)
 
     objects = BreachQuerySet.as_manager()
 

@@ -117,9 +117,15 @@ def is_held() -> models.Q:
     """
     subject, standing = models.OuterRef("subject_id"), LegalHold.objects.standing()
     here = standing.covering(subject, models.OuterRef("purpose_id"))
+    return models.Q(models.Exists(here)) | models.Q(is_person_held(), purpose=None)
+
+
+def is_person_held() -> models.Q:
+    """Whether a standing hold covers the person of a row (its ``subject``) in any of their purposes."""
+    subject = models.OuterRef("subject_id")
     everybody = models.Q(subject_id=None, purpose__consent_states__subject_id=subject)
-    anywhere = standing.filter(everybody | models.Q(subject_id=subject))
-    return models.Q(models.Exists(here)) | models.Q(models.Exists(anywhere), purpose=None)
+    anywhere = LegalHold.objects.standing().filter(everybody | models.Q(subject_id=subject))
+    return models.Q(models.Exists(anywhere))
 
 
 class ErasureRequest(models.Model):

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import time_machine
 from bs4 import BeautifulSoup
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -23,13 +25,22 @@ from consent.breach_telling import KEPT_FOR, erase_old_breaches, tell_people
 from consent.breach_texts import Words
 from consent.breaches import Notification, close_breach, notify, record_breach, tell
 from consent.errors import InvalidBreach
+from consent.holds import place_hold
 from consent.messages import open_message
-from consent.models import Breach, BreachKind, BreachPerson, OutboxMessage
+from consent.models import (
+    Breach,
+    BreachKind,
+    BreachPerson,
+    DataSubject,
+    HoldReason,
+    OutboxMessage,
+)
 from consent.templatetags.operate import short
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.results import read_result
+from tests.breaches import breach_told
 from tests.cast import (
     PHOTO,
     Operator,
@@ -44,6 +55,7 @@ from tests.cast import (
     upload,
 )
 from vault.keyring import data_key_ids
+from vault.models import TagKey
 from vault.tags import destroy_tag_key
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -354,3 +366,104 @@ def test_three_years_after_it_was_closed_it_is_gone(study: Study) -> None:
     assert not data_key_ids(subject_id=breach.id)
     assert actions(breach)[-1] == "breach:erase"
     assert person.browser.get(reverse("own_breach", args=[breach.id])).status_code == 404
+
+
+def closed(desk: Client) -> Breach:
+    """A record of which everything is done."""
+    breach = record(desk)
+    send(desk, "notify", breach, ground="risk-unlikely")
+    send(desk, "tell", breach, text=TOLD)
+    assert send(desk, "close", breach).status_code == 302
+    return breach
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "consent.breach_telling.destroy_data_keys",
+        "consent.breach_telling.destroy_tag_key",
+        "consent.models.Breach.delete",
+    ],
+)
+def test_its_end_can_be_killed_anywhere_and_goes_on(
+    study: Study, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breach = closed(study.officer.sign_in())
+
+    def killed(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    with time_machine.travel(timezone.now() + KEPT_FOR + timedelta(days=1)):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(step, killed)
+            erase_old_breaches()
+        desk = study.officer.sign_in()
+        for name in ("operate_breach", "operate_breach_close"):
+            assert desk.get(reverse(name, args=[breach.id])).status_code == 404
+        assert short(breach.id) not in desk.get(reverse("operate_breaches")).content.decode()
+        assert (erase_old_breaches(), erase_old_breaches()) == (1, 0)
+    assert not Breach.objects.exists()
+    assert not data_key_ids(subject_id=breach.id)
+    assert not TagKey.objects.filter(subject_id=breach.id, destroyed_at=None).exists()
+    assert actions(breach).count(Action.BREACH_ERASE) == 1
+
+
+def test_a_hold_keeps_a_record_whose_end_has_not_begun(study: Study) -> None:
+    closed(study.officer.sign_in())
+    with time_machine.travel(timezone.now() + KEPT_FOR + timedelta(days=1)):
+        place_hold(
+            study.officer.actor,
+            study.officer.user,
+            study.purpose,
+            reason=HoldReason.COMPLAINT,
+            ends_at=timezone.now() + timedelta(days=30),
+        )
+        assert erase_old_breaches() == 0
+
+
+def test_both_texts_of_a_record_open_with_one_entry(study: Study) -> None:
+    desk = study.officer.sign_in()
+    breach = closed(desk)
+    before = actions(breach).count(Action.BREACH_READ)
+    text = page_of(desk, breach)
+    assert HAPPENED in text
+    assert TOLD in text
+    assert actions(breach).count(Action.BREACH_READ) == before + 1
+
+
+def test_the_page_names_one_account_and_asks_for_no_other(study: Study) -> None:
+    study.key()
+    client, desk = ApiClient.objects.get(), study.officer.sign_in()
+    for name, words in (
+        ("", ""),
+        (study.researcher.actor.log_name(), study.researcher.user.email),
+        (f"client:{client.id}", client.name),
+    ):
+        breach = record(desk, actor=name)
+        with CaptureQueriesContext(connection) as asked:
+            text = page_of(desk, breach)
+        assert words in text
+        queries = [each["sql"] for each in asked.captured_queries]
+        clients = [sql for sql in queries if f'"{ApiClient._meta.db_table}"' in sql]
+        assert len(clients) == name.startswith("client:")
+        assert not [sql for sql in queries if 'ORDER BY "accounts_user"."email"' in sql]
+
+
+def test_ones_own_page_looks_for_that_breach_alone(study: Study) -> None:
+    person = consenting(study)
+    first, _second = breach_told(study), breach_told(study)
+    with CaptureQueriesContext(connection) as asked:
+        page = person.browser.get(reverse("own_breach", args=[first.id]))
+    assert page.status_code == 200
+    table = f'"{BreachPerson._meta.db_table}"'
+    assert len([each for each in asked.captured_queries if table in each["sql"]]) == 1
+
+
+def test_everybody_means_whom_the_purpose_asked_by_then(study: Study) -> None:
+    person = consenting(study)
+    long_ago = timezone.now() - timedelta(hours=3)
+    DataSubject.objects.filter(pk=person.subject.pk).update(created_at=long_ago)
+    desk, purpose = study.officer.sign_in(), str(study.purpose.id)
+    span = {"begins_at": minutes(hours=2), "ends_at": minutes(hours=1), "everybody": "on"}
+    assert concerned(record(desk, purpose=purpose, **span)) == {}, "it had not asked them yet"
+    assert concerned(record(desk, **span)) == {person.subject.id: 0}, "but they had an account"

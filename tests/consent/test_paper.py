@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts.actors import SYSTEM_WORKER, actor_for_client
 from accounts.models import ApiClient, Role
 from audit_log.actions import Action
+from audit_log.errors import LogUnavailable
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.consent_record import SETS_CATEGORIES
@@ -106,7 +107,7 @@ def in_the_flow(study: Study, subject: DataSubject, by: Operator, **changes: Any
         "scan": Scan("application/pdf", PDF),
     } | changes
     purpose = Purpose.objects.get(pk=study.purpose.pk)
-    return attest_paper(by.actor, by.user, subject, purpose, SignedPaper(**paper))
+    return attest_paper(by.actor, by.user, subject, purpose, SignedPaper(**paper)).event
 
 
 def entered(study: Study, subject: DataSubject, by: Operator) -> Person:
@@ -284,6 +285,26 @@ def test_the_person_is_told_and_sees_it_and_withdraws_as_everybody(
     page = browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
     assert page.status_code == 302
     assert ConsentState.objects.get().status == "withdrawn"
+
+
+def test_no_consent_stands_of_which_the_person_could_not_be_told(
+    study: Study, attester: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    somebody, _token = invite(study, email="ann@example.net")
+    links = set(Invitation.objects.filter(revoked_at=None).values_list("pk"))
+    keys = data_key_ids(subject_id=somebody.id)
+
+    def full(*_given: object) -> None:
+        raise LogUnavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("consent.messages.append", full)
+        assert attest(study, somebody, attester).status_code == 503
+    nothing_was_entered(somebody)
+    assert set(Invitation.objects.filter(revoked_at=None).values_list("pk")) == links
+    assert data_key_ids(subject_id=somebody.id) == keys
+    in_the_flow(study, somebody, attester)
+    assert OutboxMessage.objects.filter(kind="invitation").count() == 1
 
 
 def test_it_stays_marked_in_receipts_and_history(

@@ -23,15 +23,17 @@ from accounts.models import Role
 from audit_log.actions import Action
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
+from consent import request_ends
 from consent.account_closing import close_account
 from consent.errors import ConsentRefused, InvalidRequest, NotTheSubject
-from consent.holds import place_hold
+from consent.holds import lift_hold, place_hold
 from consent.invitations import create_invitation
 from consent.messages import open_message
 from consent.models import (
     DataSubject,
     ExtensionReason,
     HoldReason,
+    LegalHold,
     OutboxMessage,
     RequestKind,
     RequestOutcome,
@@ -556,6 +558,74 @@ def test_a_legal_hold_keeps_old_requests_and_what_was_taken_back(
         assert erase_old() == 0
         retract(person.actor, back)
         assert len(request_keys(person.subject)) == 3
+
+
+def hold_on(study: Study, subject: DataSubject | None = None) -> LegalHold:
+    """A hold of thirty days on the study, or on one person in it."""
+    return place_hold(
+        study.officer.actor,
+        study.officer.user,
+        study.purpose,
+        reason=HoldReason.COMPLAINT,
+        ends_at=timezone.now() + timedelta(days=30),
+        subject_id=subject.id if subject else None,
+    )
+
+
+def test_what_was_taken_back_under_a_hold_is_opened_by_nobody_and_goes_when_the_hold_ends(
+    study: Study, person: Person
+) -> None:
+    back, desk = ask(person), study.officer.sign_in()
+    hold = hold_on(study, person.subject)
+    retract(person.actor, back)
+    page = desk.get(reverse("operate_request", args=[back.id])).content.decode()
+    assert reverse("operate_request_text", args=[back.id]) not in page
+    before = entries()
+    opened = send(desk, "operate_request_text", back, REASON)
+    assert opened.status_code == 422
+    assert WORDS not in opened.content.decode()
+    assert entries() == before
+    assert (erase_old(), len(request_keys(person.subject))) == (0, 1)
+    lift_hold(study.officer.actor, study.officer.user, hold.id)
+    assert (erase_old(), erase_old()) == (1, 0)
+    back.refresh_from_db()
+    assert (back.state, back.text_sealed, back.text_key_id) == ("retracted", None, None)
+    assert request_keys(person.subject) == []
+    assert steps(person.subject)[-1] == ("request:erase", "ok", "withdrawal")
+
+
+def test_a_key_that_outlived_its_taking_back_is_destroyed_by_the_keeper(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = ask(person)
+
+    def killed(_keys: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("consent.requests.destroy_data_keys", killed)
+        retract(person.actor, back)
+    assert len(request_keys(person.subject)) == 1
+    erase_old()
+    assert request_keys(person.subject) == []
+
+
+def test_those_under_a_hold_stand_in_nobodys_way(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = consenting(study, "P-002")
+    desk = study.officer.sign_in()
+    kept = [ask(person) for _each in range(2)]
+    free = [ask(other) for _each in range(2)]
+    for each in (*kept, *reversed(free)):
+        answered(desk, each)
+    monkeypatch.setattr(request_ends, "BATCH", 1)
+    with time_machine.travel(timezone.now() + KEPT_FOR + timedelta(days=1)):
+        hold_on(study, person.subject)
+        assert erase_old() == 1
+        assert not SubjectRequest.objects.filter(pk=free[1].pk).exists(), "what ended first"
+        assert (erase_old(), erase_old()) == (1, 0)
+    assert set(SubjectRequest.objects.all()) == set(kept)
 
 
 def test_somebody_who_works_here_no_longer_answers(study: Study, person: Person) -> None:
