@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -31,6 +31,7 @@ from consent.models import (
     SubjectReference,
     Telling,
     TellingKind,
+    WebhookEndpoint,
 )
 from vault.errors import KeyDestroyed
 from vault.tags import Tagger, tagger
@@ -42,7 +43,8 @@ KINDS = {
     EventKind.RESUMED: TellingKind.RESUMED,
     EventKind.EXPIRED: TellingKind.EXPIRED,
 }
-WITH_WEBHOOK = Q(webhooks__isnull=False, webhooks__disabled_at=None)
+# Not a join: a client whose address was changed has several rows, and is to be told once.
+WITH_WEBHOOK = Q(Exists(WebhookEndpoint.objects.filter(client=OuterRef("pk"), disabled_at=None)))
 
 
 def tell_of_change(event: ConsentEvent) -> None:

@@ -133,7 +133,10 @@ class Telling(models.Model):
                 condition=Q(kind=TellingKind.ERASURE.value, erasure__isnull=False)
                 | (~Q(kind=TellingKind.ERASURE.value) & Q(erasure=None)),
                 name="telling_names_its_erasure",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["client", "erasure"], name="one_telling_of_an_erasure"
+            ),
         ]
         indexes = [
             models.Index(
