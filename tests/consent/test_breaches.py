@@ -21,7 +21,14 @@ from consent.account_closing import close_account
 from consent.breach_reach import Span
 from consent.breach_telling import KEPT_FOR, erase_old_breaches, tell_people
 from consent.breach_texts import Words
-from consent.breaches import Notification, close_breach, notify, record_breach, tell
+from consent.breaches import (
+    Notification,
+    close_breach,
+    draw_again,
+    notify,
+    record_breach,
+    tell,
+)
 from consent.errors import InvalidBreach
 from consent.messages import open_message
 from consent.models import Breach, BreachKind, BreachPerson, OutboxMessage
@@ -286,7 +293,11 @@ def test_the_words_are_sealed_and_each_opening_is_an_entry(study: Study) -> None
 
 
 def test_only_the_officer_writes_and_nobody_else_reads(study: Study) -> None:
-    person, breach = consenting(study), record(study.officer.sign_in())
+    office = study.officer.sign_in()
+    person, breach = consenting(study), record(office)
+    read_result(study.researcher.actor, analysed(study, "P-001").id, "study-analysis")
+    integrate_once()
+    Breach.objects.update(ends_at=timezone.now())  # drawn anew, somebody would be on the list
     admin = study.administrator.sign_in()
     for desk in (admin, study.researcher.sign_in(), person.browser):
         for step in ("draw", "notify", "tell", "close"):
@@ -295,6 +306,7 @@ def test_only_the_officer_writes_and_nobody_else_reads(study: Study) -> None:
         assert desk.post(reverse("operate_breach_new"), form()).status_code in {302, 404}
     breach.refresh_from_db()
     assert (breach.state, Breach.objects.count()) == ("open", 1)
+    assert concerned(breach) == {}
     address = reverse("operate_breach", args=[breach.id])
     assert person.browser.get(address).status_code == 404
     wrong = operator(Role.ADMINISTRATOR)
@@ -309,12 +321,16 @@ def test_only_the_officer_writes_and_nobody_else_reads(study: Study) -> None:
             words=Words("a", "b", "c"),
         )
     for do in (
+        lambda: draw_again(wrong.actor, wrong.user, breach.id),
         lambda: notify(wrong.actor, wrong.user, breach.id, Notification()),
         lambda: tell(wrong.actor, wrong.user, breach.id, TOLD),
         lambda: close_breach(wrong.actor, wrong.user, breach.id),
     ):
         with pytest.raises(InvalidBreach):
             do()
+    assert actions(breach) == [Action.BREACH_RECORD]
+    send(office, "draw", breach)
+    assert concerned(breach) == {person.subject.id: 1}
 
 
 def test_a_form_that_contradicts_itself_or_the_clock_is_refused(study: Study) -> None:
