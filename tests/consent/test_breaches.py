@@ -33,22 +33,19 @@ from consent.errors import InvalidBreach
 from consent.messages import open_message
 from consent.models import Breach, BreachKind, BreachPerson, OutboxMessage
 from consent.templatetags.operate import short
-from emotion.analyses import run_analysis
 from emotion.erasure import drain
-from emotion.models import Analysis
 from emotion.results import read_result
 from tests.cast import (
-    PHOTO,
     Operator,
     Person,
     Study,
+    analysed,
     api_get,
     come_in,
     consent,
     consenting,
     open_study,
     operator,
-    upload,
 )
 from vault.keyring import data_key_ids
 from vault.tags import destroy_tag_key
@@ -61,13 +58,6 @@ KINDS = ["confidentiality"]
 @pytest.fixture
 def study() -> Study:
     return open_study()
-
-
-def analysed(study: Study, reference: str) -> Analysis:
-    answer = upload(study.key(), reference, study.purpose.id, PHOTO.read_bytes())
-    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
-    run_analysis(row.id)
-    return row
 
 
 def minutes(**ago: float) -> str:

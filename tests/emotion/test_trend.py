@@ -23,11 +23,9 @@ from audit_log.sequencer import integrate_once
 from config import checks
 from consent.models import OutboxMessage
 from emotion import help_lines, trend
-from emotion.analyses import run_analysis
 from emotion.disputes import dispute
-from emotion.models import Analysis
 from tests.broker import waiting_messages
-from tests.cast import PHOTO, Person, Study, consenting, open_study, upload
+from tests.cast import Person, analysed, consenting, open_study
 from tests.emotion.inference.photographs import sad
 from tests.faults.places import rows
 from tests.processes import make_broker_folders
@@ -43,17 +41,6 @@ def turn(person: Person, how: str) -> Any:
     answer = person.browser.post(reverse("own_trend"), {"turn": how})
     assert answer.status_code == 302
     return answer
-
-
-def analysed(study: Study, reference: str = "P-001", photo: bytes = b"") -> Analysis:
-    photo = photo or PHOTO.read_bytes()
-    answer = upload(study.key(), reference, study.purpose.id, photo)
-    assert answer.status_code == 202, answer.content
-    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
-    run_analysis(row.id)
-    row.refresh_from_db()
-    assert row.state == "done", row.reason
-    return row
 
 
 def blank() -> bytes:
