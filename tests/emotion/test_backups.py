@@ -139,9 +139,7 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(
 def test_a_database_that_is_away_is_one_line(
     tmp_path: Path, identity: pyrage.x25519.Identity
 ) -> None:
-    with (
-        gone("keystore"),
-        pytest.raises(CommandError, match="the keystore database cannot be copied"),
-    ):
+    said = "the keystore database cannot be copied" if is_sqlite() else "_gone. does not exist"
+    with gone("keystore"), pytest.raises(CommandError, match=said):
         call_command("backup", str(tmp_path))
     assert list(tmp_path.rglob("keystore/*")) == []
