@@ -36,6 +36,7 @@ from consent.models import (
     RequestState,
     SignInCode,
     SubjectRequest,
+    WebhookEndpoint,
 )
 from consent.purposes import ENDS_AFTER_DAYS
 from consent.records import lock_state, move_state, write_event
@@ -274,7 +275,17 @@ def close_purposes(later: LogEntryQuerySet) -> int:
     )
 
 
-def shut_open_doors() -> None:
-    """Make every link and code useless that was on its way: some were used or revoked since."""
-    Invitation.objects.filter(redeemed_at=None, revoked_at=None).update(revoked_at=timezone.now())
+def shut_open_doors(later: LogEntryQuerySet) -> int:
+    """Make useless what was on its way or may have been ended since: links, codes, webhooks.
+
+    Entries do not say which webhook was disabled or got a new secret. So where one of a purpose was, all
+    of that purpose are disabled; of how many.
+    """
+    now = timezone.now()
+    Invitation.objects.filter(redeemed_at=None, revoked_at=None).update(revoked_at=now)
     SignInCode.objects.all().delete()
+    changed = later.filter(action__in=[Action.WEBHOOK_CREATE, Action.WEBHOOK_CHANGE])
+    live = WebhookEndpoint.objects.filter(
+        disabled_at=None, client__purpose_id__in=changed.values("purpose_id")
+    )
+    return live.update(disabled_at=now, secret_sealed="", previous_sealed="")

@@ -81,11 +81,11 @@ def destroy_ended_tags() -> int:
     """Destroy the tag keys after whose last entry nothing more is written; safe to repeat."""
     half_done = ConsentState.objects.filter(tags_destroyed_at=None).exclude(tags_ended_at=None)
     rows = list(half_done[:BATCH])
+    forget_references()
     for state in rows:
         SubjectReference.objects.filter(
             subject_id=state.subject_id, purpose_id=state.purpose_id
         ).delete()
-        forget_references(state.subject_id, state.purpose_id)
         destroy_tag_key(state.subject_id, state.purpose_id)
         ConsentState.objects.filter(pk=state.pk).update(tags_destroyed_at=timezone.now())
     return len(rows)

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -31,6 +31,8 @@ from consent.models import (
     SubjectReference,
     Telling,
     TellingKind,
+    TellingQuerySet,
+    WebhookEndpoint,
 )
 from vault.errors import KeyDestroyed
 from vault.tags import Tagger, tagger
@@ -42,7 +44,8 @@ KINDS = {
     EventKind.RESUMED: TellingKind.RESUMED,
     EventKind.EXPIRED: TellingKind.EXPIRED,
 }
-WITH_WEBHOOK = Q(webhooks__isnull=False, webhooks__disabled_at=None)
+# Not a join: a client whose address was changed has several rows, and is to be told once.
+WITH_WEBHOOK = Q(Exists(WebhookEndpoint.objects.filter(client=OuterRef("pk"), disabled_at=None)))
 
 
 def tell_of_change(event: ConsentEvent) -> None:
@@ -138,15 +141,17 @@ def note(telling: Telling, step: str, actor: Actor, action: Action) -> Telling:
     with transaction.atomic():
         ended = is_ended(telling)
         held = Telling.objects.select_for_update().get(pk=telling.pk)
+        held.next_attempt_at = None
         if getattr(held, step) is not None:
+            held.save(update_fields=["next_attempt_at"])
             return held
         setattr(held, step, timezone.now())
         if held.kind == TellingKind.ERASURE:
             entry = told_entry(held, actor, action, None if ended else tags)
             held.entry_ids = [*held.entry_ids, str(append(entry).entry_id)]
-        if ended and step == "acknowledged_at":
-            held.reference_id = None
         held.save()
+        if ended and forget(Telling.objects.filter(pk=held.pk)):
+            held.reference_id = None
     return held
 
 
@@ -179,10 +184,24 @@ def told_entry(telling: Telling, actor: Actor, action: Action, tags: Tagger | No
     )
 
 
-def forget_references(subject_id: UUID, purpose_id: UUID) -> None:
-    """Take the opaque id off what is told, when the person's tags go; what is still to be told keeps it."""
-    rows = Telling.objects.filter(subject_id=subject_id, purpose_id=purpose_id)
-    rows.exclude(pk__in=rows.unacknowledged()).update(reference_id=None)
+def forget(tellings: TellingQuerySet) -> int:
+    """Take the opaque id off those of no more use; of how many."""
+    return (
+        tellings.exclude(reference_id=None)
+        .exclude(pk__in=tellings.of_use())
+        .update(reference_id=None)
+    )
+
+
+def forget_references() -> int:
+    """Take the opaque id off what is told of people whose tags are gone.
+
+    What is still to be told, or can still be confirmed, keeps it until then; so this is asked again.
+    """
+    ended = ConsentState.objects.filter(
+        subject_id=OuterRef("subject_id"), purpose_id=OuterRef("purpose_id")
+    ).exclude(tags_ended_at=None)
+    return forget(Telling.objects.filter(Exists(ended)))
 
 
 @dataclass(frozen=True)

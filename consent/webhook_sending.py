@@ -59,7 +59,6 @@ def claim(row: Telling) -> bool:
         pk=row.pk,
         attempts=row.attempts,
         next_attempt_at=row.next_attempt_at,
-        delivered_at=None,
         given_up_at=None,
     )
     later = timezone.now() + LEASE
@@ -79,7 +78,7 @@ def deliver(row: Telling, webhook: WebhookEndpoint, resolve: Resolve) -> None:
 
 def put_off(row: Telling, webhook: WebhookEndpoint) -> None:
     """Try again later; after the last wait give up, which the operators are shown."""
-    now, mine = timezone.now(), Telling.objects.filter(pk=row.pk, delivered_at=None)
+    now, mine = timezone.now(), Telling.objects.filter(pk=row.pk, next_attempt_at__isnull=False)
     wait = QUIET
     if row.attempts < len(BACK_OFF):
         wait = BACK_OFF[row.attempts]

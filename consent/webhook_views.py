@@ -108,6 +108,10 @@ def again(request: HttpRequest, client: ApiClient) -> HttpResponse:
     except ValueError:
         wanted = UUID(int=0)
     telling = get_object_or_404(Telling.objects.select_related("client"), pk=wanted, client=client)
-    send_again(actor_of(request), telling)
+    try:
+        send_again(actor_of(request), telling)
+    except InvalidWebhook as error:
+        messages.error(request, str(error))
+        return show(request, client, WebhookForm(), UNPROCESSABLE)
     messages.success(request, _("It is sent again, under the same id."))
     return redirect("operate_webhook", client.id)

@@ -103,11 +103,21 @@ def rotate_secret(actor: Actor, webhook: WebhookEndpoint) -> str:
 
 
 def send_again(actor: Actor, telling: Telling) -> None:
-    """Send something once more, from the beginning of the schedule and under the same id."""
+    """Send something once more, from the beginning of the schedule and under the same id.
+
+    When it was delivered first stays written. Raises InvalidWebhook when it is confirmed, when nobody can
+    be told whom it is about any more, and when there is no webhook.
+    """
     with transaction.atomic():
-        waiting = Telling.objects.filter(pk=telling.pk, acknowledged_at=None)
-        if waiting.update(
-            next_attempt_at=timezone.now(), attempts=0, delivered_at=None, given_up_at=None
-        ):
-            WebhookEndpoint.objects.filter(client_id=telling.client_id).update(quiet_until=None)
-            append(entry(Action.WEBHOOK_CHANGE, actor, telling.client))
+        webhook = live_webhook(telling.client_id)
+        held = Telling.objects.select_for_update().get(pk=telling.pk)
+        if webhook is None:
+            raise InvalidWebhook(_("There is no webhook. What waits is sent when there is one."))
+        if held.acknowledged_at is not None:
+            raise InvalidWebhook(_("This was confirmed already."))
+        if held.reference_id is None:
+            raise InvalidWebhook(_("Nothing says any more whom this is about."))
+        held.next_attempt_at, held.attempts, held.given_up_at = timezone.now(), 0, None
+        held.save(update_fields=["next_attempt_at", "attempts", "given_up_at"])
+        WebhookEndpoint.objects.filter(pk=webhook.pk).update(quiet_until=None)
+        append(entry(Action.WEBHOOK_CHANGE, actor, telling.client))

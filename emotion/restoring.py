@@ -53,7 +53,9 @@ class Report:
     Fields:
         made_at: when the backup was made, as it says itself; replayed: log entries from after it.
         recordings: how many lost rows or files because their keys are dead.
-        clients, operators: API keys revoked and operators shut out, because some were since.
+        clients, operators, webhooks: API keys revoked, operators shut out and webhooks disabled, because
+            some were since.
+        holds, periods: how many legal holds were placed and periods shortened since, to be set again.
     """
 
     made_at: str
@@ -61,6 +63,9 @@ class Report:
     recordings: int
     clients: int
     operators: int
+    webhooks: int
+    holds: int
+    periods: int
     again: Reapplied
 
 
@@ -102,13 +107,16 @@ def bring_up(made_at: str, log: Path) -> Report:
     later = LogEntry.objects.filter(index__gte=known.size).exclude(entry_id__in=known.waiting)
     again = reapply(later)
     clients, operators = end_access(later)
-    shut_open_doors()
+    webhooks = shut_open_doors(later)
     report = Report(
         made_at=made_at,
         replayed=replayed,
         recordings=remove_dead(),
         clients=clients,
         operators=operators,
+        webhooks=webhooks,
+        holds=later.filter(action=Action.HOLD_PLACE).count(),
+        periods=later.filter(action=Action.PURPOSE_SHORTEN).count(),
         again=again,
     )
     detail = {"made_at": made_at, "log": known.size, "replayed": replayed}

@@ -38,6 +38,8 @@ from consent.models import (
 from consent.notices import publish_notice
 from consent.purposes import assign, create_purpose, open_purpose, submit_for_review
 from consent.subjects import register_subject
+from emotion.analyses import run_analysis
+from emotion.models import Analysis
 
 PHOTO = Path(__file__).resolve().parent.parent / "tools" / "data" / "astronaut.jpg"
 CATEGORIES = [DataCategory.MEDIA, DataCategory.EXPRESSION, DataCategory.BLENDSHAPES]
@@ -246,6 +248,17 @@ def upload(
             "Idempotency-Key": idempotency_key or secrets.token_hex(8),
         },
     )
+
+
+def analysed(study: Study, reference: str = "P-001", photo: bytes = b"") -> Analysis:
+    """A photograph that a client of the study uploads, and its analysis, run here on the real models."""
+    answer = upload(study.key(), reference, study.purpose.id, photo or PHOTO.read_bytes())
+    assert answer.status_code == 202, answer.content
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert row.state == "done", row.reason
+    return row
 
 
 def api_get(key: str, name: str, *args: object, **headers: str) -> Any:

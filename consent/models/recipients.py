@@ -20,6 +20,9 @@ CONFIRMED_WITHIN = timedelta(days=3)
 """How long a program may take to confirm an erasure before the operators are shown that it has not."""
 
 
+UNDER_WAY = Q(next_attempt_at__isnull=False, given_up_at=None, acknowledged_at=None)
+
+
 class TellingKind(models.TextChoices):
     """What a recipient is told; the codes are the types of the webhook's events."""
 
@@ -75,23 +78,30 @@ class TellingQuerySet(models.QuerySet["Telling"]):
         """Erasures that their client has not said to have carried out."""
         return self.erasures().filter(acknowledged_at=None)
 
+    def under_way(self) -> Self:
+        """Those that go to a webhook sooner or later, if there is one."""
+        return self.filter(
+            UNDER_WAY,
+            client__in=WebhookEndpoint.objects.filter(disabled_at=None).values("client"),
+        )
+
     def to_send(self) -> Self:
         """Those to send now: due, and to a client whose webhook is not left in peace for a while."""
         now = timezone.now()
-        webhooks = WebhookEndpoint.objects.filter(disabled_at=None).filter(
-            Q(quiet_until=None) | Q(quiet_until__lte=now)
-        )
+        quiet = WebhookEndpoint.objects.filter(disabled_at=None, quiet_until__gt=now)
         return (
             self.not_held()
-            .filter(
-                delivered_at=None,
-                given_up_at=None,
-                acknowledged_at=None,
-                next_attempt_at__lte=now,
-                client__in=webhooks.values("client"),
-            )
+            .under_way()
+            .filter(next_attempt_at__lte=now, reference_id__isnull=False)
+            .exclude(client__in=quiet.values("client"))
             .order_by("next_attempt_at")
         )
+
+    def of_use(self) -> Self:
+        """Those whose client has still to be told, or can still confirm: it must find the person."""
+        able = Q(client__revoked_at=None, client__expires_at__gt=timezone.now())
+        to_confirm = able & Q(kind=TellingKind.ERASURE, acknowledged_at=None)
+        return self.filter(to_confirm | Q(pk__in=self.model.objects.under_way().values("pk")))
 
     def missing(self) -> Self:
         """What operators should see to: given up, or not confirmed in three days by a key that could."""
@@ -105,8 +115,9 @@ class Telling(models.Model):
     """One thing that one client is told about one person; a row of the outbox.
 
     ``reference_id`` is the opaque id under which the client knows the person; it goes when nothing links
-    the log to them any more and nothing is left to tell. ``last_status`` is the HTTP status of the last
-    answer, 0 when there was none.
+    the log to them any more and nothing is left to tell. ``next_attempt_at`` is None once it was delivered,
+    until somebody has it sent again; ``delivered_at`` stays the first time. ``last_status`` is the HTTP
+    status of the last answer, 0 when there was none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -117,7 +128,7 @@ class Telling(models.Model):
     reference_id = models.UUIDField(null=True)
     erasure = models.ForeignKey(ErasureRequest, models.PROTECT, null=True, related_name="tellings")
     created_at = models.DateTimeField()
-    next_attempt_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     last_status = models.PositiveSmallIntegerField(null=True)
     delivered_at = models.DateTimeField(null=True)
@@ -133,12 +144,13 @@ class Telling(models.Model):
                 condition=Q(kind=TellingKind.ERASURE.value, erasure__isnull=False)
                 | (~Q(kind=TellingKind.ERASURE.value) & Q(erasure=None)),
                 name="telling_names_its_erasure",
-            )
+            ),
+            models.UniqueConstraint(fields=["client", "erasure"], name="one_telling_of_an_erasure"),
         ]
         indexes = [
             models.Index(
                 fields=["next_attempt_at"],
-                condition=Q(delivered_at=None, given_up_at=None, acknowledged_at=None),
+                condition=UNDER_WAY,
                 name="tellings_under_way",
             )
         ]

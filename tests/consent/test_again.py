@@ -8,21 +8,11 @@ from django.urls import reverse
 from consent.errors import InvalidChoice
 from consent.giving import give_consent
 from consent.withdrawals import withdraw
-from emotion.analyses import run_analysis
 from emotion.erasure import drain
-from emotion.models import Analysis, AnalysisState
-from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
+from emotion.models import AnalysisState
+from tests.cast import PHOTO, Person, Study, analysed, api_get, consenting, open_study, upload
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
-
-
-def analysed(study: Study) -> Analysis:
-    answer = upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
-    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
-    run_analysis(row.id)
-    row.refresh_from_db()
-    assert row.state == AnalysisState.DONE, row.reason
-    return row
 
 
 def again(person: Person, study: Study, categories: list[str]) -> None:

@@ -23,7 +23,14 @@ from consent.account_closing import close_account
 from consent.breach_reach import Span
 from consent.breach_telling import KEPT_FOR, erase_old_breaches, tell_people
 from consent.breach_texts import Words
-from consent.breaches import Notification, close_breach, notify, record_breach, tell
+from consent.breaches import (
+    Notification,
+    close_breach,
+    draw_again,
+    notify,
+    record_breach,
+    tell,
+)
 from consent.errors import InvalidBreach
 from consent.holds import place_hold
 from consent.messages import open_message
@@ -36,23 +43,20 @@ from consent.models import (
     OutboxMessage,
 )
 from consent.templatetags.operate import short
-from emotion.analyses import run_analysis
 from emotion.erasure import drain
-from emotion.models import Analysis
 from emotion.results import read_result
 from tests.breaches import breach_told
 from tests.cast import (
-    PHOTO,
     Operator,
     Person,
     Study,
+    analysed,
     api_get,
     come_in,
     consent,
     consenting,
     open_study,
     operator,
-    upload,
 )
 from vault.keyring import data_key_ids
 from vault.models import TagKey
@@ -66,13 +70,6 @@ KINDS = ["confidentiality"]
 @pytest.fixture
 def study() -> Study:
     return open_study()
-
-
-def analysed(study: Study, reference: str) -> Analysis:
-    answer = upload(study.key(), reference, study.purpose.id, PHOTO.read_bytes())
-    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
-    run_analysis(row.id)
-    return row
 
 
 def minutes(**ago: float) -> str:
@@ -298,7 +295,11 @@ def test_the_words_are_sealed_and_each_opening_is_an_entry(study: Study) -> None
 
 
 def test_only_the_officer_writes_and_nobody_else_reads(study: Study) -> None:
-    person, breach = consenting(study), record(study.officer.sign_in())
+    office = study.officer.sign_in()
+    person, breach = consenting(study), record(office)
+    read_result(study.researcher.actor, analysed(study, "P-001").id, "study-analysis")
+    integrate_once()
+    Breach.objects.update(ends_at=timezone.now())  # drawn anew, somebody would be on the list
     admin = study.administrator.sign_in()
     for desk in (admin, study.researcher.sign_in(), person.browser):
         for step in ("draw", "notify", "tell", "close"):
@@ -307,6 +308,7 @@ def test_only_the_officer_writes_and_nobody_else_reads(study: Study) -> None:
         assert desk.post(reverse("operate_breach_new"), form()).status_code in {302, 404}
     breach.refresh_from_db()
     assert (breach.state, Breach.objects.count()) == ("open", 1)
+    assert concerned(breach) == {}
     address = reverse("operate_breach", args=[breach.id])
     assert person.browser.get(address).status_code == 404
     wrong = operator(Role.ADMINISTRATOR)
@@ -321,12 +323,16 @@ def test_only_the_officer_writes_and_nobody_else_reads(study: Study) -> None:
             words=Words("a", "b", "c"),
         )
     for do in (
+        lambda: draw_again(wrong.actor, wrong.user, breach.id),
         lambda: notify(wrong.actor, wrong.user, breach.id, Notification()),
         lambda: tell(wrong.actor, wrong.user, breach.id, TOLD),
         lambda: close_breach(wrong.actor, wrong.user, breach.id),
     ):
         with pytest.raises(InvalidBreach):
             do()
+    assert actions(breach) == [Action.BREACH_RECORD]
+    send(office, "draw", breach)
+    assert concerned(breach) == {person.subject.id: 1}
 
 
 def test_a_form_that_contradicts_itself_or_the_clock_is_refused(study: Study) -> None:

@@ -94,6 +94,10 @@ def form(study: Study, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (filled | changes).items() if value is not None}
 
 
+def in_days(days: int) -> str:
+    return (timezone.localdate() + timedelta(days=days)).isoformat()
+
+
 def attest(study: Study, subject: DataSubject, by: Operator, **changes: Any) -> Any:
     address = reverse("operate_paper", args=[study.purpose.id, subject.id])
     return by.sign_in().post(address, form(study, **changes))
@@ -182,8 +186,8 @@ def test_a_scan_is_a_pdf_a_jpeg_or_a_png(
         ({"categories": None}, "categories"),
         ({"categories": ["media", "head-pose"]}, "Tick only boxes that this purpose has"),
         ({"categories": ["expression"]}, "Without photographs of your face"),
-        ({"signed_on": (timezone.localdate() + timedelta(days=1)).isoformat()}, "yet to come"),
-        ({"signed_on": (timezone.localdate() - timedelta(days=2)).isoformat()}, "nobody could sign"),
+        ({"signed_on": lambda: in_days(1)}, "yet to come"),
+        ({"signed_on": lambda: in_days(-2)}, "nobody could sign"),
         ({"signed_on": "2026-02-30"}, "signed_on"),
         ({"attested": None}, "Without your word"),
         ({"notice": "00000000-0000-0000-0000-000000000000"}, "notice"),
@@ -196,7 +200,8 @@ def test_a_scan_is_a_pdf_a_jpeg_or_a_png(
 def test_what_is_no_consent_is_refused_with_a_reason(
     study: Study, subject: DataSubject, attester: Operator, changes: dict[str, Any], said: str
 ) -> None:
-    page = attest(study, subject, attester, **changes)
+    now = {name: value() if callable(value) else value for name, value in changes.items()}
+    page = attest(study, subject, attester, **now)
     assert page.status_code == 422
     text = " ".join(map(str, page.context["form"].errors.items()))
     assert said in text, text

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from accounts.models import ApiClient, Scope
 from audit_log.actions import Action
@@ -17,6 +19,7 @@ from audit_log.sequencer import integrate_once
 from consent.holds import lift_hold, place_hold
 from consent.last_entries import destroy_ended_tags, write_last_entry
 from consent.models import ConsentState, ErasureRequest, HoldReason, Telling, TellingKind
+from consent.webhooks import create_webhook, disable_webhook
 from emotion.erasure import drain
 from tests.cast import PHOTO, Study, api_get, consenting, open_study, upload
 from vault.tags import tagger
@@ -92,6 +95,25 @@ def test_every_client_of_the_purpose_that_was_used_is_asked_and_no_other(study: 
     told = receipt["erasure"]["recipients"]
     assert [bool(each["acknowledged_at"]) for each in told] == [True, False]
     assert len(receipt["entries"]) >= len(ErasureRequest.objects.get().entry_ids) + 1
+
+
+def test_whose_webhook_was_moved_is_asked_once(study: Study) -> None:
+    key, actor = used(study), study.administrator.actor
+    client = ApiClient.objects.get()
+    for name in ("old", "older", "new"):
+        made, _secret = create_webhook(actor, client, f"https://{name}.example.org/")
+        if name != "new":
+            disable_webhook(actor, made)
+    person = consenting(study)
+    person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert len(open_erasures(key)) == 1
+    told = Telling.objects.values_list("kind", flat=True)
+    assert sorted(told) == [TellingKind.WITHDRAWN, TellingKind.ERASURE]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        again = Telling.objects.erasures().get()
+        again.pk = None
+        again.id = uuid7()
+        again.save(force_insert=True)
 
 
 def test_a_part_that_is_stopped_is_asked_for_by_its_category(study: Study) -> None:

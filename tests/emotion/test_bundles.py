@@ -19,10 +19,8 @@ from audit_log.errors import LogUnavailable
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.signing import verifier_key
-from emotion.analyses import run_analysis
 from emotion.disputes import dispute
-from emotion.models import Analysis
-from tests.cast import PHOTO, Person, Study, consenting, open_study, upload
+from tests.cast import PHOTO, Person, Study, analysed, consenting, open_study
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -36,14 +34,6 @@ def study() -> Study:
 @pytest.fixture
 def person(study: Study) -> Person:
     return consenting(study)
-
-
-def analysed(study: Study, reference: str = "P-001") -> Analysis:
-    answer = upload(study.key(), reference, study.purpose.id, PHOTO.read_bytes())
-    assert answer.status_code == 202, answer.content
-    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
-    run_analysis(row.id)
-    return row
 
 
 def ask(person: Person, study: Study) -> Any:

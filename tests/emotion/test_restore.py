@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pyrage
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -23,11 +24,13 @@ from django.utils import timezone
 from accounts.clients import revoke_client
 from accounts.models import ApiClient, Role, User
 from accounts.operators import deactivate_operator
+from accounts.sign_ins import record
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.verification import verify_database
 from consent.erasure import record_final
+from consent.holds import place_hold
 from consent.invitations import create_invitation
 from consent.last_entries import end_tags, record_receipt_taken
 from consent.models import (
@@ -36,13 +39,16 @@ from consent.models import (
     Contact,
     DataSubject,
     ErasureRequest,
+    HoldReason,
 )
+from consent.webhooks import create_webhook, rotate_secret
 from emotion import restoring
 from emotion.analyses import run_analysis
 from emotion.backups import Made, make_backup
 from emotion.disputes import dispute
 from emotion.erasure import drain
 from emotion.models import Analysis, Recording, Result
+from emotion.periods import Periods, shorten_periods
 from emotion.sealed_media import blob_path
 from emotion.sweeping import expire_recordings
 from emotion.upgrades import restoring_mark, upgrade_needed
@@ -321,6 +327,62 @@ def test_what_was_changed_is_paused_and_what_was_closed_is_closed(
     )
     assert "blendshapes" not in left
     assert "expression" in left
+
+
+def test_doors_that_were_shut_since_are_shut_and_what_is_lost_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 1)
+    administrator, officer = then.study.administrator.actor, then.study.officer
+    other = open_study(name="Another study")
+    other.key()
+    hooks = []
+    for client in ApiClient.objects.order_by("id"):
+        address = f"https://{client.purpose_id}.example.org/"
+        hooks.append(create_webhook(administrator, client, address)[0])
+    changed, untouched = hooks
+    then.made = make_backup(then.folder)
+
+    rotate_secret(administrator, changed)
+    fresh = secrets.token_urlsafe(15)
+    words = {"oldpassword": officer.password, "password1": fresh, "password2": fresh}
+    page = officer.sign_in().post(reverse("account_change_password"), words)
+    assert page.status_code == 302, page.content
+    place_hold(
+        officer.actor,
+        officer.user,
+        other.purpose,
+        reason=HoldReason.LEGAL_CLAIM,
+        ends_at=timezone.now() + timedelta(days=5),
+    )
+    shorten_periods(administrator, other.purpose.id, Periods(5, 10), expected=0)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    said = then.restore()
+    assert "to be made anew by an administrator: 1 webhooks" in said
+    assert "4 operators, 0 API clients" in said
+    assert "placed or shortened since: 1 legal holds, 1 periods" in said
+    changed.refresh_from_db()
+    untouched.refresh_from_db()
+    assert (bool(changed.disabled_at), changed.secret_sealed) == (True, "")
+    assert (untouched.disabled_at, bool(untouched.secret_sealed)) == (None, True)
+    assert User.objects.filter(is_active=True, role=Role.ADMINISTRATOR).exists()
+    assert not User.objects.filter(is_active=True, role__in=[Role.DPO, Role.RESEARCHER]).exists()
+
+
+def test_a_persons_own_passkey_shuts_out_no_operator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 1)
+    user = then.people[0].subject.user
+    assert user is not None
+    with transaction.atomic():
+        record(user, Action.AUTHENTICATOR_CHANGE)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    assert "0 operators, 0 API clients" in then.restore()
 
 
 def test_what_must_not_be_put_back_is_refused_and_nothing_is_placed(

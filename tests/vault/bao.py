@@ -32,20 +32,30 @@ class Bao:
     """The server. Each ``mount`` is like a new one: it knows no key, and its token no other mount."""
 
     def __init__(self, folder: Path) -> None:
+        self.opened: list[TransitProvider] = []
+        self.folder = folder
+        for _each in range(3):  # somebody else may take the port before the server does
+            if self.start():
+                return
+        raise AssertionError((folder / "bao.log").read_text())
+
+    def start(self) -> bool:
+        """Start it on a port that is free now; whether it runs. What does not is ended."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        self.opened: list[TransitProvider] = []
-        self.url, self.folder = f"http://127.0.0.1:{port}", folder
-        log = folder / "bao.log"
+        self.url, log = f"http://127.0.0.1:{port}", self.folder / "bao.log"
         options = [f"-dev-listen-address=127.0.0.1:{port}", "-dev-root-token-id=root"]
         command = [str(COMMAND), "server", "-dev", "-dev-no-store-token", *options]
         with log.open("wb") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, cwd=self.folder)
         deadline = time.monotonic() + 60
-        while not (found := re.search(r"Unseal Key: (\S+)", log.read_text())):
-            assert time.monotonic() < deadline, log.read_text()
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if found := re.search(r"Unseal Key: (\S+)", log.read_text()):
+                self.unseal_key = found[1]
+                return True
             time.sleep(0.05)
-        self.unseal_key = found[1]
+        self.end()
+        return False
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         """A request of the administrator's."""
@@ -78,17 +88,27 @@ class Bao:
     def sealed(self) -> Iterator[None]:
         """The server runs and gives nothing, as after each restart until somebody unseals it."""
         self.ask("PUT", "sys/seal")
-        yield
-        self.ask("PUT", "sys/unseal", key=self.unseal_key)
-        while True:
-            if httpx.get(f"{self.url}/v1/sys/health").status_code == 200:
-                return
-            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            self.ask("PUT", "sys/unseal", key=self.unseal_key)
+            deadline = time.monotonic() + 60
+            while httpx.get(f"{self.url}/v1/sys/health").status_code != 200:
+                assert time.monotonic() < deadline, (self.folder / "bao.log").read_text()
+                time.sleep(0.05)
+
+    def end(self) -> None:
+        """End the process, by force when it does not listen."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(20)
 
     def close(self) -> None:
         """End the server; what it held is gone."""
         for provider in self.opened:
             provider.client.close()
-        self.process.terminate()
-        self.process.wait(20)
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)

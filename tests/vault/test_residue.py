@@ -95,8 +95,12 @@ def test_a_forked_worker_never_seals_with_the_salt_of_another() -> None:
     before = salt()
     child = os.fork()
     if child == 0:
-        os.write(write, salt())
-        os._exit(0)
+        status = 1
+        try:
+            os.write(write, salt())
+            status = 0
+        finally:
+            os._exit(status)
     mine = salt()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     theirs = os.read(read, 24)

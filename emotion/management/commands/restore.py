@@ -48,6 +48,9 @@ class Command(BaseCommand):
             f"recordings without living keys: {report.recordings}, removed",
             f"shut out until an administrator looks: {report.operators} operators, "
             f"{report.clients} API clients; all sessions and links ended",
+            f"disabled, to be made anew by an administrator: {report.webhooks} webhooks",
+            f"to be set again by hand, placed or shortened since: {report.holds} legal holds, "
+            f"{report.periods} periods",
             "Given or changed since the backup, and lost: everything that the log only tells of.",
             "Now run `manage.py setup` and `manage.py verify_log`.",
         ):

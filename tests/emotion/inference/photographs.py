@@ -31,6 +31,23 @@ def pixels() -> Pixels:
     return decoded
 
 
+@cache
+def sad() -> bytes:
+    """The astronaut with her mouth upside down and her brows moved, as a PNG: the models read sadness."""
+    face = pixels().copy()
+    face[136:168, 201:247] = face[136:168, 201:247][::-1]
+    rows, columns = np.mgrid[0 : face.shape[0], 0 : face.shape[1]].astype(np.float32)
+    from_row = rows.copy()
+    moved = {  # (column, row): how many pixels down
+        (203, 160): -5, (243, 160): -5, (223, 160): -8,
+        (213, 98): -7, (235, 98): -7, (198, 98): 8, (252, 98): 8,
+    }  # fmt: skip
+    for (column, row), down in moved.items():
+        away = (columns - column) ** 2 + (rows - row) ** 2
+        from_row -= down * np.exp(-away / 200).astype(np.float32)
+    return encode(cv2.remap(face, columns, from_row, cv2.INTER_LINEAR), ".png")
+
+
 def encode(rgb: Pixels, extension: str) -> bytes:
     """An RGB or grey image as a file."""
     image = rgb if rgb.ndim == 2 else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
