@@ -8,9 +8,7 @@ consent that was changed is paused, and the person goes on by themself.
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -21,29 +19,19 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from audit_log.models import LogEntryQuerySet
-from consent.account_closing import file_closing, shut
-from consent.erasure import forget_contact, request_erasure
+from consent.closed_after_restore import close_accounts, close_purposes, over, retract_again
+from consent.erasure import request_erasure
 from consent.models import (
     ConsentState,
     ConsentStatus,
-    DataSubject,
     ErasureCause,
     ErasureRequest,
     EventKind,
-    Invitation,
-    Purpose,
-    PurposeState,
-    RequestState,
-    SignInCode,
-    SubjectRequest,
-    WebhookEndpoint,
 )
-from consent.purposes import ENDS_AFTER_DAYS
 from consent.records import lock_state, move_state, write_event
 from consent.retention import end_all
-from vault.errors import KeyDestroyed
 from vault.keyring import destroy_data_keys
-from vault.tags import tagger
+from vault.tags import tagger, tagger_if_alive
 
 UNDECIDED = [ConsentStatus.REQUESTED, ConsentStatus.GIVEN, ConsentStatus.EXPIRED]
 """Where a no that was said since would be lost: somebody could still be answered for on paper."""
@@ -117,9 +105,8 @@ def destroyed_since(later: LogEntryQuerySet) -> set[UUID]:
 
 def changes_of(state: ConsentState, later: LogEntryQuerySet) -> set[str] | None:
     """What happened to this consent since; None when nobody can tell any more, because it is all over."""
-    try:
-        tags = tagger(state.subject_id, state.purpose_id)
-    except KeyDestroyed:
+    tags = tagger_if_alive(state.subject_id, state.purpose_id)
+    if tags is None:
         return None
     return set(later.about_subject([tags.subject()]).values_list("action", flat=True))
 
@@ -147,11 +134,6 @@ def end_for_good(state: ConsentState) -> int:
             subject_id=held.subject_id, purpose_id=held.purpose_id
         ).filter(final_at=None).update(**over(now))
     return int(given)
-
-
-def over(now: datetime) -> dict[str, datetime]:
-    """The steps of an erasure that was finished when its tags ended, after the backup was made."""
-    return {"begun_at": now, "keys_destroyed_at": now, "rows_removed_at": now, "final_at": now}
 
 
 def answer_again(state: ConsentState, status: ConsentStatus) -> int:
@@ -216,76 +198,3 @@ def pause_again(state: ConsentState) -> int:
             )
         )
     return 1
-
-
-def retract_again(later: LogEntryQuerySet) -> None:
-    """Let requests stay taken back whose words were destroyed with that."""
-    rows = later.filter(action=Action.REQUEST_RETRACT).values_list("object_tag", flat=True)
-    gone = {bytes(tag) for tag in rows}
-    for asked in SubjectRequest.objects.waiting() if gone else []:
-        try:
-            mine = tagger(asked.subject_id, None).object("request", asked.id) in gone
-        except KeyDestroyed:
-            mine = True
-        if mine:
-            SubjectRequest.objects.filter(pk=asked.pk).update(
-                state=RequestState.RETRACTED, ended_at=timezone.now(), text_sealed=None
-            )
-
-
-def close_accounts(later: LogEntryQuerySet) -> int:
-    """Close again the accounts that were closed; of how many."""
-    rows = later.filter(action=Action.ACCOUNT_CLOSE).values_list("subject_tag", flat=True)
-    gone = {bytes(tag) for tag in rows}
-    number = 0
-    for subject in DataSubject.objects.filter(tags_ended_at=None):
-        try:
-            was_closed = tagger(subject.id, None).subject() in gone
-        except KeyDestroyed:
-            number += int(subject.closed_at is None)
-            close_for_good(subject)
-            continue
-        if was_closed and subject.closed_at is None:
-            # Its link was shown once, to the person; nobody has this one.
-            file_closing(subject, secrets.token_urlsafe(32))
-            number += 1
-    return number
-
-
-def close_for_good(subject: DataSubject) -> None:
-    """Close an account whose tags are destroyed: nothing can be written about it any more."""
-    now = timezone.now()
-    with transaction.atomic():
-        held = DataSubject.objects.select_for_update().get(pk=subject.pk)
-        if held.closed_at is None:
-            shut(held, secrets.token_urlsafe(32))
-        held.tags_ended_at = held.tags_destroyed_at = now
-        held.save(update_fields=["tags_ended_at", "tags_destroyed_at"])
-        forget_contact(held.id)
-        ErasureRequest.objects.of_account().filter(subject=held, final_at=None).update(**over(now))
-
-
-def close_purposes(later: LogEntryQuerySet) -> int:
-    """Close again the purposes that were closed, with the usual number of days until their end."""
-    ids = later.filter(action=Action.PURPOSE_CLOSE).values_list("purpose_id", flat=True)
-    rows = Purpose.objects.filter(pk__in=list(ids), state=PurposeState.OPEN)
-    now = timezone.now()
-    return rows.update(
-        state=PurposeState.CLOSED, closed_at=now, ends_at=now + timedelta(days=ENDS_AFTER_DAYS)
-    )
-
-
-def shut_open_doors(later: LogEntryQuerySet) -> int:
-    """Make useless what was on its way or may have been ended since: links, codes, webhooks.
-
-    Entries do not say which webhook was disabled or got a new secret. So where one of a purpose was, all
-    of that purpose are disabled; of how many.
-    """
-    now = timezone.now()
-    Invitation.objects.filter(redeemed_at=None, revoked_at=None).update(revoked_at=now)
-    SignInCode.objects.all().delete()
-    changed = later.filter(action__in=[Action.WEBHOOK_CREATE, Action.WEBHOOK_CHANGE])
-    live = WebhookEndpoint.objects.filter(
-        disabled_at=None, client__purpose_id__in=changed.values("purpose_id")
-    )
-    return live.update(disabled_at=now, secret_sealed="", previous_sealed="")

@@ -25,7 +25,7 @@ from consent.breach_texts import breach_unit, read_told
 from consent.errors import NotTheSubject
 from consent.messages import has_address, key_of, language_for, seal_message
 from consent.models import Breach, BreachPerson, BreachQuerySet, DataSubject, LegalHold
-from consent.records import subject_log_name
+from consent.records import is_own, subject_log_name
 from vault.keyring import data_key_ids, destroy_data_keys, keys_kept_if_filed
 from vault.tags import destroy_tag_key, tagger
 
@@ -97,7 +97,7 @@ def told_to(subject: DataSubject) -> BreachQuerySet:
 
 def read_own(actor: Actor, subject: DataSubject, breach: Breach) -> str:
     """What a person is told of a breach, found among those of ``told_to``. Raises NotTheSubject."""
-    if actor.kind != "subject" or actor.id != subject.user_id:
+    if not is_own(actor, subject):
         raise NotTheSubject(_("Only the person themself can read this."))
     return read_told(subject_log_name(tagger(subject.id, None)), breach)
 

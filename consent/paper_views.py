@@ -21,7 +21,7 @@ from consent.documents import takes_documents
 from consent.errors import ConsentError
 from consent.forms import IDENTITY_REASONS, ReasonForm
 from consent.models import ConsentState, PaperConsent, PurposeState
-from consent.operator_views import UNPROCESSABLE, refuse
+from consent.operator_views import UNPROCESSABLE, refuse, tried
 from consent.paper import MAY_BE_ATTESTED, attest_paper
 from consent.paper_forms import PaperForm
 from consent.scans import as_file, open_scan
@@ -53,19 +53,15 @@ def paper(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpRespo
     form = PaperForm(
         request.POST if sent else None, request.FILES if sent else None, purpose=state.purpose
     )
-    status = 200
-    if sent:
-        status = UNPROCESSABLE
-        if form.is_valid():
-            try:
-                attested = attest_paper(
-                    actor, cast(User, request.user), state.subject, state.purpose, form.paper()
-                )
-            except ConsentError as error:
-                status = refuse(form, error)
-            else:
-                messages.success(request, entered_words(told=attested.told))
-                return redirect("operate_person", purpose_id, subject_id)
+
+    def enter() -> None:
+        attested = attest_paper(
+            actor, cast(User, request.user), state.subject, state.purpose, form.paper()
+        )
+        messages.success(request, entered_words(told=attested.told))
+
+    if (status := tried(request, form, enter)) is None:
+        return redirect("operate_person", purpose_id, subject_id)
     context = {
         "form": form,
         "purpose": state.purpose,

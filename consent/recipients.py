@@ -34,8 +34,7 @@ from consent.models import (
     TellingQuerySet,
     WebhookEndpoint,
 )
-from vault.errors import KeyDestroyed
-from vault.tags import Tagger, tagger
+from vault.tags import Tagger, tagger_if_alive
 
 KINDS = {
     EventKind.WITHDRAWN: TellingKind.WITHDRAWN,
@@ -137,7 +136,7 @@ def acknowledge(actor: Actor, telling_id: UUID) -> Telling:
 
 def note(telling: Telling, step: str, actor: Actor, action: Action) -> Telling:
     """Write down once that a client was told, or that it acknowledged, with the entry of an erasure."""
-    tags = tags_of(telling)
+    tags = tagger_if_alive(telling.subject_id, telling.purpose_id)
     with transaction.atomic():
         ended = is_ended(telling)
         held = Telling.objects.select_for_update().get(pk=telling.pk)
@@ -153,14 +152,6 @@ def note(telling: Telling, step: str, actor: Actor, action: Action) -> Telling:
         if ended and forget(Telling.objects.filter(pk=held.pk)):
             held.reference_id = None
     return held
-
-
-def tags_of(telling: Telling) -> Tagger | None:
-    """The person's tags, before any lock; None once they are destroyed."""
-    try:
-        return tagger(telling.subject_id, telling.purpose_id)
-    except KeyDestroyed:
-        return None
 
 
 def is_ended(telling: Telling) -> bool:

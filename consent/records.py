@@ -40,9 +40,19 @@ def subject_log_name(tags: Tagger) -> str:
     return f"subject:{tags.subject().hex()}"
 
 
+def acting_name(actor: Actor, tags: Tagger) -> str:
+    """How the log names whoever acts; a data subject by the tag of the purpose or account at hand."""
+    return subject_log_name(tags) if actor.kind == "subject" else actor.log_name()
+
+
+def is_own(actor: Actor, subject: DataSubject) -> bool:
+    """Whether the actor is this very person. A closed account has no user, and nobody is its person."""
+    return actor.kind == "subject" and actor.id is not None and actor.id == subject.user_id
+
+
 def require_subject(actor: Actor, subject: DataSubject) -> None:
     """Raise NotTheSubject unless the actor is this very person."""
-    if actor.kind != "subject" or actor.id is None or actor.id != subject.user_id:
+    if not is_own(actor, subject):
         raise NotTheSubject(
             _("Consent is the data subject's own act; nobody can give it for them.")
         )

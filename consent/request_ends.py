@@ -19,7 +19,7 @@ from audit_log.log import append
 from consent.holds import holds_over, lock_holds
 from consent.models import RequestState, SubjectRequest, is_person_held
 from vault.keyring import destroy_data_keys
-from vault.tags import tagger
+from vault.tags import tagger_if_alive
 
 KEPT_FOR = timedelta(days=1095)
 """How long an ended request is kept: as long as somebody may still ask whether it was answered."""
@@ -76,8 +76,7 @@ def in_turn(rows: QuerySet[SubjectRequest]) -> list[SubjectRequest]:
 def begin(asked: SubjectRequest, reason: ReasonCode, *, row: bool) -> bool:
     """Write down that the end of the row, or of its text only, begins; False while a hold postpones it."""
     # Of a closed account the key of the tags is gone by now, and the entry names nobody.
-    ended = asked.subject.tags_ended_at is not None
-    tags = None if ended else tagger(asked.subject_id, None)
+    tags = tagger_if_alive(asked.subject_id, None)
     with transaction.atomic():
         lock_holds(asked.subject_id, None)
         if holds_over(asked.subject_id, None).standing().exists():

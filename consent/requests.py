@@ -31,7 +31,7 @@ from consent.models import (
     RequestState,
     SubjectRequest,
 )
-from consent.records import subject_log_name
+from consent.records import is_own, subject_log_name
 from consent.request_clock import MONTHS, due_after
 from consent.request_texts import TEXT, OpenTexts, read_texts, seal_text
 from vault.keyring import destroy_data_keys, keys_kept_if_filed
@@ -43,7 +43,7 @@ WAITING_AT_MOST = 20
 
 def require_own(actor: Actor, subject: DataSubject) -> None:
     """Raise NotTheSubject unless the actor is this very person."""
-    if actor.kind != "subject" or actor.id is None or actor.id != subject.user_id:
+    if not is_own(actor, subject):
         raise NotTheSubject(_("Only the person themself can ask for this."))
 
 

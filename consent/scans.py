@@ -23,7 +23,7 @@ from consent.documents import MAX_BYTES, as_attached
 from consent.enforcement import asker_of, require_consent
 from consent.errors import ConsentRefused, InvalidPaper, PaperGone
 from consent.models import ConsentState, DataSubject, ErasureRequest, PaperConsent, Purpose
-from consent.records import subject_log_name
+from consent.records import acting_name
 from consent.rules import Operation
 from vault.errors import KeyDestroyed
 from vault.store import unseal
@@ -93,7 +93,7 @@ def open_scan(actor: Actor, paper: PaperConsent, reason: ReasonCode) -> Scan:
     tags = tagger(subject_id, purpose_id)
     draft = Draft(
         action=Action.PAPER_READ,
-        actor=subject_log_name(tags) if actor.kind == "subject" else actor.log_name(),
+        actor=acting_name(actor, tags),
         reason=reason,
         purpose_id=purpose_id,
         subject_tag=tags.subject(),

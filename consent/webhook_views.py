@@ -88,9 +88,13 @@ def create(request: HttpRequest, client: ApiClient) -> HttpResponse:
 
 def change(request: HttpRequest, live: WebhookEndpoint, step: str) -> HttpResponse:
     """A new secret, or no webhook any more."""
-    if step == "rotate":
-        return show_secret(request, live, rotate_secret(actor_of(request), live))
-    disable_webhook(actor_of(request), live)
+    try:
+        if step == "rotate":
+            return show_secret(request, live, rotate_secret(actor_of(request), live))
+        disable_webhook(actor_of(request), live)
+    except InvalidWebhook as error:  # a colleague was faster
+        messages.error(request, str(error))
+        return redirect("operate_webhook", live.client_id)
     messages.success(request, _("Nothing is sent there any more."))
     return redirect("operate_webhook", live.client_id)
 

@@ -25,6 +25,7 @@ from consent.errors import ConsentRefused
 from consent.history import access_history
 from consent.models import ConsentEvent, DataSubject, ErasureRequest, EventKind, Purpose
 from consent.receipts import consent_receipt, erasure_receipt
+from consent.records import is_own
 from consent.register import of_purpose
 from consent.requests import own_documents
 from consent.scans import own_scans
@@ -68,7 +69,7 @@ def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[byt
     error in the middle (log or keystore out of reach) ends the stream, so that the archive is broken and
     nobody takes it for whole.
     """
-    if actor.kind != "subject" or actor.id != subject.user_id:
+    if not is_own(actor, subject):
         raise NotFound(_("There is no such study."))
     if not cache.add(place(subject), True, AT_ONCE):
         raise BundleInProgress(_("A download of your data is being made already; wait a moment."))

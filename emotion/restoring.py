@@ -33,7 +33,8 @@ from audit_log.models import LogEntry, PendingEntry
 from audit_log.replay import replay
 from audit_log.sequencer import integrate_once
 from audit_log.tree import tree_size
-from consent.after_restore import Reapplied, reapply, shut_open_doors
+from consent.after_restore import Reapplied, reapply
+from consent.closed_after_restore import shut_open_doors
 from consent.models import DataCategory
 from emotion.backups import ACTOR, FORMAT, MANIFEST, SNAPSHOT
 from emotion.erasure import remove_rows

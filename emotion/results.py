@@ -31,7 +31,7 @@ from consent.enforcement import (
 )
 from consent.errors import ConsentRefused
 from consent.models import DataCategory
-from consent.records import subject_log_name
+from consent.records import acting_name
 from consent.rules import Operation
 from emotion.errors import Gone, NoResult, NotFound, NotReady, ReasonRequired
 from emotion.models import (
@@ -143,7 +143,7 @@ def read_permit(
     tags = tagger(recording.subject_id, recording.purpose_id)
     draft = Draft(
         action=action,
-        actor=subject_log_name(tags) if actor.kind == "subject" else actor.log_name(),
+        actor=acting_name(actor, tags),
         purpose_id=recording.purpose_id,
         subject_tag=tags.subject(),
         object_tag=tags.object("recording", recording.id),

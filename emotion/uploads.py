@@ -25,7 +25,7 @@ from consent.enforcement import ConsentPermit, asker_of, require_consent
 from consent.errors import ConsentRefused
 from consent.models import DataSubject, Purpose
 from consent.purposes import share_locked
-from consent.records import lock_state, subject_log_name
+from consent.records import acting_name, lock_state
 from consent.rules import Operation
 from emotion.disputes import require_undisputed
 from emotion.errors import IdempotencyConflict, UploadInvalid, UploadTooLarge
@@ -36,14 +36,9 @@ from emotion.reservations import forget_upload, key_index, reserve, upload_owner
 from emotion.sealed_media import blob_path, media_row, media_unit
 from vault.keyring import create_data_key
 from vault.store import seal_blob
-from vault.tags import Tagger, tagger
+from vault.tags import tagger
 
 log = logging.getLogger(__name__)
-
-
-def log_name(actor: Actor, tags: Tagger) -> str:
-    """The actor's name in the log; a subject's is their tag."""
-    return subject_log_name(tags) if actor.kind == "subject" else actor.log_name()
 
 
 def retention_dates(
@@ -106,7 +101,7 @@ class Receiving:
         append_durable(
             Draft(
                 action=Action.MEDIA_UPLOAD,
-                actor=log_name(self.actor, self.tags),
+                actor=acting_name(self.actor, self.tags),
                 outcome=Outcome.REFUSED,
                 reason=refusal.reason,
                 purpose_id=self.purpose_id,
@@ -192,7 +187,7 @@ class Receiving:
         """The entry of an accepted upload."""
         return Draft(
             action=Action.MEDIA_UPLOAD,
-            actor=log_name(self.actor, self.tags),
+            actor=acting_name(self.actor, self.tags),
             purpose_id=self.purpose_id,
             subject_tag=self.permit.subject_tag,
             consent_tag=self.permit.consent_tag,

@@ -17,6 +17,7 @@ from django.db import IntegrityError
 
 from vault import keys
 from vault.aead import encode_fields
+from vault.errors import KeyDestroyed
 from vault.models import TagKey
 
 
@@ -77,6 +78,14 @@ def tagger(subject_id: UUID, purpose_id: UUID | None) -> Tagger:
         except IntegrityError:
             pass  # another process made it in between: there is one key, and it is that one
     return Tagger(keys.open_key(rows)[1])
+
+
+def tagger_if_alive(subject_id: UUID, purpose_id: UUID | None) -> Tagger | None:
+    """The same; None once the tag key is gone."""
+    try:
+        return tagger(subject_id, purpose_id)
+    except KeyDestroyed:
+        return None
 
 
 def destroy_tag_key(subject_id: UUID, purpose_id: UUID | None) -> None:

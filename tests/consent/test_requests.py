@@ -47,7 +47,7 @@ from emotion.erasure import drain
 from emotion.health import check_requests
 from tests.cast import Operator, Person, Study, come_in, consenting, open_study, operator
 from vault.keyring import data_key_ids
-from vault.tags import tagger
+from vault.tags import destroy_tag_key, tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 WORDS, REPLY = "My name is spelled wrong everywhere.", "We have corrected it in our files."
@@ -533,7 +533,7 @@ def test_it_is_gone_also_when_the_account_ended_long_before(study: Study, person
     answered(study.officer.sign_in(), asked)
     close_account(person.actor, person.subject)
     drain()
-    DataSubject.objects.filter(pk=person.subject.pk).update(tags_ended_at=timezone.now())
+    destroy_tag_key(person.subject.id, None)
     with time_machine.travel(timezone.now() + KEPT_FOR + timedelta(days=1)):
         assert erase_old() == 1
     integrate_once()
