@@ -11,6 +11,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -33,25 +34,27 @@ class InvalidNote(Exception):
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A public key that may sign notes under a name."""
+    """A public key that may sign notes under a name. ``algorithm`` says what it signs, and how."""
 
     name: str
     public: bytes
+    algorithm: ClassVar[bytes] = ED25519
 
     @property
     def key_id(self) -> bytes:
-        """signed-note: SHA-256(name || 0x0A || 0x01 || public key)[:4]."""
-        return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
+        """signed-note: SHA-256(name || 0x0A || algorithm || public key)[:4]."""
+        return sha256(self.name.encode() + b"\n" + self.algorithm + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(ED25519 + self.public).decode()}"
+        key = base64.b64encode(self.algorithm + self.public).decode()
+        return f"{self.name}+{self.key_id.hex()}+{key}"
 
     @classmethod
-    def parse(cls, text: str) -> VerifierKey:
+    def parse(cls, text: str) -> Self:
         """Read ``name+hash+key``. Raises InvalidNote when a part is missing or does not fit."""
         name, _, rest = text.strip().partition("+")
         key_id, _, key = rest.partition("+")
-        parsed = cls(require_name(name), read_key(key))
+        parsed = cls(require_name(name), read_key(key, cls.algorithm))
         if parsed.key_id.hex() != key_id:
             raise InvalidNote(f"expected key hash {parsed.key_id.hex()}; got {key_id!r}")
         return parsed
@@ -82,7 +85,7 @@ class SignerKey:
             raise InvalidNote("a signing key starts with PRIVATE+KEY+")
         name, _, rest = text.strip().removeprefix(PRIVATE_PREFIX).partition("+")
         key_id, _, key = rest.partition("+")
-        parsed = cls(require_name(name), read_key(key))
+        parsed = cls(require_name(name), read_key(key, ED25519))
         if parsed.verifier.key_id.hex() != key_id:
             raise InvalidNote("the hash in the signing key does not fit the key")
         return parsed
@@ -179,11 +182,11 @@ def require_name(name: str) -> str:
     return name
 
 
-def read_key(encoded: str) -> bytes:
+def read_key(encoded: str, algorithm: bytes) -> bytes:
     """The 32 bytes of an Ed25519 key. Raises InvalidNote for any other kind."""
     data = decode(encoded)
-    if data[:1] != ED25519 or len(data) != 1 + ED25519_LENGTH:
-        raise InvalidNote("expected an Ed25519 key: 0x01 and 32 bytes")
+    if data[:1] != algorithm or len(data) != 1 + ED25519_LENGTH:
+        raise InvalidNote(f"expected an Ed25519 key: 0x{algorithm.hex()} and 32 bytes")
     return data[1:]
 
 

@@ -98,3 +98,10 @@ class ExportInvalid(AuditLogError):
 
     code = "export-invalid"
     message = _("The exported log cannot be used.")
+
+
+class WitnessError(AuditLogError):
+    """A witness did not cosign, or the policy that names the witnesses cannot be read."""
+
+    code = "log-witness"
+    message = _("The access log has not been witnessed.")

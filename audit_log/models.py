@@ -137,6 +137,38 @@ class Checkpoint(models.Model):
     def __str__(self) -> str:
         return f"checkpoint of {self.size} entries"
 
+    def cosigned_note(self) -> str:
+        """The signed note with the lines of the witnesses below it."""
+        return self.note + "".join(each.line for each in self.cosignatures.order_by("pk"))
+
+
+class Cosignature(models.Model):
+    """What a witness said about a checkpoint. Only the first word of each about one tree is kept.
+
+    Fields:
+        witness: its public key, as ``WitnessKey`` writes it.
+        line: the signature line, with the time inside; ``at``: when it came here.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    checkpoint = models.ForeignKey(
+        Checkpoint, on_delete=models.PROTECT, related_name="cosignatures"
+    )
+    witness = models.CharField(max_length=400)
+    line = models.CharField(max_length=600)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["witness", "checkpoint"], name="audit_log_one_cosignature"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"cosignature of {self.checkpoint_id} entries by {self.witness}"
+
 
 class ClockMark(models.Model):
     """The latest time that this installation has seen: one row, moved on by the keeper only.

@@ -10,6 +10,7 @@ from audit_log import merkle
 from audit_log.errors import EntryNotIntegrated, EntryUnknown, UnknownTreeSize
 from audit_log.models import Checkpoint, LogEntry, PendingEntry
 from audit_log.tree import read_nodes, tree_size
+from audit_log.witnessed import published_checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +38,21 @@ def latest_checkpoint() -> Checkpoint | None:
 
 
 def inclusion_proof(entry_id: UUID) -> InclusionProof:
-    """The proof of an entry under the latest checkpoint.
+    """The proof of an entry under the published checkpoint, or the latest if only that covers it.
 
     Raises EntryNotIntegrated while no checkpoint covers it, EntryUnknown when it was never written.
     """
-    # The checkpoint first: it only covers entries that are there already.
-    checkpoint = latest_checkpoint()
+    # The checkpoints first: they only cover entries that are there already.
+    published, latest = published_checkpoint(), latest_checkpoint()
     entry = LogEntry.objects.filter(entry_id=entry_id).first()
     if entry is None and not PendingEntry.objects.filter(entry_id=entry_id).exists():
         # It may have moved from one table to the other between the two questions.
         entry = LogEntry.objects.filter(entry_id=entry_id).first()
         if entry is None:
             raise EntryUnknown(str(entry_id))
-    if entry is None or checkpoint is None or entry.index >= checkpoint.size:
+    if entry is None or latest is None or entry.index >= latest.size:
         raise EntryNotIntegrated(str(entry_id))
+    checkpoint = published if published and entry.index < published.size else latest
     return InclusionProof(
         entry_id=entry_id,
         body=entry.body,
@@ -59,7 +61,7 @@ def inclusion_proof(entry_id: UUID) -> InclusionProof:
         size=checkpoint.size,
         hashes=merkle.inclusion_proof(entry.index, checkpoint.size, read_nodes),
         root=checkpoint.root,
-        note=checkpoint.note,
+        note=checkpoint.cosigned_note(),
     )
 
 

@@ -10,6 +10,7 @@ from audit_log.export import tile_bytes
 from audit_log.proofs import latest_checkpoint
 from audit_log.signing import verifier_key
 from audit_log.tiles import read_path, tiles_of
+from audit_log.witnessed import published_checkpoint
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -17,13 +18,13 @@ TEXT = "text/plain; charset=utf-8"
 @never_cache
 @require_safe
 def checkpoint(request: HttpRequest) -> HttpResponse:
-    """The latest checkpoint as a C2SP signed note; 404 while the log is empty."""
-    newest = latest_checkpoint()
-    if newest is None:
+    """The published checkpoint as a C2SP signed note, with cosignatures; 404 while the log is empty."""
+    published = published_checkpoint()
+    if published is None:
         return HttpResponse(
             "The log is empty: nothing is signed yet.\n", status=404, content_type=TEXT
         )
-    return HttpResponse(newest.note, content_type=TEXT)
+    return HttpResponse(published.cosigned_note(), content_type=TEXT)
 
 
 @require_safe

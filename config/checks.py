@@ -17,6 +17,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
+from audit_log.errors import WitnessError
+from audit_log.witnessed import policy
 from emotion.help_lines import HelpLinesInvalid, read
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
@@ -187,4 +189,14 @@ def help_lines_are_there(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
         read(settings.HELP_LINES_FILE)
     except (HelpLinesInvalid, OSError) as error:
         return [Error(f"HELP_LINES_FILE: {error}", id="consentry.E010")]
+    return []
+
+
+@register(Tags.security)
+def witness_policy_is_there(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """consentry.E011: who believes to be witnessed and is not would find out too late."""
+    try:
+        policy()
+    except WitnessError as error:
+        return [Error(f"LOG_WITNESS_POLICY: {error.detail}", id="consentry.E011")]
     return []

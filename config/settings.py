@@ -318,6 +318,11 @@ WEBHOOK_PRIVATE_HOSTS = (
     .split()
 )
 
+# --- access log ----------------------------------------------------------------------------------
+
+# Whom to ask to cosign the log's checkpoints, and how many must (C2SP tlog-policy); unset: nobody.
+LOG_WITNESS_POLICY = env.text("LOG_WITNESS_POLICY")
+
 # --- API -----------------------------------------------------------------------------------------
 
 API_RATE = env.matching(  # of one client

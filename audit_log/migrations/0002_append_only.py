@@ -27,6 +27,7 @@ RULES = [
     AppendOnly(
         table="audit_log_checkpoint", keys=[["size"]], growing=Growing(column="size", first=None)
     ),
+    AppendOnly(table="audit_log_cosignature", keys=[["id"], ["witness", "checkpoint_id"]]),
 ]
 
 # SECURITY DEFINER: it runs as the owner of the tables, whoever inserts the entry.

@@ -21,6 +21,7 @@ from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
 from audit_log.sequencer import integrate_once
+from audit_log.witnesses import Asker
 from consent.breach_telling import erase_old_breaches, tell_people
 from consent.ending_soon import ask_before_the_end
 from consent.erasure import record_final
@@ -136,11 +137,13 @@ def chores(clock: Watch) -> list[Chore]:
 def chores_apart() -> list[tuple[Chore, float]]:
     """What has a thread of its own, and the seconds to pause after each time.
 
-    The log must not wait for a slow chore, and nothing must wait for a recipient who does not answer.
+    The log must not wait for a slow chore, and nothing must wait for a recipient or a witness who does
+    not answer.
     """
     return [
         (Chore("entries integrated", 0.0, integrate_quietly), 0.2),
         (Chore("recipients told", 0.0, tell_quietly), 0.25),
+        (Chore("witnesses asked", 0.0, Asker().ask_all), 1.0),
     ]
 
 
