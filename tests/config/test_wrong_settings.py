@@ -52,6 +52,7 @@ WRONG = {
     "TRANSIT_TOKEN_FILE": ([], ""),  # tried with a server: tests/vault/test_providers.py
     "TRANSIT_NAMESPACE": (["a namespace"], "team/study"),
     "WEBHOOK_PRIVATE_HOSTS": (["*", "http://lab.example.org", "10.0.0.0/8"], "lab.example.org,10.0.0.5"),
+    "LOG_WITNESS_POLICY": (["/nonexistent", "/dev/null"], "consentry.E011"),
     "HELP_LINES_FILE": (["/nonexistent", "/dev/null"], "consentry.E010"),
 }  # fmt: skip
 NEVER_READ_BY_DJANGO = {"HOST", "PORT", "CONSENTRY_WORKERS", "CONSENTRY_WEB_WORKERS"}
