@@ -124,13 +124,26 @@ class Checkpoint:
 
 def sign(checkpoint: Checkpoint, key: SignerKey) -> str:
     """The signed note of a checkpoint."""
+    return sign_text(checkpoint.text(), key)
+
+
+def sign_text(text: str, key: SignerKey) -> str:
+    """The signed note of a text, which ends with a newline."""
     private = Ed25519PrivateKey.from_private_bytes(key.seed)
-    signature = key.verifier.key_id + private.sign(checkpoint.text().encode())
-    return f"{checkpoint.text()}\n— {key.name} {base64.b64encode(signature).decode()}\n"
+    signature = key.verifier.key_id + private.sign(text.encode())
+    return f"{text}\n— {key.name} {base64.b64encode(signature).decode()}\n"
 
 
 def verify(note: str, key: VerifierKey) -> Checkpoint:
-    """The checkpoint in a note that this key signed under its own origin. Raises InvalidNote.
+    """The checkpoint in a note that this key signed under its own origin. Raises InvalidNote."""
+    checkpoint = Checkpoint.parse(verify_text(note, key))
+    if checkpoint.origin != key.name:
+        raise InvalidNote(f"expected origin {key.name!r}; got {checkpoint.origin!r}")
+    return checkpoint
+
+
+def verify_text(note: str, key: VerifierKey) -> str:
+    """The text of a note that this key signed. Raises InvalidNote.
 
     Signatures by other keys are ignored, as ``signed-note`` asks; a wrong one by this key is not.
     """
@@ -143,10 +156,7 @@ def verify(note: str, key: VerifierKey) -> Checkpoint:
             Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
         except InvalidSignature:
             raise InvalidNote(f"the signature by {key.name} does not fit the text") from None
-    checkpoint = Checkpoint.parse(text)
-    if checkpoint.origin != key.name:
-        raise InvalidNote(f"expected origin {key.name!r}; got {checkpoint.origin!r}")
-    return checkpoint
+    return text
 
 
 def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:

@@ -13,8 +13,11 @@ from uuid import UUID
 
 from django.db import Error
 
-from audit_log.errors import LogUnavailable
+from audit_log.actions import Action
+from audit_log.entries import Entry, parse
+from audit_log.errors import EntryNotIntegrated, LogUnavailable
 from audit_log.models import LogEntry, PendingEntry
+from audit_log.promises import certificate, promise
 from audit_log.proofs import inclusion_proof
 from audit_log.signing import verifier_key
 
@@ -25,26 +28,44 @@ POLL = 0.05
 def receipt_document(entry_ids: Iterable[UUID]) -> dict[str, Any]:
     """The receipt of these entries, in this order, ready for JSON.
 
-    Raises EntryNotIntegrated or EntryUnknown for an entry that cannot be proven, SigningKeyMissing
-    when the log has no public key.
+    An entry that no checkpoint covers yet stands there with a promise. Raises EntryUnknown, and
+    SigningKeyMissing when a key of the log is missing. Not for use in a transaction.
     """
-    proofs = [inclusion_proof(entry_id) for entry_id in entry_ids]
-    return {
-        "format": FORMAT,
-        "entries": [
-            {"entry": base64.b64encode(proof.body).decode(), "proof": proof.text()}
-            for proof in proofs
-        ],
-        "verifier_key": verifier_key(),
-    }
+    items = [item(entry_id) for entry_id in entry_ids]
+    document: dict[str, Any] = {"format": FORMAT, "entries": items, "verifier_key": verifier_key()}
+    if any("promise" in each for each in items):
+        document["promise_certificate"] = certificate()
+    return document
 
 
-def anything_pending() -> bool:
-    """Whether entries are written that no tree holds yet. Raises LogUnavailable."""
+def item(entry_id: UUID) -> dict[str, str]:
+    """An entry with its proof, or with a promise as long as there is none."""
     try:
-        return PendingEntry.objects.exists()
+        proof = inclusion_proof(entry_id)
+    except EntryNotIntegrated:
+        body, promised = promise(entry_id)
+        return {"entry": base64.b64encode(body).decode(), "promise": promised}
+    return {"entry": base64.b64encode(proof.body).decode(), "proof": proof.text()}
+
+
+def pending_about(consent_tags: Iterable[bytes], actions: Iterable[Action]) -> list[UUID]:
+    """The ids of entries of these kinds about these consent records that wait for the tree.
+
+    Raises LogUnavailable.
+    """
+    tags, kinds = set(consent_tags), set(actions)
+    try:
+        drafts = {each.id: each.draft for each in waiting_entries()}
     except Error as error:
         raise LogUnavailable from error
+    return [
+        id for id, draft in drafts.items() if draft.consent_tag in tags and draft.action in kinds
+    ]
+
+
+def waiting_entries() -> list[Entry]:
+    """What waits for its place, the oldest first: a fifth of a second's worth while a keeper runs."""
+    return [parse(row.body) for row in PendingEntry.objects.order_by("created")]
 
 
 def wait_integrated(entry_ids: Iterable[UUID], timeout: float) -> bool:

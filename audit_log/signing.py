@@ -51,8 +51,12 @@ def ensure_key(origin: str | None = None) -> None:
 
 
 def signer_key() -> SignerKey:
-    """The private key. Raises SigningKeyMissing when it is absent, open to others or damaged."""
-    path = folder() / "signing_key"
+    """The private key. Raises SigningKeyMissing."""
+    return read_secret(folder() / "signing_key")
+
+
+def read_secret(path: Path) -> SignerKey:
+    """A private key of the log. Raises SigningKeyMissing when it is absent, open to others or damaged."""
     try:
         mode = path.stat().st_mode & 0o777
         text = path.read_text(encoding="utf-8")

@@ -175,6 +175,7 @@ def rotation(number: int) -> None:
     from django.db import transaction
     from uuid_utils.compat import uuid7
 
+    from audit_log.promises import ensure_promise_key
     from audit_log.signing import ensure_key
     from vault import keys
     from vault.epochs import current, rotate
@@ -186,6 +187,7 @@ def rotation(number: int) -> None:
     call_command("migrate", database="keystore", verbosity=0)
     ensure_root()
     ensure_key()
+    ensure_promise_key()
     epoch, source = current().id, configured()
     begun = time.perf_counter()
     for start in range(0, number, 10_000):

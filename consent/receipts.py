@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, override
 
 from audit_log.actions import Action
 from audit_log.models import LogEntry
-from audit_log.receipts import anything_pending, receipt_document
+from audit_log.receipts import pending_about, receipt_document
 from audit_log.signing import verifier_key
 from consent import dpv
 from consent.consent_record import LAYOUT, History, consent_record, urn
@@ -45,8 +45,8 @@ PROVEN = [
 
 WAITS_FOR, POLL = 2.0, 0.05  # seconds; a running sequencer takes up entries five times a second
 TOO_EARLY = gettext_lazy(
-    "A proof is missing: the access log had not taken up the newest entry when this was downloaded. "
-    "Download the receipt again in a minute."
+    "The access log had not taken up the newest entry when this was downloaded: in the place of its "
+    "proof there is a signed promise. Download the receipt again in a minute."
 )
 NOTHING_LINKS = gettext_lazy(
     "There are no proofs any more: everything was erased, also what linked the access log to you."
@@ -95,7 +95,7 @@ def proofs(history: History) -> dict[str, Any]:
     """The log entries of the last event, and of the notice and a guardian's yes before it, with proofs.
 
     What was written just now may not be in the tree yet: then the receipt waits a moment for the
-    sequencer, and after that says that a proof is missing.
+    sequencer, and after that holds a promise in the place of a proof.
     """
     event = history.events[-1]
     kinds = [EventKind.NOTICE_SHOWN, *([EventKind.GUARDIAN] if event.method == ASSENT else [])]
@@ -110,22 +110,21 @@ def proofs(history: History) -> dict[str, Any]:
         # Nothing links the log to this person any more.
         return receipt_document([]) | {"says": str(NOTHING_LINKS)}
     wanted = [tags.consent_record(each.id) for each in [*before, event]]
-    found = wait_for_entries(wanted)
-    document = receipt_document(found)
-    return document if len(found) >= len(wanted) else document | {"says": str(TOO_EARLY)}
+    document = receipt_document(wait_for_entries(wanted))
+    return document | ({"says": str(TOO_EARLY)} if "promise_certificate" in document else {})
 
 
 def wait_for_entries(consent_tags: list[bytes]) -> list[UUID]:
-    """The ids of the provable entries of these events, in their order; waits for those on their way."""
+    """The ids of the entries of these events, in their order; waits for those on their way to the tree."""
     deadline = time.monotonic() + WAITS_FOR
     rows = LogEntry.objects.filter(consent_tag__in=consent_tags, action__in=PROVEN)
     while True:
         # Asked before, so that an entry that moves into the tree meanwhile is not missed in both places.
-        pending = anything_pending()
-        found = list(rows.provable().order_by("index").values_list("entry_id", flat=True))
-        on_their_way = pending or len(found) < rows.count()
-        if len(found) >= len(consent_tags) or not on_their_way or time.monotonic() >= deadline:
-            return found
+        pending = pending_about(consent_tags, PROVEN)
+        there = list(rows.order_by("index").values_list("entry_id", flat=True))
+        on_their_way = pending or len(there) > rows.provable().count()
+        if not on_their_way or time.monotonic() >= deadline:
+            return list(dict.fromkeys([*there, *pending]))
         time.sleep(POLL)
 
 
@@ -173,11 +172,7 @@ def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
         *(entry for row in (*holds, *tellings) for entry in row.entry_ids),
     ]
     wanted = [UUID(entry) for entry in ids]
-    integrated = set(
-        LogEntry.objects.provable().filter(entry_id__in=wanted).values_list("entry_id", flat=True)
-    )
-    document = receipt_document([entry for entry in wanted if entry in integrated])
-    return document | {
+    return receipt_document(wanted) | {
         "erasure": {
             "id": str(request.id),
             "cause": request.cause,

@@ -32,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def templates(django_db_blocker: DjangoDbBlocker) -> Iterator[Templates]:
     """Migrated databases with root keys, made once per test process."""
+    from audit_log.promises import ensure_promise_key
     from audit_log.signing import ensure_key
     from vault.setup import ensure_root
 
@@ -39,6 +40,7 @@ def templates(django_db_blocker: DjangoDbBlocker) -> Iterator[Templates]:
         made = Templates()
         ensure_root()
         ensure_key()
+        ensure_promise_key()
         made.close()
         yield made
         made.remove()

@@ -26,6 +26,7 @@ from accounts.errors import AccountsError
 from accounts.models import Role
 from accounts.operators import create_operator, operators, reset_sign_in
 from audit_log.clock import ClockState, read_clock
+from audit_log.promises import ensure_promise_key
 from audit_log.signing import ensure_key
 from emotion.faults import in_a_line
 from emotion.upgrades import UNFINISHED, restoring_mark
@@ -73,6 +74,7 @@ class Command(BaseCommand):
         require_clock()
         ensure_root()
         ensure_key()
+        ensure_promise_key()
         record_entries()
         collect_static()
         note_kind()
