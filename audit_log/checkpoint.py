@@ -119,11 +119,17 @@ class Checkpoint:
         return cls(lines[0], int(lines[1]), root)
 
 
-def sign(checkpoint: Checkpoint, key: SignerKey) -> str:
-    """The signed note of a checkpoint."""
+def sign(checkpoint: Checkpoint, *keys: SignerKey) -> str:
+    """The signed note of a checkpoint, with a signature line for each key."""
+    lines = [signature_line(checkpoint, key) for key in keys]
+    return "\n".join([checkpoint.text(), *lines]) + "\n"
+
+
+def signature_line(checkpoint: Checkpoint, key: SignerKey) -> str:
+    """One key's signature under a checkpoint, without its line end."""
     private = Ed25519PrivateKey.from_private_bytes(key.seed)
     signature = key.verifier.key_id + private.sign(checkpoint.text().encode())
-    return f"{checkpoint.text()}\n— {key.name} {base64.b64encode(signature).decode()}\n"
+    return f"— {key.name} {base64.b64encode(signature).decode()}"
 
 
 def verify(note: str, key: VerifierKey) -> Checkpoint:
