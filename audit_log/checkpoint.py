@@ -122,16 +122,21 @@ class Checkpoint:
         return cls(lines[0], int(lines[1]), root)
 
 
-def sign(checkpoint: Checkpoint, key: SignerKey) -> str:
-    """The signed note of a checkpoint."""
-    return sign_text(checkpoint.text(), key)
+def sign(checkpoint: Checkpoint, *keys: SignerKey) -> str:
+    """The signed note of a checkpoint, with a signature line for each key."""
+    return sign_text(checkpoint.text(), *keys)
 
 
-def sign_text(text: str, key: SignerKey) -> str:
+def sign_text(text: str, *keys: SignerKey) -> str:
     """The signed note of a text, which ends with a newline."""
+    return "\n".join([text, *(signature_line(text, key) for key in keys)]) + "\n"
+
+
+def signature_line(text: str, key: SignerKey) -> str:
+    """One key's signature under a text, without its line end."""
     private = Ed25519PrivateKey.from_private_bytes(key.seed)
     signature = key.verifier.key_id + private.sign(text.encode())
-    return f"{text}\n— {key.name} {base64.b64encode(signature).decode()}\n"
+    return f"— {key.name} {base64.b64encode(signature).decode()}"
 
 
 def verify(note: str, key: VerifierKey) -> Checkpoint:

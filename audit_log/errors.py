@@ -79,6 +79,20 @@ class SigningKeyMissing(AuditLogError):
     message = _("The signing key of the access log is missing or cannot be used.")
 
 
+class RotationRefused(AuditLogError):
+    """The signing key cannot be changed now; a repeated call finishes what was begun."""
+
+    code = "log-key-rotation"
+    message = _("The signing key of the access log is not changed.")
+
+
+class OriginRefused(AuditLogError):
+    """The log does not go on under a new origin; a repeated call finishes what was begun."""
+
+    code = "log-new-origin"
+    message = _("The access log keeps its origin.")
+
+
 class HistoryMismatch(AuditLogError):
     """The database is behind, or differs from, what was signed before: nothing more is signed."""
 

@@ -13,7 +13,7 @@ from shutil import rmtree
 
 from audit_log import signing
 from audit_log.checkpoint import Checkpoint as SignedTree
-from audit_log.checkpoint import InvalidNote, verify
+from audit_log.checkpoint import InvalidNote
 from audit_log.durable_files import write_durably
 from audit_log.errors import ExportInvalid
 from audit_log.merkle import Frontier, leaf_hash
@@ -51,7 +51,8 @@ def export_log(folder: Path, progress: Progress = lambda done, total: None) -> E
     before, size = (held.size if held else 0), (newest.size if newest else 0)
     if held and (held.size > size or root_at(held.size) != held.root):
         raise ExportInvalid(
-            f"{folder} holds a log of {held.size} entries that this database does not continue"
+            f"{folder} holds a log of {held.size} entries that this database does not continue; "
+            "keep it, and export to another folder"
         )
     if newest is None or before == size:
         remove_partial(folder)  # what a kill after the checkpoint has left
@@ -67,10 +68,10 @@ def export_log(folder: Path, progress: Progress = lambda done, total: None) -> E
 
 
 def exported_checkpoint(folder: Path) -> SignedTree | None:
-    """The checkpoint of a folder, verified with this log's key; None for a folder without one."""
+    """The checkpoint of a folder, verified with this log's keys; None for a folder without one."""
     try:
         note = (folder / "checkpoint").read_bytes().decode()
-        return verify(note, signing.public_key())
+        return signing.key_history().verify(note)
     except FileNotFoundError:
         return None
     except (UnicodeDecodeError, InvalidNote) as error:

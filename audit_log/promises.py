@@ -41,22 +41,21 @@ def certificate_path() -> Path:
 
 
 def ensure_promise_key() -> None:
-    """Make the key once, and have the log's key of today certify it; safe to repeat.
+    """Make the key once for each origin, and have the log's keys certify it; safe to repeat.
 
     Raises SigningKeyMissing when the log's key is missing, or a file is not what it should be.
     """
-    log = signing.signer_key()
-    if not key_path().exists():
-        made = SignerKey.generate(f"{log.name}/promise")
-        write_durably(key_path(), made.encode() + "\n", replace=False)
-    mine = signing.read_secret(key_path())
-    text = f"{CERTIFICATE}\n{mine.verifier}\n"
+    logs = signing.signer_keys()
+    name = f"{logs[0].name}/promise"
+    if not key_path().exists() or signing.read_secrets(key_path())[0].name != name:
+        write_durably(key_path(), SignerKey.generate(name).encode() + "\n", replace=True)
+    text = f"{CERTIFICATE}\n{signing.read_secrets(key_path())[0].verifier}\n"
     try:
-        fits = verify_text(certificate(), log.verifier) == text
+        fits = all(verify_text(certificate(), log.verifier) == text for log in logs)
     except (SigningKeyMissing, InvalidNote):
         fits = False
     if not fits:
-        write_durably(certificate_path(), sign_text(text, log), replace=True)
+        write_durably(certificate_path(), sign_text(text, *logs), replace=True)
 
 
 def certificate() -> str:
@@ -82,7 +81,7 @@ def promise(entry_id: UUID) -> tuple[bytes, str]:
     )
     if row is None:
         raise EntryUnknown(str(entry_id))
-    key = signing.read_secret(key_path())
+    key = signing.read_secrets(key_path())[0]
     return row.body, sign_text(text_of(parse(row.body), row.leaf_hash), key)
 
 

@@ -96,10 +96,14 @@ def add_entries(limit: int) -> int:
     rows = list(waiting().order_by("created", "entry_id")[:limit])
     if not rows:
         return 0
+    require_history(tree_size())
+    return give_places(rows)
+
+
+def give_places(rows: list[PendingEntry]) -> int:
+    """Give these rows the next places, in one transaction; returns how many were sound."""
     with transaction.atomic():
-        size = tree_size()
-        require_history(size)
-        frontier = frontier_at(size)
+        frontier = frontier_at(tree_size())
         entries, nodes = [], []
         for row in rows:
             try:
@@ -153,9 +157,9 @@ def publish() -> None:
         record(*remembered)
         if remembered[0].size == size:
             return
-    key = signing.signer_key()
-    tree = SignedTree(key.name, size, root_at(size))
-    note = sign(tree, key)
+    keys = signing.signer_keys()
+    tree = SignedTree(keys[0].name, size, root_at(size))
+    note = sign(tree, *keys)
     signing.remember(note)
     record(tree, note)
 
@@ -169,18 +173,27 @@ def record(tree: SignedTree, note: str) -> None:
 def require_history(size: int) -> None:
     """Raise HistoryMismatch unless the tree continues every checkpoint that was signed."""
     remembered = signing.highest_checkpoint()
-    signed = [remembered[0]] if remembered else []
+    if remembered:
+        require_tree(remembered[0], size)
+    require_signed(size)
+
+
+def require_signed(size: int) -> None:
+    """Raise HistoryMismatch unless the tree continues the checkpoint rows of its own database."""
     newest = Checkpoint.objects.order_by("-size").first()
     if newest:
-        signed.append(SignedTree("", newest.size, newest.root))
-    for tree in signed:
-        if tree.size > size:
-            raise HistoryMismatch(
-                f"The database is behind: a tree of {tree.size} entries was signed, it has {size}. "
-                "Replay the missing entries, or start a log with a new origin."
-            )
-        if root_at(tree.size) != tree.root:
-            raise HistoryMismatch(
-                f"The database has another history: at {tree.size} entries its root is not the one "
-                "that was signed."
-            )
+        require_tree(SignedTree("", newest.size, newest.root), size)
+
+
+def require_tree(tree: SignedTree, size: int) -> None:
+    """Raise HistoryMismatch unless the stored tree of this size continues the signed one."""
+    if tree.size > size:
+        raise HistoryMismatch(
+            f"The database is behind: a tree of {tree.size} entries was signed, it has {size}. "
+            "Replay the missing entries, or start a log with a new origin."
+        )
+    if root_at(tree.size) != tree.root:
+        raise HistoryMismatch(
+            f"The database has another history: at {tree.size} entries its root is not the one "
+            "that was signed."
+        )

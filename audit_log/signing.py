@@ -1,20 +1,27 @@
-"""The log's signing key and the memory of what was signed, both outside the database.
+"""The log's signing keys and the memory of what was signed, both outside the database.
 
-They lie in ``settings.KEYS_DIR / "log"``: ``signing_key`` (a secret, mode 0600), ``verifier_key``
-(public; processes that only publish need no more) and ``highest_checkpoint``. A database restored
-from a backup forgets what was signed after it; that file does not.
+They lie in ``settings.KEYS_DIR / "log"``: ``signing_key`` (secrets, one a line, mode 0600),
+``verifier_key`` (public: the history of keys, which alone says which secret counts; processes that
+only publish need no more), ``highest_checkpoint`` and the last checkpoints of ``ended`` origins. A
+database restored from a backup forgets what was signed after it; those files do not.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 
-from audit_log.checkpoint import Checkpoint, InvalidNote, SignerKey, VerifierKey, verify
+from audit_log.checkpoint import Checkpoint, InvalidNote, SignerKey, VerifierKey
 from audit_log.durable_files import write_durably
 from audit_log.errors import HistoryMismatch, SigningKeyMissing
+from audit_log.key_history import KeyHistory
 
 
 def folder() -> Path:
@@ -22,9 +29,33 @@ def folder() -> Path:
     return Path(settings.KEYS_DIR) / "log"
 
 
+def secrets_path() -> Path:
+    """The file with the private keys."""
+    return folder() / "signing_key"
+
+
+def history_path() -> Path:
+    """The file with the public keys."""
+    return folder() / "verifier_key"
+
+
 def highest_path() -> Path:
     """The file with the highest checkpoint ever signed."""
     return folder() / "highest_checkpoint"
+
+
+def ended_path(number: int) -> Path:
+    """The file with the last checkpoint of the ``number``-th origin that was ended, from 1."""
+    return folder() / "ended" / str(number)
+
+
+@contextmanager
+def key_lock() -> Iterator[None]:
+    """Be the only one on this machine who changes keys; waits for its turn."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder() / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def ensure_key(origin: str | None = None) -> None:
@@ -36,47 +67,97 @@ def ensure_key(origin: str | None = None) -> None:
     public half is still there: a second key would sign another log.
     """
     name = origin or f"{urlsplit(settings.SITE_URL).netloc}/log"
-    path = folder() / "signing_key"
-    if not path.exists() and (folder() / "verifier_key").exists():
+    path = secrets_path()
+    if not path.exists() and history_path().exists():
         raise SigningKeyMissing(f"{path} is gone, but this log was signed with it: restore it.")
     try:
         if not path.exists():
             write_durably(path, SignerKey.generate(name).encode() + "\n", replace=False)
     except InvalidNote as error:
         raise SigningKeyMissing(f"{name!r} cannot be an origin: {error}.") from error
+    if not history_path().exists():
+        key, *more = read_secrets()
+        if more:
+            raise SigningKeyMissing(
+                f"{history_path()} is gone and tells which key counts: restore it."
+            )
+        write_durably(
+            history_path(), str(KeyHistory.begin(key.verifier, timezone.now())), replace=False
+        )
     key = signer_key()
     if origin is not None and key.name != origin:
         raise SigningKeyMissing(f"{path} signs as {key.name!r}; expected {origin!r}.")
-    write_durably(folder() / "verifier_key", f"{key.verifier}\n", replace=False)
 
 
-def signer_key() -> SignerKey:
-    """The private key. Raises SigningKeyMissing."""
-    return read_secret(folder() / "signing_key")
+def read_secrets(path: Path | None = None) -> list[SignerKey]:
+    """All private keys that are in a file, or in that of the log itself.
 
-
-def read_secret(path: Path) -> SignerKey:
-    """A private key of the log. Raises SigningKeyMissing when it is absent, open to others or damaged."""
+    Raises SigningKeyMissing when the file is absent, open to others or damaged.
+    """
+    path = path or secrets_path()
     try:
         mode = path.stat().st_mode & 0o777
-        text = path.read_text(encoding="utf-8")
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SigningKeyMissing(f"{path}: {type(error).__name__}.") from error
     if mode & 0o077:
         raise SigningKeyMissing(f"{path} has mode {mode:04o}; expected 0600.")
     try:
-        return SignerKey.parse(text)
+        return [SignerKey.parse(line) for line in lines or [""]]
     except InvalidNote as error:
         raise SigningKeyMissing(f"{path}: {error}.") from error
 
 
-def public_key() -> VerifierKey:
-    """The key that checkpoints are verified with. Raises SigningKeyMissing."""
-    path = folder() / "verifier_key"
+def write_secrets(keys: Sequence[SignerKey]) -> None:
+    """Replace the private keys; what is left out is overwritten where it lay.
+
+    The overwriting is worth something on plain disks only; copy-on-write file systems and SSDs may
+    keep the old block until they reuse it.
+    """
+    path = secrets_path()
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    with os.fdopen(handle, "wb") as old:
+        write_durably(path, "".join(f"{key.encode()}\n" for key in keys), replace=True)
+        old.write(os.urandom(os.fstat(old.fileno()).st_size))
+        old.flush()
+        os.fsync(old.fileno())
+
+
+def signer_keys() -> list[SignerKey]:
+    """The private keys that sign now, the current one first. Raises SigningKeyMissing without one."""
+    there = {str(key.verifier): key for key in read_secrets()}
+    wanted = key_history().signing()
+    missing = [str(key) for key in wanted if str(key) not in there]
+    if missing:
+        raise SigningKeyMissing(
+            f"{secrets_path()} has no private key for {missing[0]}: restore it, or if it signs only "
+            "in its window, end that with `manage.py log_key retire`."
+        )
+    return [there[str(key)] for key in wanted]
+
+
+def signer_key() -> SignerKey:
+    """The current private key. Raises SigningKeyMissing when it is absent, open to others or damaged."""
+    return signer_keys()[0]
+
+
+def key_history() -> KeyHistory:
+    """The public keys, from the first to today's. Raises SigningKeyMissing."""
+    path = history_path()
     try:
-        return VerifierKey.parse(path.read_text(encoding="utf-8"))
+        return KeyHistory.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, InvalidNote) as error:
         raise SigningKeyMissing(f"{path}: {error}.") from error
+
+
+def write_history(history: KeyHistory) -> None:
+    """From now on these keys count."""
+    write_durably(history_path(), str(history), replace=True)
+
+
+def public_key() -> VerifierKey:
+    """The key that today's checkpoints are verified with. Raises SigningKeyMissing."""
+    return key_history().current
 
 
 def verifier_key() -> str:
@@ -85,21 +166,30 @@ def verifier_key() -> str:
 
 
 def highest_checkpoint() -> tuple[Checkpoint, str] | None:
-    """The highest checkpoint ever signed here and its note, or None before the first.
+    """The highest checkpoint ever signed here under today's origin and its note, or None before that.
 
     Raises HistoryMismatch when the file is damaged or signed by another key: then nobody knows what
     was promised, and signing on could contradict it.
     """
-    path = highest_path()
+    path, history = highest_path(), key_history()
     try:
         note = path.read_bytes().decode()
-        return verify(note, public_key()), note
+        tree = history.verify(note)
     except FileNotFoundError:
         return None
     except (UnicodeDecodeError, InvalidNote) as error:
         raise HistoryMismatch(f"{path}: {error}.") from error
+    return (tree, note) if tree.origin == history.current.name else None
 
 
 def remember(note: str) -> None:
     """Make a note the highest checkpoint, on disk before this returns."""
     write_durably(highest_path(), note, replace=True)
+
+
+def ended_note(number: int) -> str | None:
+    """The last checkpoint that the ``number``-th ended origin signed, from 1; None when there is none."""
+    try:
+        return ended_path(number).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from audit_log import signing
-from audit_log.checkpoint import InvalidNote, VerifierKey, verify
+from audit_log.actions import Action
+from audit_log.checkpoint import InvalidNote
 from audit_log.errors import AuditLogError, InvalidEntry
+from audit_log.key_history import KeyHistory, KeyRecord
 from audit_log.merkle import Frontier, stored_before
 from audit_log.models import Checkpoint, LogEntry, PendingEntry, TreeNode
+from audit_log.origins import note_tag
+from audit_log.rotation import key_tag
 from audit_log.sequencer import integrated, waiting
 
 BATCH = 1000
@@ -72,7 +77,7 @@ class Walk:
 
     def run(self) -> None:
         """Verify entries, tree nodes, checkpoints and the memory outside the database."""
-        key = signing.public_key()
+        history = signing.key_history()
         remembered = signing.highest_checkpoint()
         # Read first: what is signed while we walk is not expected yet.
         newest = Checkpoint.objects.order_by("-size").first()
@@ -87,7 +92,7 @@ class Walk:
             for row in batch:
                 self.add(row, nodes)
                 if self.frontier.size in signed:
-                    self.compare(signed[self.frontier.size], key)
+                    self.compare(signed[self.frontier.size], history)
                 if remembered and remembered[0].size == self.frontier.size:
                     require(
                         remembered[0].root == self.frontier.root(),
@@ -97,6 +102,7 @@ class Walk:
             self.frontier.size >= promised,
             f"a tree of {promised} entries was signed, but only {self.frontier.size} are there",
         )
+        verify_keys(history)
 
     def add(self, row: LogEntry, nodes: dict[int, bytes]) -> None:
         """Verify one entry against its own body and the stored nodes, and add it to the tree."""
@@ -115,18 +121,62 @@ class Walk:
         for place, value in enumerate(self.frontier.add(row.leaf_hash), stored_before(index)):
             require(nodes.get(place) == value, f"entry {index}: stored hash {place} is wrong")
 
-    def compare(self, row: Checkpoint, key: VerifierKey) -> None:
-        """Verify a checkpoint's signature and that it is of the tree as it is here."""
+    def compare(self, row: Checkpoint, history: KeyHistory) -> None:
+        """Verify a checkpoint's signatures and that it is of the tree as it is here."""
         try:
-            tree = verify(row.note, key)
+            tree = history.verify(row.note)
         except InvalidNote as error:
             raise Mismatch(f"checkpoint {row.size}: {error}") from error
+        origin = history.at(row.size).key.name
+        require(
+            tree.origin == origin,
+            f"checkpoint {row.size}: its origin is {tree.origin!r}; expected {origin!r}",
+        )
         here = (self.frontier.size, self.frontier.root())
         require(
             (tree.size, tree.root) == (row.size, row.root) == here,
             f"checkpoint {row.size}: it is of another tree than the entries make",
         )
         self.checkpoints += 1
+
+
+def verify_keys(history: KeyHistory) -> None:
+    """Verify that each change of the key is an entry, before the key signed; and each ended origin's note.
+
+    Entries of an ended origin that are lost were lost with it.
+    """
+    number = len(history.ended_origins())
+    for newer, older in pairwise(history.records):
+        moved = newer.key.name != older.key.name
+        if moved:
+            tag = verify_ended(history, number, older)
+            number -= 1
+        elif history.at(newer.start) is not newer:
+            continue
+        else:
+            tag = key_tag(newer.key)
+        action = Action.LOG_NEW_ORIGIN if moved else Action.LOG_KEY_ROTATE
+        rows = LogEntry.objects.about_object([tag]).filter(action=action)
+        places = {"index": newer.start - 1} if moved else {"index__lt": newer.start}
+        require(
+            rows.filter(**places).exists(),
+            f"no entry {action} names the key that signs from {newer.start} entries on",
+        )
+
+
+def verify_ended(history: KeyHistory, number: int, last: KeyRecord) -> bytes:
+    """Verify the last checkpoint of an ended origin; how the entry that follows it names it."""
+    note = signing.ended_note(number)
+    require(note is not None, f"{signing.ended_path(number)} is missing")
+    try:
+        tree = history.verify(note or "")
+    except InvalidNote as error:
+        raise Mismatch(f"{signing.ended_path(number)}: {error}") from error
+    require(
+        (tree.origin, tree.size) == (last.key.name, last.to),
+        f"{signing.ended_path(number)} is not the last checkpoint of {last.key.name}",
+    )
+    return note_tag(note or "")
 
 
 def require(fits: bool, problem: str) -> None:

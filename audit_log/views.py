@@ -1,4 +1,4 @@
-"""What anybody may fetch: the latest signed checkpoint, hash tiles, and the key to verify with."""
+"""What anybody may fetch: the latest signed checkpoint, hash tiles, and the keys to verify with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from audit_log.export import tile_bytes
 from audit_log.proofs import latest_checkpoint
-from audit_log.signing import verifier_key
+from audit_log.signing import ended_note, key_history
 from audit_log.tiles import read_path, tiles_of
 from audit_log.witnessed import published_checkpoint
 
@@ -50,5 +50,17 @@ def hash_tile(request: HttpRequest, level: int, tile: str) -> HttpResponse:
 @never_cache
 @require_safe
 def log_key(request: HttpRequest) -> HttpResponse:
-    """The log's verifier key. Compare it with a copy from elsewhere: this page could lie to you."""
-    return HttpResponse(f"{verifier_key()}\n", content_type=TEXT)
+    """The log's verifier keys, today's in the first line, then every one with the sizes it signs.
+
+    Compare it with a copy from elsewhere: this page could lie to you.
+    """
+    return HttpResponse(str(key_history()), content_type=TEXT)
+
+
+@require_safe
+def ended_log(request: HttpRequest, number: int) -> HttpResponse:
+    """The last checkpoint of an origin that this log went on after, oldest first from 1; or 404."""
+    note = ended_note(number) if number <= len(key_history().ended_origins()) else None
+    if note is None:
+        return HttpResponse("No such log was ended.\n", status=404, content_type=TEXT)
+    return HttpResponse(note, content_type=TEXT)

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.models import Checkpoint
 from audit_log.receipts import receipt_document
-from audit_log.signing import verifier_key
+from audit_log.signing import key_history
 from consent.ending_soon import ends_soon
 from consent.erasure_words import what_is_erased
 from consent.errors import ConsentError, InvalidChoice, InvalidNotice
@@ -274,7 +274,7 @@ def access(request: HttpRequest) -> HttpResponse:
         "only_looks": only_looks,
         "only_newest": SHOWN_ENTRIES if len(accesses) == SHOWN_ENTRIES else 0,
         "checkpoint": newest,
-        "verifier_key": verifier_key(),
+        "keys": [record.key for record in key_history().records],
         "verifier_url": reverse("verifier"),
     }
     return render(request, "consent/access_history.html", context)

@@ -283,7 +283,7 @@ class Demo:
         )
         receipt = self.folder / f"receipt-{secrets.token_hex(4)}.json"
         receipt.write_bytes(document)
-        key = (self.folder / "keys" / "log" / "verifier_key").read_text().strip()
+        key = (self.folder / "keys" / "log" / "verifier_key").read_text().split("\n", 1)[0]
         done = subprocess.run(
             [sys.executable, "-I", str(verifier), "receipt", str(receipt), "--key", key],
             capture_output=True,

@@ -10,8 +10,10 @@ folder that ``export_log`` wrote, it computes the root anew from every entry. Th
 ``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
 
 Take the key from a place that you trust: a paper, a colleague, an earlier receipt. A key that comes
-with the receipt proves nothing. Without a witness the log's operator could still show you one log and
-somebody else another; two receipts can be compared by their checkpoints.
+with the receipt proves nothing. After a log changed its key, give the older one too: --key as often as
+needed; each checkpoint must be signed by one of them, and wrongly by none. Without a witness the log's
+operator could still show you one log and somebody else another; two receipts can be compared by their
+checkpoints.
 
 Formats: C2SP tlog-proof, tlog-tiles, tlog-checkpoint and signed-note (c2sp.org), RFC 6962 and RFC 9162.
 """
@@ -72,6 +74,7 @@ class Proven:
 
     fields: dict[str, Any]
     index: int
+    origin: str
     size: int
     root: bytes
 
@@ -100,32 +103,38 @@ def read_key(text: str) -> Key:
     return Key(name, key_id, Ed25519PublicKey.from_public_bytes(data[1:]))
 
 
-def read_checkpoint(note: str, key: Key) -> tuple[int, bytes]:
-    """The tree size and root hash in a signed note, once this key's signature has been verified."""
+def read_checkpoint(note: str, keys: Sequence[Key]) -> tuple[str, int, bytes]:
+    """The origin, size and root hash in a signed note that one of the keys signed, and none wrongly."""
     text, separator, block = note.rpartition("\n\n")
     text += "\n"
     if not separator or not block.endswith("\n"):
         raise NotVerified("the checkpoint is not a signed note")
-    prefix, found = f"— {key.name} ", False
-    for line in block.splitlines():
-        if not line.startswith("— "):
-            raise NotVerified("the checkpoint has a line where only signatures belong")
-        if not line.startswith(prefix):
-            continue
-        signature = decode(line.removeprefix(prefix), "a signature")
-        if signature[:4] != key.key_id:
-            continue
-        try:
-            key.public.verify(signature[4:], text.encode())
-        except InvalidSignature:
-            raise NotVerified("the log's signature under the checkpoint is wrong") from None
-        found = True
-    if not found:
-        raise NotVerified(f"the checkpoint is not signed by the key you gave ({key.name})")
     lines = text.split("\n")
-    if len(lines) < 4 or lines[0] != key.name or NUMBER.fullmatch(lines[1]) is None:
-        raise NotVerified("the checkpoint is malformed or of another log")
-    return int(lines[1]), read_hash(lines[2])
+    mine = [key for key in keys if key.name == lines[0]]
+    found = [key for line in block.splitlines() for key in mine if signed(text, line, key)]
+    if not found:
+        names = ", ".join(dict.fromkeys(key.name for key in keys))
+        raise NotVerified(f"the checkpoint is not signed by a key you gave ({names})")
+    if len(lines) < 4 or NUMBER.fullmatch(lines[1]) is None:
+        raise NotVerified("the checkpoint is malformed")
+    return lines[0], int(lines[1]), read_hash(lines[2])
+
+
+def signed(text: str, line: str, key: Key) -> bool:
+    """Whether a signature line is this key's; raises NotVerified when it is and does not fit."""
+    if not line.startswith("— "):
+        raise NotVerified("the checkpoint has a line where only signatures belong")
+    prefix = f"— {key.name} "
+    if not line.startswith(prefix):
+        return False
+    signature = decode(line.removeprefix(prefix), "a signature")
+    if signature[:4] != key.key_id:
+        return False
+    try:
+        key.public.verify(signature[4:], text.encode())
+    except InvalidSignature:
+        raise NotVerified("the log's signature under the checkpoint is wrong") from None
+    return True
 
 
 def read_hash(text: str) -> bytes:
@@ -136,8 +145,8 @@ def read_hash(text: str) -> bytes:
     return value
 
 
-def read_proof(proof: str, key: Key) -> tuple[int, list[bytes], int, bytes]:
-    """A tlog-proof: (index, inclusion hashes, tree size, root hash)."""
+def read_proof(proof: str, keys: Sequence[Key]) -> tuple[int, list[bytes], str, int, bytes]:
+    """A tlog-proof: (index, inclusion hashes, origin, tree size, root hash)."""
     if any(not (char.isprintable() or char == "\n") for char in proof):
         raise NotVerified("the proof has characters that no proof has")
     head, separator, note = proof.partition("\n\n")
@@ -150,7 +159,7 @@ def read_proof(proof: str, key: Key) -> tuple[int, list[bytes], int, bytes]:
     if label != "index" or NUMBER.fullmatch(index) is None:
         raise NotVerified("the proof names no index")
     hashes = [read_hash(line) for line in lines]
-    return int(index), hashes, *read_checkpoint(note, key)
+    return int(index), hashes, *read_checkpoint(note, keys)
 
 
 def climb(body: bytes, index: int, size: int, hashes: Sequence[bytes]) -> bytes:
@@ -186,32 +195,32 @@ def read_entry(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def verify_entry(item: Any, key: Key) -> Proven:
+def verify_entry(item: Any, keys: Sequence[Key]) -> Proven:
     """One element of the receipt's list."""
     if not isinstance(item, dict) or not all(
         isinstance(item.get(name), str) for name in ("entry", "proof")
     ):
         raise NotVerified("each element of the receipt has an entry and a proof")
     body = decode(item["entry"], "an entry")
-    index, hashes, size, root = read_proof(item["proof"], key)
+    index, hashes, origin, size, root = read_proof(item["proof"], keys)
     if climb(body, index, size, hashes) != root:
         raise NotVerified(
             f"the entry at place {index} is not in the signed tree: it or its proof was changed"
         )
-    return Proven(read_entry(body), index, size, root)
+    return Proven(read_entry(body), index, origin, size, root)
 
 
-def verify_receipt(document: Any, key: Key) -> list[Proven]:
+def verify_receipt(document: Any, keys: Sequence[Key]) -> list[Proven]:
     """Every entry of the receipt, proven; or NotVerified."""
     if not isinstance(document, dict) or document.get("format") != RECEIPT:
         raise NotVerified(f"the file is not a receipt of the format {RECEIPT}")
     entries = document.get("entries")
     if not isinstance(entries, list) or not entries:
         raise NotVerified("the receipt holds no entry, so it proves nothing")
-    proven = [verify_entry(item, key) for item in entries]
-    roots: dict[int, bytes] = {}
+    proven = [verify_entry(item, keys) for item in entries]
+    roots: dict[tuple[str, int], bytes] = {}
     for entry in proven:
-        if roots.setdefault(entry.size, entry.root) != entry.root:
+        if roots.setdefault((entry.origin, entry.size), entry.root) != entry.root:
             raise NotVerified(
                 f"the log signed two different trees of {entry.size} entries; keep this file, it is "
                 "evidence against the log"
@@ -245,23 +254,27 @@ def describe(entry: Proven) -> list[str]:
     return [f"  {label + ':':<15}{value}" for label, value in facts if value]
 
 
-def receipt(path: Path, key_text: str) -> str:
+def receipt(path: Path, keys: Sequence[Key]) -> str:
     """Print what a receipt proves; returns the verdict's words or raises NotVerified."""
-    key = read_key(key_text)
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
         raise NotVerified(f"the file cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise NotVerified("the file is not JSON") from None
-    proven = verify_receipt(document, key)
+    proven = verify_receipt(document, keys)
     for number, entry in enumerate(proven, start=1):
         print(f"Entry {number} of {len(proven)}", *describe(entry), "", sep="\n")
     others = sorted(set(document) - {"format", "entries", "verifier_key"})
     if others:
         print(f"Not covered by the proof, only stated: {plain(', '.join(others))}.\n")
     words = "entry is" if len(proven) == 1 else "entries are"
-    return f"{len(proven)} {words} in the log {key.name}, under a checkpoint signed by its key"
+    return f"{len(proven)} {words} in the log {names(keys)}, under a checkpoint signed by its key"
+
+
+def names(keys: Sequence[Key]) -> str:
+    """The logs that the keys belong to."""
+    return plain(", ".join(dict.fromkeys(key.name for key in keys)))
 
 
 def bundle_path(folder: Path, number: int, width: int) -> Path:
@@ -296,13 +309,13 @@ def bundled(folder: Path, size: int) -> Iterator[bytes]:
             raise NotVerified(f"{path} does not hold {width} whole entries")
 
 
-def verify_export(folder: Path, key: Key) -> int:
+def verify_export(folder: Path, keys: Sequence[Key]) -> int:
     """The number of entries of an exported log, all of which make the root that was signed."""
     try:
         note = (folder / "checkpoint").read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise NotVerified(f"the checkpoint cannot be read ({type(error).__name__})") from None
-    size, root = read_checkpoint(note, key)
+    _origin, size, root = read_checkpoint(note, keys)
     edge: list[bytes] = []  # complete subtrees, from left to right
     for index, body in enumerate(bundled(folder, size)):
         try:
@@ -323,11 +336,10 @@ def verify_export(folder: Path, key: Key) -> int:
     return size
 
 
-def export(folder: Path, key_text: str) -> str:
+def export(folder: Path, keys: Sequence[Key]) -> str:
     """Verify an exported folder; what to print after ``verified:``."""
-    key = read_key(key_text)
-    size = verify_export(folder, key)
-    return f"all {size} entries are the log {plain(key.name)}, under a checkpoint signed by its key"
+    size = verify_export(folder, keys)
+    return f"all {size} entries are the log {names(keys)}, under a checkpoint signed by its key"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -340,11 +352,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         command = commands.add_parser(name, help=f"verify {what}")
         command.add_argument("file", type=Path, help=what)
-        command.add_argument("--key", required=True, help="the log's verifier key: ORIGIN+HASH+KEY")
+        command.add_argument(
+            "--key", required=True, action="append", help="the log's verifier key: ORIGIN+HASH+KEY"
+        )
         command.set_defaults(run=run)
     given = parser.parse_args(arguments)
     try:
-        print("verified:", given.run(given.file, given.key))
+        print("verified:", given.run(given.file, [read_key(key) for key in given.key]))
     except NotVerified as error:
         print("NOT VERIFIED:", plain(error))
         return 1

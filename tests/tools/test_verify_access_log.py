@@ -186,7 +186,7 @@ def test_cosignature_of_a_witness_is_ignored(document: Document, check: Check) -
 def test_receipt_of_another_log_is_refused(document: Document, check: Check) -> None:
     for name in (signing.public_key().name, "elsewhere.example"):
         other = str(SignerKey.generate(name).verifier)
-        refused(check(document, other), "not signed by the key you gave")
+        refused(check(document, other), "not signed by a key you gave")
 
 
 def resigned(text: str) -> Callable[[Document], None]:
@@ -206,7 +206,7 @@ def resigned(text: str) -> Callable[[Document], None]:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("elsewhere.example\n7\n" + "A" * 43 + "=\n", "of another log"),
+        ("elsewhere.example\n7\n" + "A" * 43 + "=\n", "not signed by a key"),
         ("{name}\n07\n" + "A" * 43 + "=\n", "malformed"),
         ("{name}\n7\n", "malformed"),
         ("{name}\n7\nAAAA\n", "32 bytes"),
