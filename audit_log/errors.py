@@ -98,3 +98,10 @@ class ExportInvalid(AuditLogError):
 
     code = "export-invalid"
     message = _("The exported log cannot be used.")
+
+
+class RolesWrong(AuditLogError):
+    """The application's role on the database server may do more than it should, or cannot be set up."""
+
+    code = "database-roles-wrong"
+    message = _("The roles on the database server are not as they must be.")
