@@ -37,6 +37,8 @@ WRONG = {
     ),
     "KEYSTORE_URL": (["mysql://db/a", "postgres://me:pw@127.0.0.1:9/a"], ""),
     "DATABASE_CONN_MAX_AGE": (["long"], "whole number"),
+    "DATABASE_OWNER": (["Owner; DROP", "consentry_owner"], "consentry_owner"),
+    "DATABASE_APPLICATION": (["the app", "consentry"], "consentry"),
     "API_RATE": (["many", "3000", "0/min", "10/fortnight"], "3000/min"),
     "CELERY_QUEUE": (["../queue", ""], "consentry-2"),
     "CELERY_BROKER_URL": (["kafka://host", "host"], "filesystem://"),
