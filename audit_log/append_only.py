@@ -7,17 +7,19 @@ On PostgreSQL the triggers fire under ``session_replication_role = replica`` too
 
 A later migration that alters such a table on SQLite makes it anew, without its triggers: it must end
 with ``append_only`` again. Such rules prevent accidents. Whoever owns the database can drop them;
-the Merkle tree tells.
+the Merkle tree tells. ``audit_log.guards`` looks whether a database still has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import RunPython
 from django.db.migrations.state import StateApps
+
+APPEND_RIGHTS = ("SELECT", "INSERT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,23 +49,35 @@ class AppendOnly:
     deletable: str | None = None
 
 
-def append_only(rules: AppendOnly) -> RunPython:
-    """A migration operation that makes the table append-only; reversing it drops the triggers."""
-    return by_vendor(
-        {"sqlite": sqlite_create(rules), "postgresql": postgresql_create(rules)},
-        {"sqlite": sqlite_drop(rules), "postgresql": postgresql_drop(rules)},
-    )
+Statements = Mapping[str, Sequence[str]]
 
 
-Statements = dict[str, list[str]]
-
-
-def by_vendor(forwards: Statements, backwards: Statements) -> RunPython:
+class Guard(RunPython):
     """A migration operation that executes the statements for the database it runs on.
 
-    ``{schema}`` in a statement becomes the quoted name of the schema that the tables are in.
+    ``{schema}`` in a statement becomes the quoted name of the schema that the tables are in. What the
+    statements make can be looked up later, and so can ``rights``: what the application's role may do
+    with a table on PostgreSQL, when that is less than usual.
     """
-    return RunPython(executor(forwards), executor(backwards))
+
+    def __init__(
+        self,
+        forwards: Statements,
+        backwards: Statements,
+        rights: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(executor(forwards), executor(backwards))
+        self.statements = forwards
+        self.rights = dict(rights or {})
+
+
+def append_only(rules: AppendOnly) -> Guard:
+    """A migration operation that makes the table append-only; reversing it drops the triggers."""
+    return Guard(
+        {"sqlite": sqlite_create(rules), "postgresql": postgresql_create(rules)},
+        {"sqlite": sqlite_drop(rules), "postgresql": postgresql_drop(rules)},
+        rights={rules.table: APPEND_RIGHTS},
+    )
 
 
 def executor(statements: Statements) -> Callable[[StateApps, BaseDatabaseSchemaEditor], None]:

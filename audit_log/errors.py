@@ -119,3 +119,10 @@ class WitnessError(AuditLogError):
 
     code = "log-witness"
     message = _("The access log has not been witnessed.")
+
+
+class RolesWrong(AuditLogError):
+    """The application's role on the database server may do more than it should, or cannot be set up."""
+
+    code = "database-roles-wrong"
+    message = _("The roles on the database server are not as they must be.")

@@ -7,7 +7,7 @@ Those marked ``deploy`` run with ``manage.py check --deploy``, those of the data
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,9 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
+from audit_log.database_roles import faults
 from audit_log.errors import WitnessError
+from audit_log.guards import not_in_force
 from audit_log.witnessed import policy
 from emotion.help_lines import HelpLinesInvalid, read
 
@@ -130,6 +132,43 @@ def wrong_options(name: str) -> list[str]:
     return wrong
 
 
+@register(Tags.database, deploy=True)
+def rules_in_force(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """consentry.E011: the triggers that refuse changes of the log and of what else only grows."""
+    return [
+        Error(f"Database {name!r}: {what}.", id="consentry.E011")
+        for name in databases or []
+        for what in asked(not_in_force, name)
+    ]
+
+
+@register(Tags.database, deploy=True)
+def two_roles(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """consentry.E012: on PostgreSQL, a role that cannot take those triggers away."""
+    return [
+        Error(
+            f"Database {name!r}: {what}.",
+            hint="Give the application a role of its own: manage.py database_roles.",
+            id="consentry.E012",
+        )
+        for name in databases or []
+        if connections[name].vendor == "postgresql"
+        for what in asked(faults, name)
+    ]
+
+
+def asked(look: Callable[[str], list[str]], name: str) -> list[str]:
+    """What a look at a database finds; or that it cannot be looked at."""
+    try:
+        return look(name)
+    except DatabaseError as error:
+        return [f"it cannot be asked ({type(error).__name__})"]
+
+
 @register(Tags.security, deploy=True)
 def private_folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """consentry.E007: data and keys are for the user alone who runs Consentry."""
@@ -194,9 +233,9 @@ def help_lines_are_there(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
 
 @register(Tags.security)
 def witness_policy_is_there(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """consentry.E011: who believes to be witnessed and is not would find out too late."""
+    """consentry.E013: who believes to be witnessed and is not would find out too late."""
     try:
         policy()
     except WitnessError as error:
-        return [Error(f"LOG_WITNESS_POLICY: {error.detail}", id="consentry.E011")]
+        return [Error(f"LOG_WITNESS_POLICY: {error.detail}", id="consentry.E013")]
     return []

@@ -95,6 +95,17 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 SQLITE_FILES: dict[str, Path] = {}  # by alias; ``manage.py setup`` makes them
 CONN_MAX_AGE = env.number("DATABASE_CONN_MAX_AGE", 60)
+# Only for whoever sets up or upgrades, never for the three processes: docs/operating.md.
+ROLE = r"([a-z_][a-z0-9_]{0,62})?"
+DATABASE_OWNER = env.matching("DATABASE_OWNER", "", ROLE, "consentry_owner")
+DATABASE_APPLICATION = env.matching("DATABASE_APPLICATION", "", ROLE, "consentry")
+if bool(DATABASE_OWNER) != bool(DATABASE_APPLICATION) or (
+    DATABASE_OWNER and DATABASE_OWNER == DATABASE_APPLICATION
+):
+    raise ImproperlyConfigured(
+        "DATABASE_OWNER and DATABASE_APPLICATION must name two roles, or neither be set; got "
+        f"{DATABASE_OWNER!r} and {DATABASE_APPLICATION!r}"
+    )
 
 
 def database(alias: str, name: str, file: str) -> dict[str, Any]:
@@ -115,6 +126,8 @@ def database(alias: str, name: str, file: str) -> dict[str, Any]:
     else:
         entry["CONN_MAX_AGE"] = CONN_MAX_AGE
         entry["CONN_HEALTH_CHECKS"] = True
+        if DATABASE_OWNER:
+            entry["OPTIONS"] = {**entry.get("OPTIONS", {}), "assume_role": DATABASE_OWNER}
     # Permits and log receipts depend on when exactly a commit happens.
     entry["ATOMIC_REQUESTS"] = False
     return entry

@@ -28,7 +28,8 @@ def take_snapshot(alias: str, path: Path) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     os.close(descriptor)
     if not is_sqlite(alias):
-        run(["pg_dump", "--format=custom", "--no-owner", f"--file={path}", *where(alias)], alias)
+        plain = ["--format=custom", "--no-owner", "--no-privileges"]  # roles are the new server's
+        run(["pg_dump", *plain, f"--file={path}", *where(alias)], alias)
         return
     source = f"file:{quote(str(database_file(alias)))}?mode=ro"
     try:
@@ -47,7 +48,8 @@ def put_back(alias: str, path: Path) -> None:
     """Make the database what the snapshot holds. It must be empty. Raises BackupFailed."""
     connections[alias].close()
     if not is_sqlite(alias):
-        run(["pg_restore", "--no-owner", "--single-transaction", *where(alias), str(path)], alias)
+        plain = ["--no-owner", "--no-privileges", "--single-transaction"]
+        run(["pg_restore", *plain, *where(alias), str(path)], alias)
         return
     target = database_file(alias)
     for leftover in ("-wal", "-shm"):
@@ -71,7 +73,12 @@ def database_file(alias: str) -> Path:
 def where(alias: str) -> list[str]:
     """The options by which PostgreSQL's programs find the database; the password is not among them."""
     given = connections[alias].settings_dict
-    named = {"--host": given["HOST"], "--port": given["PORT"], "--username": given["USER"]}
+    named = {
+        "--host": given["HOST"],
+        "--port": given["PORT"],
+        "--username": given["USER"],
+        "--role": given["OPTIONS"].get("assume_role", ""),
+    }
     options = [f"{name}={value}" for name, value in named.items() if value]
     return [*options, f"--dbname={given['NAME']}", "--no-password"]
 

@@ -15,6 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.databases import Templates, is_sqlite
 from tests.processes import KEEPER, WORKER, running
+from tests.two_roles import TwoRoles
 from tests.vault.bao import Bao
 
 # Each test makes its operators anew; their random passwords need no slow hash to be unguessable.
@@ -55,6 +56,31 @@ def fresh_db(
         templates.checkout(tmp_path)
         yield
         templates.checkin()
+
+
+@pytest.fixture(scope="session")
+def roles(
+    templates: Templates,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[TwoRoles]:
+    """Databases whose owner is another role than the application's, made once per test process."""
+    if is_sqlite():
+        pytest.skip("SQLite has no roles")
+    with django_db_blocker.unblock():
+        made = TwoRoles(tmp_path_factory.mktemp("roles"))
+        made.fill()
+        yield made
+        made.remove()
+
+
+@pytest.fixture
+def as_application(
+    roles: TwoRoles, django_db_blocker: DjangoDbBlocker, tmp_path: Path
+) -> Iterator[TwoRoles]:
+    """A fresh pair of databases, connected as the role that owns nothing in them."""
+    with django_db_blocker.unblock(), roles.copy(tmp_path):
+        yield roles
 
 
 @pytest.fixture(scope="session")

@@ -55,12 +55,16 @@ def postgresql_answers() -> bool:
 
 
 def sweep() -> None:
-    """Drop what test runs that were killed left behind: databases named after a process that is gone."""
+    """Drop what killed test runs left behind: databases and roles named after a process that is gone."""
     with psycopg.connect(f"{DATABASE.rstrip('/')}/postgres", autocommit=True) as connection:
         for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall():
             made_by = re.match(r"consentry_test_(\d+)_", name)
             if made_by and not Path("/proc", made_by[1]).exists():
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+        for (name,) in connection.execute("SELECT rolname FROM pg_roles").fetchall():
+            made_by = re.match(r"consentry_test_(\d+)_", name)
+            if made_by and not Path("/proc", made_by[1]).exists():
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 def broker_answers() -> bool:

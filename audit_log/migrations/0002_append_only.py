@@ -6,7 +6,7 @@ role needs the right to delete one. An entry gets its place only from a pending 
 
 from django.db import migrations
 
-from audit_log.append_only import AppendOnly, Growing, append_only, by_vendor
+from audit_log.append_only import AppendOnly, Growing, Guard, append_only
 
 RULES = [
     AppendOnly(
@@ -53,4 +53,4 @@ NOT_INTEGRATED = {
 
 class Migration(migrations.Migration):
     dependencies = [("audit_log", "0001_initial")]
-    operations = [*(append_only(rules) for rules in RULES), by_vendor(INTEGRATED, NOT_INTEGRATED)]
+    operations = [*(append_only(rules) for rules in RULES), Guard(INTEGRATED, NOT_INTEGRATED)]

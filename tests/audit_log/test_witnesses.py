@@ -277,14 +277,14 @@ def test_a_policy_that_cannot_be_read_stops_the_start_but_not_the_log(
 ) -> None:
     newest = grow()
     settings.LOG_WITNESS_POLICY = str(tmp_path / "none")
-    assert [each.id for each in run_checks() if each.id == "consentry.E011"]
+    assert [each.id for each in run_checks() if each.id == "consentry.E013"]
     assert published_checkpoint() == newest
     (tmp_path / "none").write_text("quorum nobody")
     assert "line 1: there is no nobody" in str(
-        next(each for each in run_checks() if each.id == "consentry.E011")
+        next(each for each in run_checks() if each.id == "consentry.E013")
     )
     settings.LOG_WITNESS_POLICY = ""
-    assert not [each for each in run_checks() if each.id == "consentry.E011"]
+    assert not [each for each in run_checks() if each.id == "consentry.E013"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.db import connections
+from django.db import OperationalError, connections
 
 from config import checks, env
 
@@ -89,6 +89,47 @@ def test_changed_pragma_is_found(pragma: str) -> None:
     found = checks.sqlite_options(None, databases=["default", "keystore"])
     assert ids(found) == ["consentry.E006"]
     assert pragma.partition("=")[0] in found[0].msg
+
+
+@pytest.mark.usefixtures("fresh_db")
+def test_triggers_of_the_real_databases_are_in_force() -> None:
+    assert checks.rules_in_force(None, databases=["default", "keystore"]) == []
+
+
+@pytest.mark.usefixtures("fresh_db")
+@pytest.mark.parametrize(
+    ("alias", "trigger"),
+    [
+        ("default", "audit_log_logentry_update"),
+        ("default", "audit_log_logentry_delete"),
+        ("default", "audit_log_logentry_insert_1"),  # the gap
+        ("default", "audit_log_logentry_integrated"),
+        ("default", "consent_consentevent_delete"),
+        ("keystore", "vault_datakey_replace_refused"),
+    ],
+)
+def test_trigger_that_is_gone_or_another_is_found(alias: str, trigger: str) -> None:
+    if connections[alias].vendor != "sqlite":
+        pytest.skip("for PostgreSQL see tests/audit_log/test_database_roles.py")
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT tbl_name FROM sqlite_master WHERE name = %s", [trigger])
+        (table,) = cursor.fetchone()
+        cursor.execute(f"DROP TRIGGER {trigger}")
+    found = checks.rules_in_force(None, databases=["default", "keystore"])
+    assert ids(found) == ["consentry.E011"]
+    assert trigger in found[0].msg
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"CREATE TRIGGER {trigger} BEFORE DELETE ON {table} BEGIN SELECT 1; END")
+    assert ids(checks.rules_in_force(None, databases=["default", "keystore"])) == ["consentry.E011"]
+
+
+@pytest.mark.usefixtures("fresh_db")
+def test_database_that_cannot_be_asked_is_no_quiet_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(alias: str) -> list[str]:
+        raise OperationalError("no answer")
+
+    monkeypatch.setattr(checks, "not_in_force", away)
+    assert ids(checks.rules_in_force(None, databases=["default"])) == ["consentry.E011"]
 
 
 def test_open_folder_is_refused(settings: Any, tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ WRONG = {
     ),
     "KEYSTORE_URL": (["mysql://db/a", "postgres://me:pw@127.0.0.1:9/a"], ""),
     "DATABASE_CONN_MAX_AGE": (["long"], "whole number"),
+    "DATABASE_OWNER": (["Owner; DROP", "consentry_owner"], "consentry_owner"),
+    "DATABASE_APPLICATION": (["the app", "consentry"], "consentry"),
     "API_RATE": (["many", "3000", "0/min", "10/fortnight"], "3000/min"),
     "CELERY_QUEUE": (["../queue", ""], "consentry-2"),
     "CELERY_BROKER_URL": (["kafka://host", "host"], "filesystem://"),
@@ -52,7 +54,7 @@ WRONG = {
     "TRANSIT_TOKEN_FILE": ([], ""),  # tried with a server: tests/vault/test_providers.py
     "TRANSIT_NAMESPACE": (["a namespace"], "team/study"),
     "WEBHOOK_PRIVATE_HOSTS": (["*", "http://lab.example.org", "10.0.0.0/8"], "lab.example.org,10.0.0.5"),
-    "LOG_WITNESS_POLICY": (["/nonexistent", "/dev/null"], "consentry.E011"),
+    "LOG_WITNESS_POLICY": (["/nonexistent", "/dev/null"], "consentry.E013"),
     "HELP_LINES_FILE": (["/nonexistent", "/dev/null"], "consentry.E010"),
 }  # fmt: skip
 NEVER_READ_BY_DJANGO = {"HOST", "PORT", "CONSENTRY_WORKERS", "CONSENTRY_WEB_WORKERS"}

@@ -5,6 +5,8 @@ It prevents accidents. Whoever may alter the tables can drop the triggers.
 
 from django.db import migrations
 
+from audit_log.append_only import Guard
+
 KEY_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey")
 # Once destroyed, an epoch may still learn which log entry tells of it, and nothing else.
 EPOCH_RULE = (
@@ -47,26 +49,30 @@ def postgresql(table, operation, condition, message):
         f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
     )
+    trigger = name(table, operation)
     yield (
-        f"CREATE TRIGGER {name(table, operation)} BEFORE {operation} ON {table} FOR EACH ROW {when} "
+        f"CREATE TRIGGER {trigger} BEFORE {operation} ON {table} FOR EACH ROW {when} "
         f"EXECUTE FUNCTION {function}()"
     )
+    yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
     if operation == "DELETE":
         yield (
             f"CREATE TRIGGER {table}_truncate_refused BEFORE TRUNCATE ON {table} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
         )
+        yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_truncate_refused"
 
 
-def create(apps, schema_editor):
-    if schema_editor.connection.alias != "keystore":
-        return
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[schema_editor.connection.vendor]
-    for rule in rules():
-        for statement in dialect(*rule):
-            schema_editor.execute(statement)
+def statements(dialect):
+    return [statement for rule in rules() for statement in dialect(*rule)]
 
 
 class Migration(migrations.Migration):
     dependencies = [("vault", "0001_initial")]
-    operations = [migrations.RunPython(create, migrations.RunPython.noop)]
+    operations = [
+        Guard(
+            {"sqlite": statements(sqlite), "postgresql": statements(postgresql)},
+            {"sqlite": [], "postgresql": []},
+            rights=dict.fromkeys((*KEY_TABLES, "vault_epoch"), ("SELECT", "INSERT", "UPDATE")),
+        )
+    ]

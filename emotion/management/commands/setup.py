@@ -26,10 +26,11 @@ from accounts.errors import AccountsError
 from accounts.models import Role
 from accounts.operators import create_operator, operators, reset_sign_in
 from audit_log.clock import ClockState, read_clock
+from audit_log.database_roles import may_make_tables
 from audit_log.promises import ensure_promise_key
 from audit_log.signing import ensure_key
 from emotion.faults import in_a_line
-from emotion.upgrades import UNFINISHED, restoring_mark
+from emotion.upgrades import UNFINISHED, restoring_mark, unapplied
 from vault.epochs import record_entries
 from vault.setup import ensure_root, not_made, require_both_databases
 
@@ -67,9 +68,12 @@ class Command(BaseCommand):
         require_answers()
         require_both_databases()
         make_files()
+        require_owner()
         for database in DATABASES:
             call_command("migrate", database=database, verbosity=0, interactive=False)
         call_command("createcachetable", verbosity=0)
+        if settings.DATABASE_APPLICATION:
+            call_command("database_roles", stdout=self.stdout)
         require_checks(tags=[Tags.database], databases=list(DATABASES))
         require_clock()
         ensure_root()
@@ -143,6 +147,17 @@ def require_answers() -> None:
             raise CommandError(
                 f"The database of {variable} cannot be used: {in_a_line(error)}"
             ) from None
+
+
+def require_owner() -> None:
+    """Raises CommandError when tables are missing that the connected role may not make."""
+    for alias, variable in DATABASES.items():
+        if not may_make_tables(alias) and (missing := unapplied(alias)):
+            raise CommandError(
+                f"The database of {variable} lacks {missing} migrations, and the connected role may not "
+                "make tables: run `manage.py setup` with DATABASE_OWNER and DATABASE_APPLICATION, as a "
+                "login that belongs to the owner (docs/operating.md, Two roles on PostgreSQL)."
+            )
 
 
 def require_clock() -> None:
