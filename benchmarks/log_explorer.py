@@ -162,7 +162,9 @@ def store_tree() -> None:
         nodes.execute("DELETE FROM audit_log_treenode")
         leaves.itersize = 20_000
         leaves.execute('SELECT leaf_hash FROM audit_log_logentry ORDER BY "index"')
-        with nodes.copy("COPY audit_log_treenode (position, hash) FROM STDIN (FORMAT BINARY)") as to:
+        with nodes.copy(
+            "COPY audit_log_treenode (position, hash) FROM STDIN (FORMAT BINARY)"
+        ) as to:
             to.set_types(["int8", "bytea"])
             for (leaf,) in leaves:
                 for value in frontier.add(bytes(leaf)):
