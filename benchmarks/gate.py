@@ -11,18 +11,15 @@ from __future__ import annotations
 import os
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from uuid import UUID, uuid4
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks._installation import INNER, databases_on, run_on
+
 SIZES = (1_000, 1_000_000)
 PEOPLE = 50  # asked for in turns, so that no single row stays warm
 QUERIES_AT_MOST = 3
-INNER = "BENCH_GATE_DATABASE"
 
 
 def fill(purpose_id: UUID, event_id: UUID, number: int) -> None:
@@ -141,54 +138,16 @@ def measure_sizes(rounds: int) -> None:
     print(f"  {connection.vendor}: ratio {medians[1] / medians[0]:.2f}, {rounds} questions each")
 
 
-def run_on(name: str, rounds: int, **changes: str) -> None:
-    """A fresh installation in a process of its own, on these databases."""
-    print(f"{name}:", flush=True)
-    with tempfile.TemporaryDirectory(prefix="consentry-bench-") as folder:
-        ours = ("CONSENTRY_", "DATABASE_", "KEYSTORE_", "CELERY_", "CACHE_", "EMAIL_")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        environment |= {
-            "CONSENTRY_VAR": f"{folder}/var",
-            "CONSENTRY_KEYS": f"{folder}/keys",
-            "CONSENTRY_DEMO": "0",
-            "SECRET_KEY": uuid4().hex + uuid4().hex,
-            "SITE_URL": "http://localhost",
-            "ALLOWED_HOSTS": "localhost,testserver",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            INNER: "1",
-        } | changes
-        setup = [sys.executable, "manage.py", "setup"]
-        subprocess.run(setup, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        inner = [sys.executable, "-m", "benchmarks.gate", str(rounds)]
-        subprocess.run(inner, cwd=ROOT, env=environment, check=True)
-
-
-def run_on_postgres(server: str, rounds: int) -> None:
-    """The same on a PostgreSQL server, in two databases of its own."""
-    import psycopg
-    from psycopg import sql
-
-    names = [f"consentry_bench_{os.getpid()}", f"consentry_bench_{os.getpid()}_keys"]
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as maintenance:
-        for name in names:
-            maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            main, keys = (f"{server}/{name}" for name in names)
-            run_on("PostgreSQL", rounds, DATABASE_URL=main, KEYSTORE_URL=keys)
-        finally:
-            for name in names:
-                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-                maintenance.execute(drop)
-
-
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     if os.environ.get(INNER):
         measure_sizes(rounds)
         return
-    run_on("SQLite", rounds)
+    words = ("benchmarks.gate", str(rounds))
+    run_on("SQLite", *words)
     if server := os.environ.get("BENCH_DATABASE_URL"):
-        run_on_postgres(server.rstrip("/"), rounds)
+        with databases_on(server.rstrip("/")) as made:
+            run_on("PostgreSQL", *words, **made)
     else:
         print("PostgreSQL: not asked for (BENCH_DATABASE_URL)")
 

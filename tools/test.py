@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from tools.setup import PYTHON, ROOT
 DATABASE = os.environ.get("TEST_DATABASE_URL") or "postgres://root@127.0.0.1:5432"
 BROKER = os.environ.get("TEST_BROKER_URL") or "amqp://guest:guest@127.0.0.1:5672//"
 CHROMIUM = Path("/usr/bin/chromium")  # the one that the browser tests start
+SUMDB = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb")  # golang-golang-x-mod-dev
 NOTHING_SELECTED = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
@@ -122,12 +124,16 @@ def run(profile: Profile, arguments: list[str], static: Path) -> bool:
 def main(arguments: list[str]) -> int:
     """Run every profile that can run here; returns the exit status."""
     postgresql, broker, browser = postgresql_answers(), broker_answers(), CHROMIUM.exists()
+    go = shutil.which("go") is not None and SUMDB.is_dir()
+    node = shutil.which("node") is not None and shutil.which("npm") is not None
     missing = [
         line
         for line, found in {
             f"PostgreSQL ({DATABASE.rpartition('@')[2]}): second database": postgresql,
             f"RabbitMQ ({BROKER.rpartition('@')[2]}): second broker": broker,
             "Chromium: tests in a real browser": browser,
+            "Go with golang-golang-x-mod-dev: verifies the access log": go,
+            "Node with npm: verifies the access log": node,
         }.items()
         if not found
     ]
@@ -138,8 +144,9 @@ def main(arguments: list[str]) -> int:
         return 1
     if postgresql and re.search("@(127[.]0[.]0[.]1|localhost)(:|$|/)", DATABASE):
         sweep()  # elsewhere a process number says nothing
-    if not browser:
-        arguments = ["-m", "not browser", *arguments]
+    absent = [mark for mark, here in (("browser", browser), ("outside", go and node)) if not here]
+    if absent:
+        arguments = ["-m", " and ".join(f"not {mark}" for mark in absent), *arguments]
     with tempfile.TemporaryDirectory(prefix="consentry-static-") as folder:
         static = Path(folder) / "static"
         results = [run(each, arguments, static) for each in profiles(postgresql, broker)]

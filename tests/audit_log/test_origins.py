@@ -68,7 +68,7 @@ def lost(tmp_path: Path) -> Iterator[Lost]:
     assert highest[0].size == 9
     export_log(tmp_path / "old")
     point("default", then)
-    yield Lost(tmp_path, tree[1], signing.signer_key())
+    yield Lost(tmp_path, highest[1], signing.signer_key())
     point("default", now)
     if not is_sqlite():
         drop(then)
