@@ -62,7 +62,7 @@ def export_log(folder: Path, progress: Progress = lambda done, total: None) -> E
         write_durably(folder / tile.path, tile_bytes(tile), replace=True)
         if done % 100 == 0 or done == len(wanted):
             progress(done, len(wanted))
-    write_durably(folder / "checkpoint", newest.note.encode(), replace=True)
+    write_durably(folder / "checkpoint", newest.cosigned_note().encode(), replace=True)
     remove_partial(folder)
     return Exported(before, size, len(wanted))
 

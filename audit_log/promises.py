@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import connection
 
 from audit_log import signing
-from audit_log.checkpoint import InvalidNote, SignerKey, VerifierKey, sign_text, verify_text
+from audit_log.checkpoint import InvalidNote, SignerKey, sign_text, verify_text
 from audit_log.durable_files import write_durably
 from audit_log.entries import Entry, parse
 from audit_log.errors import AppendInsideTransaction, EntryUnknown, SigningKeyMissing
@@ -95,12 +95,3 @@ def text_of(entry: Entry, leaf: bytes) -> str:
 def overdue(now: datetime) -> int:
     """How many entries wait longer than was promised."""
     return PendingEntry.objects.filter(created__lt=now - WITHIN).count()
-
-
-def promise_key() -> VerifierKey:
-    """The public key of promises, once its certificate is verified. Raises SigningKeyMissing."""
-    try:
-        text = verify_text(certificate(), signing.public_key())
-        return VerifierKey.parse(text.removeprefix(f"{CERTIFICATE}\n"))
-    except InvalidNote as error:
-        raise SigningKeyMissing(f"{certificate_path()}: {error}.") from error

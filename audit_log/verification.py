@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from django.utils import timezone
+
 from audit_log import signing
 from audit_log.actions import Action
 from audit_log.checkpoint import InvalidNote
@@ -18,6 +20,7 @@ from audit_log.key_history import KeyHistory, KeyRecord
 from audit_log.merkle import Frontier, stored_before
 from audit_log.models import Checkpoint, LogEntry, PendingEntry, TreeNode
 from audit_log.origins import note_tag
+from audit_log.promises import overdue
 from audit_log.rotation import key_tag
 from audit_log.sequencer import integrated, waiting
 
@@ -103,6 +106,8 @@ class Walk:
             f"a tree of {promised} entries was signed, but only {self.frontier.size} are there",
         )
         verify_keys(history)
+        late = overdue(timezone.now())
+        require(late == 0, f"{late} entries wait longer than was promised")
 
     def add(self, row: LogEntry, nodes: dict[int, bytes]) -> None:
         """Verify one entry against its own body and the stored nodes, and add it to the tree."""

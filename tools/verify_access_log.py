@@ -3,6 +3,7 @@
 
     python verify_access_log.py receipt FILE --key 'ORIGIN+HASH+KEY'
     python verify_access_log.py export FOLDER --key 'ORIGIN+HASH+KEY'
+    python verify_access_log.py promise FILE FOLDER --key 'ORIGIN+HASH+KEY'
 
 This one file needs Python 3.11 or newer and the package ``cryptography``, nothing else. It checks
 that each entry in the receipt is in the log whose key you give, and prints what the entries say; of a
@@ -26,7 +27,7 @@ import binascii
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -37,7 +38,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 RECEIPT = "consentry-receipt/1"
 BUNDLE = 256  # entries
+LOG_KEY, WITNESS_KEY = 1, 4
+KINDS = {LOG_KEY: "log's Ed25519 key", WITNESS_KEY: "witness's Ed25519 key"}
+PROMISE, PROMISE_KEY = "consentry-promise/1", "consentry-promise-key/1"
 PROOF = "c2sp.org/tlog-proof@v1"
+DUE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 # fmt: off
 KEYS = frozenset({
@@ -69,6 +74,22 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What the command line asks for: ``needed`` of the ``witnesses`` must have cosigned."""
+
+    file: Path
+    folder: Path
+    keys: Sequence[Key]
+    witnesses: Sequence[Key]
+    needed: int
+
+    @property
+    def by(self) -> str:
+        """Who else has signed, in words."""
+        return f" and cosigned by {self.needed} or more witnesses" if self.needed else ""
+
+
+@dataclass(frozen=True)
 class Proven:
     """An entry that was found in the log."""
 
@@ -77,6 +98,26 @@ class Proven:
     origin: str
     size: int
     root: bytes
+    note: str
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return f"{self.index} in a log of {self.size} entries"
+
+
+@dataclass(frozen=True)
+class Promised:
+    """An entry that the log has signed to take up until ``due`` (UTC, as entries have their time)."""
+
+    fields: dict[str, Any]
+    leaf: bytes
+    due: str
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return f"none yet; promised until {self.due}"
 
 
 def decode(text: str, what: str) -> bytes:
@@ -90,31 +131,48 @@ def decode(text: str, what: str) -> bytes:
     return data
 
 
-def read_key(text: str) -> Key:
-    """A verifier key: name+hash+base64(0x01 || Ed25519 public key)."""
+def read_key(text: str, kind: int = LOG_KEY) -> Key:
+    """A verifier key: name+hash+base64(kind || Ed25519 public key)."""
     name, _, rest = text.strip().partition("+")
     key_hash, _, encoded = rest.partition("+")
     data = decode(encoded, "the key")
-    if not name or not name.isprintable() or len(data) != 33 or data[0] != 1:
-        raise NotVerified("the key must look like ORIGIN+HASH+KEY and hold an Ed25519 key")
+    if not name or not name.isprintable() or len(data) != 33 or data[0] != kind:
+        raise NotVerified(f"the key must look like NAME+HASH+KEY and hold a {KINDS[kind]}")
     key_id = sha256(name.encode() + b"\n" + data).digest()[:4]
     if key_id.hex() != key_hash:
         raise NotVerified("the key does not fit its own hash: it was copied wrongly")
     return Key(name, key_id, Ed25519PublicKey.from_public_bytes(data[1:]))
 
 
+def split_note(note: str) -> tuple[str, list[str]]:
+    """A signed note's text and its signature lines."""
+    text, separator, block = note.rpartition("\n\n")
+    if not separator or not block.endswith("\n"):
+        raise NotVerified("this is not a signed note")
+    lines = block.splitlines()
+    if any(not line.startswith("— ") for line in lines):
+        raise NotVerified("the signed note has a line where only signatures belong")
+    return f"{text}\n", lines
+
+
+def signed_text(note: str, keys: Sequence[Key]) -> str:
+    """The text of a signed note that one of the keys signed, and none wrongly."""
+    text, block = split_note(note)
+    # Every line is looked at: a wrong signature by one of the keys must not hide behind a right one.
+    found = [key for line in block for key in keys if signed(text, line, key)]
+    if not found:
+        raise NotVerified(
+            f"a checkpoint or promise is not signed by a key you gave ({names(keys)})"
+        )
+    return text
+
+
 def read_checkpoint(note: str, keys: Sequence[Key]) -> tuple[str, int, bytes]:
     """The origin, size and root hash in a signed note that one of the keys signed, and none wrongly."""
-    text, separator, block = note.rpartition("\n\n")
-    text += "\n"
-    if not separator or not block.endswith("\n"):
-        raise NotVerified("the checkpoint is not a signed note")
-    lines = text.split("\n")
-    mine = [key for key in keys if key.name == lines[0]]
-    found = [key for line in block.splitlines() for key in mine if signed(text, line, key)]
-    if not found:
-        names = ", ".join(dict.fromkeys(key.name for key in keys))
-        raise NotVerified(f"the checkpoint is not signed by a key you gave ({names})")
+    origin = note.partition("\n")[0]
+    if all(key.name != origin for key in keys):
+        raise NotVerified(f"the checkpoint is not signed by a key you gave ({names(keys)})")
+    lines = signed_text(note, [key for key in keys if key.name == origin]).split("\n")
     if len(lines) < 4 or NUMBER.fullmatch(lines[1]) is None:
         raise NotVerified("the checkpoint is malformed")
     return lines[0], int(lines[1]), read_hash(lines[2])
@@ -122,8 +180,6 @@ def read_checkpoint(note: str, keys: Sequence[Key]) -> tuple[str, int, bytes]:
 
 def signed(text: str, line: str, key: Key) -> bool:
     """Whether a signature line is this key's; raises NotVerified when it is and does not fit."""
-    if not line.startswith("— "):
-        raise NotVerified("the checkpoint has a line where only signatures belong")
     prefix = f"— {key.name} "
     if not line.startswith(prefix):
         return False
@@ -133,7 +189,33 @@ def signed(text: str, line: str, key: Key) -> bool:
     try:
         key.public.verify(signature[4:], text.encode())
     except InvalidSignature:
-        raise NotVerified("the log's signature under the checkpoint is wrong") from None
+        raise NotVerified(f"the signature by {key.name} is wrong") from None
+    return True
+
+
+def require_witnesses(note: str, witnesses: Sequence[Key], needed: int) -> None:
+    """Raise NotVerified unless so many of the witnesses have cosigned (C2SP tlog-cosignature)."""
+    text, lines = split_note(note)
+    found = {key.name for key in witnesses if any(cosigned(text, line, key) for line in lines)}
+    if len(found) < needed:
+        raise NotVerified(
+            f"{len(found)} of the witnesses you named have cosigned the checkpoint; {needed} must"
+        )
+
+
+def cosigned(text: str, line: str, key: Key) -> bool:
+    """Whether a signature line is this witness's cosignature; raises NotVerified for a wrong one."""
+    prefix = f"— {key.name} "
+    if not line.startswith(prefix):
+        return False
+    data = decode(line.removeprefix(prefix), "a signature")
+    if data[:4] != key.key_id:
+        return False
+    said = f"cosignature/v1\ntime {int.from_bytes(data[4:12], 'big')}\n{text}"
+    try:
+        key.public.verify(data[12:], said.encode())
+    except InvalidSignature:
+        raise NotVerified(f"the cosignature by {key.name} is wrong") from None
     return True
 
 
@@ -145,8 +227,8 @@ def read_hash(text: str) -> bytes:
     return value
 
 
-def read_proof(proof: str, keys: Sequence[Key]) -> tuple[int, list[bytes], str, int, bytes]:
-    """A tlog-proof: (index, inclusion hashes, origin, tree size, root hash)."""
+def read_proof(proof: str) -> tuple[int, list[bytes], str]:
+    """A tlog-proof: (index, inclusion hashes, signed note)."""
     if any(not (char.isprintable() or char == "\n") for char in proof):
         raise NotVerified("the proof has characters that no proof has")
     head, separator, note = proof.partition("\n\n")
@@ -159,7 +241,7 @@ def read_proof(proof: str, keys: Sequence[Key]) -> tuple[int, list[bytes], str, 
     if label != "index" or NUMBER.fullmatch(index) is None:
         raise NotVerified("the proof names no index")
     hashes = [read_hash(line) for line in lines]
-    return int(index), hashes, *read_checkpoint(note, keys)
+    return int(index), hashes, note
 
 
 def climb(body: bytes, index: int, size: int, hashes: Sequence[bytes]) -> bytes:
@@ -195,37 +277,68 @@ def read_entry(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def verify_entry(item: Any, keys: Sequence[Key]) -> Proven:
-    """One element of the receipt's list."""
-    if not isinstance(item, dict) or not all(
-        isinstance(item.get(name), str) for name in ("entry", "proof")
-    ):
-        raise NotVerified("each element of the receipt has an entry and a proof")
-    body = decode(item["entry"], "an entry")
-    index, hashes, origin, size, root = read_proof(item["proof"], keys)
+def verify_entry(item: Any, keys: Sequence[Key], certificate: Any) -> Proven | Promised:
+    """One element of the receipt's list: an entry with a proof or, when there is none yet, a promise."""
+    words = [item.get(name) for name in ("entry", "proof", "promise")] if is_object(item) else []
+    match words:
+        case [str(entry), str(proof), None]:
+            return proven(decode(entry, "an entry"), proof, keys)
+        case [str(entry), None, str(promise)] if isinstance(certificate, str):
+            return promised(decode(entry, "an entry"), promise, keys, certificate)
+    raise NotVerified(
+        "each element of the receipt has an entry and a proof, or a certified promise"
+    )
+
+
+def is_object(value: Any) -> bool:
+    """Whether JSON gave an object."""
+    return isinstance(value, dict)
+
+
+def proven(body: bytes, proof: str, keys: Sequence[Key]) -> Proven:
+    """An entry, once its proof leads to a root that was signed."""
+    index, hashes, note = read_proof(proof)
+    origin, size, root = read_checkpoint(note, keys)
     if climb(body, index, size, hashes) != root:
         raise NotVerified(
             f"the entry at place {index} is not in the signed tree: it or its proof was changed"
         )
-    return Proven(read_entry(body), index, origin, size, root)
+    return Proven(read_entry(body), index, origin, size, root, note)
 
 
-def verify_receipt(document: Any, keys: Sequence[Key]) -> list[Proven]:
-    """Every entry of the receipt, proven; or NotVerified."""
+def promised(body: bytes, promise: str, keys: Sequence[Key], certificate: str) -> Promised:
+    """An entry, once a key that the log's key vouches for has promised to take it up."""
+    kind, key, *rest = signed_text(certificate, keys).split("\n")
+    if kind != PROMISE_KEY or rest != [""]:
+        raise NotVerified("the certificate of promises is malformed")
+    leaf = sha256(b"\x00" + body).digest()
+    match signed_text(promise, [read_key(key)]).split("\n"):
+        case [str(kind), origin, id, hash, due, ""] if kind == PROMISE and DUE.fullmatch(due):
+            fields = read_entry(body)
+            if origin not in {key.name for key in keys} or fields["id"] != id:
+                raise NotVerified("a promise is of another log or another entry")
+            if read_hash(hash) != leaf:
+                raise NotVerified("an entry is not the one that was promised")
+            return Promised(fields, leaf, due)
+    raise NotVerified("a promise is malformed")
+
+
+def verify_receipt(document: Any, keys: Sequence[Key]) -> list[Proven | Promised]:
+    """Every entry of the receipt, proven or promised; or NotVerified."""
     if not isinstance(document, dict) or document.get("format") != RECEIPT:
         raise NotVerified(f"the file is not a receipt of the format {RECEIPT}")
     entries = document.get("entries")
     if not isinstance(entries, list) or not entries:
         raise NotVerified("the receipt holds no entry, so it proves nothing")
-    proven = [verify_entry(item, keys) for item in entries]
+    found = [verify_entry(item, keys, document.get("promise_certificate")) for item in entries]
     roots: dict[tuple[str, int], bytes] = {}
-    for entry in proven:
+    for entry in (each for each in found if isinstance(each, Proven)):
         if roots.setdefault((entry.origin, entry.size), entry.root) != entry.root:
             raise NotVerified(
                 f"the log signed two different trees of {entry.size} entries; keep this file, it is "
                 "evidence against the log"
             )
-    return proven
+    return found
 
 
 def plain(value: Any) -> str:
@@ -233,12 +346,12 @@ def plain(value: Any) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(value))
 
 
-def describe(entry: Proven) -> list[str]:
+def describe(entry: Proven | Promised) -> list[str]:
     """What an entry says, in words."""
     fields = entry.fields
     kind, _, name = plain(fields["actor"]).partition(":")
     facts = [
-        ("place", f"{entry.index} in a log of {entry.size} entries"),
+        ("place", entry.place),
         ("time", plain(fields["time"])),
         ("who", ACTORS.get(kind, "{}").format(name or kind)),
         ("what", plain(fields["action"])),
@@ -254,22 +367,59 @@ def describe(entry: Proven) -> list[str]:
     return [f"  {label + ':':<15}{value}" for label, value in facts if value]
 
 
-def receipt(path: Path, keys: Sequence[Key]) -> str:
-    """Print what a receipt proves; returns the verdict's words or raises NotVerified."""
+def read_receipt(path: Path) -> Any:
+    """A receipt's JSON."""
     try:
-        document = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise NotVerified(f"the file cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise NotVerified("the file is not JSON") from None
-    proven = verify_receipt(document, keys)
-    for number, entry in enumerate(proven, start=1):
-        print(f"Entry {number} of {len(proven)}", *describe(entry), "", sep="\n")
-    others = sorted(set(document) - {"format", "entries", "verifier_key"})
+
+
+def receipt(given: Given) -> str:
+    """Print what a receipt proves; returns the verdict's words or raises NotVerified."""
+    document = read_receipt(given.file)
+    found = verify_receipt(document, given.keys)
+    for entry in found:
+        if isinstance(entry, Proven):
+            require_witnesses(entry.note, given.witnesses, given.needed)
+    for number, entry in enumerate(found, start=1):
+        print(f"Entry {number} of {len(found)}", *describe(entry), "", sep="\n")
+    others = sorted(set(document) - {"format", "entries", "verifier_key", "promise_certificate"})
     if others:
         print(f"Not covered by the proof, only stated: {plain(', '.join(others))}.\n")
-    words = "entry is" if len(proven) == 1 else "entries are"
-    return f"{len(proven)} {words} in the log {names(keys)}, under a checkpoint signed by its key"
+    dues = [entry.due for entry in found if isinstance(entry, Promised)]
+    there, log = len(found) - len(dues), names(given.keys)
+    says = []
+    if there:
+        words = "entry is" if there == 1 else "entries are"
+        says = [f"{there} {words} in the log {log}, under a checkpoint signed by its key{given.by}"]
+    if dues:
+        words = "entry is" if len(dues) == 1 else "entries are"
+        says += [f"{len(dues)} {words} promised until {max(dues)} by the log {log}"]
+    return "; ".join(says)
+
+
+def promise(given: Given) -> str:
+    """Hold the promises of a receipt against an exported log."""
+    found = verify_receipt(read_receipt(given.file), given.keys)
+    open_ = {entry.leaf: entry for entry in found if isinstance(entry, Promised)}
+    if not open_:
+        raise NotVerified("the receipt holds no promise")
+    kept, latest = 0, ""
+    size = verify_export(given.folder, given.keys)
+    for body in bundled(given.folder, size):
+        kept += open_.pop(sha256(b"\x00" + body).digest(), None) is not None
+        latest = max(latest, str(read_entry(body)["time"]))
+    for entry in open_.values():
+        if latest > entry.due:
+            raise NotVerified(
+                f"a promise was broken: the log goes on until {latest} without the entry "
+                f"{entry.fields['id']}, promised until {entry.due}. Keep the receipt and the export: "
+                "together they are evidence against the log"
+            )
+    return f"{kept} promises are kept, {len(open_)} not due yet, in a log of {size} entries"
 
 
 def names(keys: Sequence[Key]) -> str:
@@ -336,29 +486,52 @@ def verify_export(folder: Path, keys: Sequence[Key]) -> int:
     return size
 
 
-def export(folder: Path, keys: Sequence[Key]) -> str:
+def export(given: Given) -> str:
     """Verify an exported folder; what to print after ``verified:``."""
-    size = verify_export(folder, keys)
-    return f"all {size} entries are the log {names(keys)}, under a checkpoint signed by its key"
+    size = verify_export(given.file, given.keys)
+    require_witnesses((given.file / "checkpoint").read_text(), given.witnesses, given.needed)
+    log = names(given.keys)
+    return f"all {size} entries are the log {log}, under a checkpoint signed by its key{given.by}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+def read_arguments(arguments: Sequence[str] | None) -> tuple[Callable[[Given], str], Given]:
+    """What to do, and with what."""
     parser = argparse.ArgumentParser(description="Verify what a Consentry access log says.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what, run in (
         ("receipt", "a receipt (JSON)", receipt),
         ("export", "a folder that export_log wrote", export),
+        ("promise", "a receipt (JSON) that holds promises", promise),
     ):
         command = commands.add_parser(name, help=f"verify {what}")
         command.add_argument("file", type=Path, help=what)
+        if run is promise:
+            command.add_argument("folder", type=Path, help="a folder that export_log wrote later")
         command.add_argument(
             "--key", required=True, action="append", help="the log's verifier key: ORIGIN+HASH+KEY"
         )
-        command.set_defaults(run=run)
+        if run is not promise:
+            command.add_argument(
+                "--witness", action="append", default=[], help="a witness's key: NAME+HASH+KEY"
+            )
+            command.add_argument(
+                "--needed", type=int, help="how many of the witnesses must have cosigned (all)"
+            )
+        command.set_defaults(run=run, folder=None, witness=[], needed=None)
     given = parser.parse_args(arguments)
+    witnesses = [read_key(key, WITNESS_KEY) for key in given.witness]
+    needed = len(witnesses) if given.needed is None else given.needed
+    if not min(1, len(witnesses)) <= needed <= len(witnesses):
+        raise NotVerified(f"--needed must be 1 to {len(witnesses)}, the number of --witness")
+    keys = [read_key(key) for key in given.key]
+    return given.run, Given(given.file, given.folder or given.file, keys, witnesses, needed)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
     try:
-        print("verified:", given.run(given.file, [read_key(key) for key in given.key]))
+        run, given = read_arguments(arguments)
+        print("verified:", run(given))
     except NotVerified as error:
         print("NOT VERIFIED:", plain(error))
         return 1

@@ -24,7 +24,7 @@ from config import checks
 from tests.two_roles import TwoRoles
 
 DRAFT = Draft(action=Action.RESULT_READ, actor="system:worker")
-LOG = ["pendingentry", "logentry", "treenode", "checkpoint"]
+LOG = ["pendingentry", "logentry", "treenode", "checkpoint", "cosignature"]
 TABLES = [f"audit_log_{name}" for name in LOG]
 TABLES += [f"consent_{name}" for name in ("consentevent", "notice", "document", "purposerefusal")]
 KEYS = ["vault_datakey", "vault_tagkey", "vault_servicekey", "vault_epoch"]

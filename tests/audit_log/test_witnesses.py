@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -28,13 +29,16 @@ from audit_log.actions import Action
 from audit_log.cosignature import WitnessKey, cosignatures
 from audit_log.entries import Draft
 from audit_log.errors import WitnessError
+from audit_log.export import export_log
 from audit_log.log import append, append_durable
 from audit_log.models import Checkpoint, Cosignature
 from audit_log.proofs import inclusion_proof
+from audit_log.receipts import receipt_document
 from audit_log.sequencer import integrate_once
 from audit_log.witnessed import RECENT, published_checkpoint, standings
 from audit_log.witnesses import Asker
 from tests.processes import ROOT, running, wait_for
+from tools import verify_access_log
 
 pytestmark = [pytest.mark.usefixtures("fresh_db"), pytest.mark.processes]
 RUN = [sys.executable, str(ROOT / "manage.py"), "run_witness"]
@@ -109,6 +113,35 @@ def test_a_log_that_grows_is_witnessed_and_its_receipts_say_so(
         assert [each.witness for each in cosignatures(page, [one.key])] == [one.key]
         assert cosignatures(inclusion_proof(entry).note, [one.key])
         assert [(each.size, each.name) for each in standings()] == [(8, "one")]
+
+
+def test_a_verifier_asks_for_as_many_witnesses_as_its_user_wants(
+    settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(*arguments: object) -> tuple[int, str]:
+        status = verify_access_log.main([*map(str, arguments), "--key", signing.verifier_key()])
+        return status, capsys.readouterr().out.splitlines()[-1]
+
+    with witness(tmp_path / "one", "one") as one, witness(tmp_path / "two", "two") as two:
+        write_policy(settings, tmp_path, "any", one)
+        entry = append_durable(DRAFT).entry_id
+        grow(4)
+        Asker().ask_all()
+        receipt, folder = tmp_path / "receipt.json", tmp_path / "export"
+        receipt.write_text(json.dumps(receipt_document([entry])))
+        export_log(folder)
+    for what in (["receipt", receipt], ["export", folder]):
+        assert say(*what)[0] == 0
+        status, line = say(*what, "--witness", one.key)
+        assert (status, line.endswith("and cosigned by 1 or more witnesses")) == (0, True)
+        both = ["--witness", one.key, "--witness", two.key]
+        assert say(*what, *both, "--needed", 1)[0] == 0
+        status, line = say(*what, *both)
+        assert (status, "1 of the witnesses you named have cosigned" in line) == (1, True)
+        for wrong in (["--needed", 1], [*both, "--needed", 0], [*both, "--needed", 3]):
+            status, line = say(*what, *wrong)
+            assert (status, "--needed must be" in line) == (1, True)
+        assert say(*what, "--witness", signing.verifier_key())[0] == 1, "the log is no witness"
 
 
 def test_two_of_three_are_enough_and_one_is_not(settings: Any, tmp_path: Path) -> None:
