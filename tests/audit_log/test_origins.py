@@ -63,7 +63,9 @@ def lost(tmp_path: Path) -> Iterator[Lost]:
         then = f"{now}_backup"
         create(then, now)
     write(3)
-    assert (tree := signing.highest_checkpoint()) and tree[0].size == 9
+    tree = signing.highest_checkpoint()
+    assert tree is not None
+    assert tree[0].size == 9
     export_log(tmp_path / "old")
     point("default", then)
     yield Lost(tmp_path, tree[1], signing.signer_key())
