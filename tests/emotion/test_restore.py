@@ -403,7 +403,7 @@ def test_killed_before_the_endings_nothing_starts_and_the_next_call_finishes(
     for step in ("replay", "reapply", "remove_dead", "append_durable"):
         with monkeypatch.context() as patch:
 
-            def killed(*given: Any) -> Any:
+            def killed(*given: Any, **named: Any) -> Any:
                 raise OSError("killed")
 
             patch.setattr(restoring, step, killed)
