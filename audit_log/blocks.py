@@ -14,10 +14,10 @@ from audit_log.checkpoint import InvalidNote
 from audit_log.errors import InvalidEntry
 from audit_log.key_history import KeyHistory
 from audit_log.merkle import Frontier, stored_before
-from audit_log.models import Checkpoint, LogEntry, PendingEntry, TreeNode
-from audit_log.sequencer import integrated
+from audit_log.models import Checkpoint, LogEntry, TreeNode
+from audit_log.sequencer import columns
 
-COLUMNS = [field.attname for field in LogEntry._meta.concrete_fields]
+COLUMNS = [field.attname for field in LogEntry._meta.concrete_fields]  # as ``columns`` gives them
 
 
 class Mismatch(Exception):
@@ -74,7 +74,7 @@ class BlockWalk:
         """Verify it all. Raises Mismatch."""
         end = self.start + count
         rows = LogEntry.objects.filter(index__gte=self.start, index__lt=end).order_by("index")
-        found = rows.values_list(*COLUMNS, named=True)
+        found = rows.values_list(*COLUMNS)
         low, high = stored_before(self.start), stored_before(end)
         stored = TreeNode.objects.filter(position__gte=low, position__lt=high)
         nodes = dict(stored.values_list("position", "hash"))
@@ -93,19 +93,20 @@ class BlockWalk:
                 self.expect(words, size, remembered[0].root)
         require(self.edge.size == count, f"entry {self.start + self.edge.size} is missing")
 
-    def add(self, row: Any, nodes: dict[int, bytes]) -> None:
+    def add(self, row: tuple[Any, ...], nodes: dict[int, bytes]) -> None:
         """Verify one entry against its own body and the stored nodes, and add it to the block."""
         index = self.start + self.edge.size
-        require(row.index == index, f"entry {index} is missing")
-        pending = PendingEntry(entry_id=row.entry_id, leaf_hash=row.leaf_hash, body=row.body)
+        found, entry_id, leaf, body, *_ = row
+        require(found == index, f"entry {index} is missing")
         try:
-            expected = integrated(pending, index)
+            expected = columns(entry_id, leaf, body, index)
         except InvalidEntry as error:
             raise Mismatch(f"entry {index}: {error}") from error
-        for column in COLUMNS:
-            if getattr(row, column) != getattr(expected, column):
-                raise Mismatch(f"entry {index}: the column {column} is not what the entry says")
-        for place, value in enumerate(self.edge.add(row.leaf_hash), stored_before(index)):
+        if row != tuple(expected.values()):
+            names = zip(expected, row, expected.values(), strict=True)
+            wrong = next(name for name, here, said in names if here != said)
+            raise Mismatch(f"entry {index}: the column {wrong} is not what the entry says")
+        for place, value in enumerate(self.edge.add(leaf), stored_before(index)):
             if nodes.get(place) != value:
                 raise Mismatch(f"entry {index}: stored hash {place} is wrong")
 
