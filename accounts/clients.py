@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor
 from accounts.errors import InvalidClient, UnknownClient
-from accounts.models import ApiClient, Scope
+from accounts.models import ApiClient, AuditorToken, Scope
 from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
@@ -88,17 +88,25 @@ def revoke_client(actor: Actor, client_id: UUID) -> ApiClient:
 
 def find_client(key: str) -> ApiClient | None:
     """The client whose key this is, live or not; None when no client has it."""
-    mark, _first, rest = key.partition("_")
+    prefix, secret = split_key(MARK, key)
+    client = ApiClient.objects.filter(prefix=prefix).first() if secret else None
+    return client if client and fits(secret, client.secret_hash) else None
+
+
+def split_key(mark: str, key: str) -> tuple[str, str]:
+    """Prefix and secret of ``<mark>_<prefix>_<secret>``; empty for anything else."""
+    given, _first, rest = key.partition("_")
     prefix, _second, secret = rest.partition("_")
-    if mark != MARK or not secret:
-        return None
-    client = ApiClient.objects.filter(prefix=prefix).first()
-    expected = client.secret_hash if client else hash_secret("")
-    return client if hmac.compare_digest(expected, hash_secret(secret)) else None
+    return (prefix, secret) if given == mark and secret else ("", "")
 
 
-def note_use(client: ApiClient) -> None:
+def fits(secret: str, secret_hash: str) -> bool:
+    """Whether this is the secret that was hashed; how long it takes says nothing."""
+    return hmac.compare_digest(secret_hash, hash_secret(secret))
+
+
+def note_use(used: ApiClient | AuditorToken) -> None:
     """Note when a key was last used, to the minute: a busy client costs no write each time."""
     now = timezone.now()
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - USE_RESOLUTION)
-    ApiClient.objects.filter(stale, id=client.id).update(last_used_at=now)
+    type(used)._default_manager.filter(stale, pk=used.pk).update(last_used_at=now)

@@ -26,6 +26,18 @@ class UnknownClient(AccountsError):
     code = "not-found"
 
 
+class InvalidToken(AccountsError):
+    """An auditor's token is incomplete or would be over before it begins."""
+
+    code = "invalid-token"
+
+
+class UnknownToken(AccountsError):
+    """No such auditor's token."""
+
+    code = "not-found"
+
+
 class InvalidOperator(AccountsError):
     """An operator's address, role or password is not acceptable."""
 

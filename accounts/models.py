@@ -167,6 +167,31 @@ class ApiClient(models.Model):
         return self.revoked_at is None and timezone.now() < self.expires_at
 
 
+class AuditorToken(models.Model):
+    """Lets somebody outside fetch the log's entries to verify them. Only a hash of its secret is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=120)
+    prefix = models.CharField(max_length=12, unique=True, editable=False)
+    secret_hash = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
+    expires_at = models.DateTimeField(_("valid until"))
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is accepted now."""
+        return self.revoked_at is None and timezone.now() < self.expires_at
+
+
 class FailedLogin(models.Model):
     """A failed attempt, counted under keyed hashes: of the address typed, and of the IP address."""
 

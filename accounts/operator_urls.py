@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from accounts import operator_views
+from accounts import auditor_views, operator_views
 
 urlpatterns = [
+    path("auditors/", auditor_views.auditors, name="operate_auditors"),
+    path("auditors/new/", auditor_views.auditor_new, name="operate_auditor_new"),
+    path("auditors/<uuid:token_id>/", auditor_views.auditor_revoke, name="operate_auditor_revoke"),
     path("operators/", operator_views.operator_list, name="operate_operators"),
     path("operators/new/", operator_views.operator_new, name="operate_operator_new"),
     path("operators/<uuid:operator_id>/", operator_views.operator_detail, name="operate_operator"),

@@ -24,6 +24,7 @@ from accounts.models import Role, User
 ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.ADMINISTRATOR: frozenset(
         {
+            "accounts.manage_auditors",
             "accounts.manage_clients",
             "accounts.manage_operators",
             "audit_log.verify_log",
@@ -74,6 +75,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     # Oversees the others, so decides what opens and what is held, and never sees a result.
     Role.DPO: frozenset(
         {
+            "accounts.manage_auditors",
             "audit_log.verify_log",
             "audit_log.view_logentry",
             "consent.answer_request",

@@ -16,17 +16,10 @@ from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import InvalidNote
 from audit_log.durable_files import write_durably
 from audit_log.errors import ExportInvalid
-from audit_log.merkle import Frontier, leaf_hash
+from audit_log.merkle import leaf_hash
 from audit_log.models import Checkpoint, LogEntry
-from audit_log.tiles import (
-    LEVEL_BITS,
-    WIDTH,
-    InvalidBundle,
-    Tile,
-    bundle,
-    read_bundle,
-    tiles_between,
-)
+from audit_log.tile_check import Reader, bundled_entries, verify_tiles
+from audit_log.tiles import LEVEL_BITS, Tile, bundle, tiles_between
 from audit_log.tree import read_nodes, root_at
 
 Progress = Callable[[int, int], None]
@@ -101,18 +94,10 @@ def exported_entries(folder: Path, start: int, size: int) -> Iterator[bytes]:
 
     Raises ExportInvalid when a bundle is missing or damaged. Nothing is verified here.
     """
-    for number in range(start // WIDTH, -(-size // WIDTH)):
-        tile = Tile(None, number, min(WIDTH, size - number * WIDTH))
-        try:
-            found = read_bundle((folder / tile.path).read_bytes())
-        except (OSError, InvalidBundle) as error:
-            raise ExportInvalid(f"{folder / tile.path}: {error}") from None
-        if len(found) != tile.width:
-            raise ExportInvalid(f"{tile.path} holds {len(found)} entries; expected {tile.width}")
-        yield from found[max(0, start - tile.first) :]
+    return bundled_entries(reader(folder), start, size)
 
 
-def verify_export(folder: Path) -> SignedTree:
+def verify_export(folder: Path, progress: Progress = lambda done, total: None) -> SignedTree:
     """Recompute the tree from a folder's entries; compare each hash of each tile, and the checkpoint.
 
     Raises ExportInvalid at the first thing that does not fit.
@@ -120,34 +105,19 @@ def verify_export(folder: Path) -> SignedTree:
     tree = exported_checkpoint(folder)
     if tree is None:
         raise ExportInvalid(f"{folder} holds no checkpoint")
-    frontier = Frontier()
-    levels: dict[int, list[bytes]] = {}
-    for body in exported_entries(folder, 0, tree.size):
-        made = frontier.add(leaf_hash(body))
-        for level, value in enumerate(made[::LEVEL_BITS]):
-            held = levels.setdefault(level, [])
-            held.append(value)
-            if len(held) == WIDTH:
-                compare(
-                    folder,
-                    Tile(level, (frontier.size >> LEVEL_BITS * (level + 1)) - 1, WIDTH),
-                    held,
-                )
-                held.clear()
-    for level, held in levels.items():
-        if held:
-            number = (tree.size >> LEVEL_BITS * level) // WIDTH
-            compare(folder, Tile(level, number, len(held)), held)
-    if frontier.root() != tree.root:
-        raise ExportInvalid(f"the entries do not make the root that was signed for {tree.size}")
+    read = reader(folder)
+    leaves = (leaf_hash(body) for body in bundled_entries(read, 0, tree.size))
+    verify_tiles(read, tree, leaves, progress)
     return tree
 
 
-def compare(folder: Path, tile: Tile, hashes: list[bytes]) -> None:
-    """Raise ExportInvalid unless the tile's file has exactly these hashes."""
-    try:
-        held = (folder / tile.path).read_bytes()
-    except OSError as error:
-        raise ExportInvalid(f"{folder / tile.path}: {type(error).__name__}") from None
-    if held != b"".join(hashes):
-        raise ExportInvalid(f"{tile.path} has other hashes than the entries make")
+def reader(folder: Path) -> Reader:
+    """Reads files of an exported folder. Raises ExportInvalid for one that cannot be read."""
+
+    def read(path: str) -> bytes:
+        try:
+            return (folder / path).read_bytes()
+        except OSError as error:
+            raise ExportInvalid(f"{folder / path}: {type(error).__name__}") from None
+
+    return read

@@ -30,12 +30,12 @@ def missing_entries() -> int:
     return max(0, remembered[0].size - tree_size()) if remembered else 0
 
 
-def replay(folder: Path) -> int:
+def replay(folder: Path, *, to_the_end: bool = True) -> int:
     """Append what the folder has and the database lacks; returns how many entries.
 
     The whole is verified first: the database must be the beginning of the folder's log, and the folder
-    must reach the highest checkpoint that was ever signed. Raises ExportInvalid or HistoryMismatch, and
-    then nothing was added.
+    must reach the highest checkpoint that was ever signed, unless ``to_the_end`` is False because the
+    rest is lost. Raises ExportInvalid or HistoryMismatch, and then nothing was added.
     """
     tree = exported_checkpoint(folder)
     if tree is None:
@@ -48,7 +48,7 @@ def replay(folder: Path) -> int:
             if root_at(tree.size) != tree.root:
                 raise HistoryMismatch(f"At {tree.size} entries the export has another root.")
             return 0
-        require_continuation(folder, tree, start)
+        require_continuation(folder, tree, start, to_the_end)
         bodies = exported_entries(folder, start, tree.size)
         with transaction.atomic():
             frontier = frontier_at(start)
@@ -57,11 +57,11 @@ def replay(folder: Path) -> int:
     return tree.size - start
 
 
-def require_continuation(folder: Path, tree: SignedTree, start: int) -> None:
+def require_continuation(folder: Path, tree: SignedTree, start: int, to_the_end: bool) -> None:
     """Raise unless the database's entries followed by the folder's make what was signed."""
     remembered = signing.highest_checkpoint()
     signed = {remembered[0].size: remembered[0].root} if remembered else {}
-    if (most := max(signed, default=0)) > tree.size:
+    if to_the_end and (most := max(signed, default=0)) > tree.size:
         raise HistoryMismatch(f"{folder} ends at {tree.size} entries, but {most} were signed.")
     frontier = frontier_at(start)
     for body in exported_entries(folder, start, tree.size):

@@ -18,6 +18,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -123,25 +125,30 @@ def give_places(rows: list[PendingEntry]) -> int:
 
 def integrated(row: PendingEntry, index: int) -> LogEntry:
     """The log entry of a pending row. Raises InvalidEntry when its bytes are not what was written."""
-    entry = parse(row.body)
-    if entry.id != row.entry_id or leaf_hash(row.body) != row.leaf_hash:
+    return LogEntry(**columns(row.entry_id, row.leaf_hash, row.body, index))
+
+
+def columns(entry_id: UUID, leaf: bytes, body: bytes, index: int) -> dict[str, Any]:
+    """What the columns of an entry are, by its body. Raises InvalidEntry when id or hash is not its own."""
+    entry = parse(body)
+    if entry.id != entry_id or leaf_hash(body) != leaf:
         raise InvalidEntry("Its id or hash does not belong to its body.")
     draft = entry.draft
-    return LogEntry(
-        index=index,
-        entry_id=entry.id,
-        leaf_hash=row.leaf_hash,
-        body=row.body,
-        time=entry.time,
-        actor=draft.actor,
-        action=draft.action.value,
-        outcome=draft.outcome.value,
-        reason=draft.reason.value if draft.reason else "",
-        purpose_id=draft.purpose_id,
-        subject_tag=draft.subject_tag,
-        object_tag=draft.object_tag,
-        consent_tag=draft.consent_tag,
-    )
+    return {
+        "index": index,
+        "entry_id": entry.id,
+        "leaf_hash": leaf,
+        "body": body,
+        "time": entry.time,
+        "actor": draft.actor,
+        "action": draft.action.value,
+        "outcome": draft.outcome.value,
+        "reason": draft.reason.value if draft.reason else "",
+        "purpose_id": draft.purpose_id,
+        "subject_tag": draft.subject_tag,
+        "object_tag": draft.object_tag,
+        "consent_tag": draft.consent_tag,
+    }
 
 
 def publish() -> None:

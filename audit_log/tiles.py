@@ -51,19 +51,20 @@ def number_path(number: int) -> str:
     return "/".join([f"x{part}" for part in parts[:-1]] + parts[-1:])
 
 
-def read_path(level: int, path: str) -> Tile | None:
-    """The hash tile at ``tile/<level>/<path>``; None for a path that no tile has."""
+def read_path(level: int | None, path: str) -> Tile | None:
+    """The hash tile at ``tile/<level>/<path>``, or bundle for no level; None for a path that none has."""
     found = PATH.fullmatch(path)
-    if found is None or level > MOST_LEVEL:
+    if found is None or (level or 0) > MOST_LEVEL:
         return None
     number = int(found[1].replace("x", "").replace("/", ""))
     tile = Tile(level, number, int(found[2] or WIDTH))
-    return tile if tile.path == f"tile/{level}/{path}" else None
+    folder = ENTRIES if level is None else level
+    return tile if tile.path == f"tile/{folder}/{path}" else None
 
 
-def tiles_of(size: int, level: int, number: int) -> set[Tile]:
+def tiles_of(size: int, level: int | None, number: int) -> set[Tile]:
     """What a log of this size has at one place: the full tile, or every partial one that it ever had."""
-    has = min(WIDTH, (size >> LEVEL_BITS * level) - number * WIDTH)
+    has = min(WIDTH, (size >> LEVEL_BITS * (level or 0)) - number * WIDTH)
     return {Tile(level, number, width) for width in range(1, has + 1)}
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from audit_log.export import tile_bytes
 from audit_log.proofs import latest_checkpoint
 from audit_log.signing import ended_note, key_history
-from audit_log.tiles import read_path, tiles_of
+from audit_log.tiles import Tile, read_path, tiles_of
 from audit_log.witnessed import published_checkpoint
 
 TEXT = "text/plain; charset=utf-8"
@@ -31,20 +31,23 @@ def checkpoint(request: HttpRequest) -> HttpResponse:
 def hash_tile(request: HttpRequest, level: int, tile: str) -> HttpResponse:
     """A hash tile of the published log (C2SP tlog-tiles); 404 for one that it does not have.
 
-    Hashes say nothing about anybody; entry bundles are not published. A tile never changes, so it may
-    be kept for ever by whoever fetches it.
+    Hashes say nothing about anybody; entry bundles are for auditors (``accounts.bundle_views``). A tile
+    never changes, so it may be kept for ever by whoever fetches it.
     """
-    newest = latest_checkpoint()
-    wanted = read_path(level, tile)
-    if (
-        newest is None
-        or wanted is None
-        or wanted not in tiles_of(newest.size, level, wanted.number)
-    ):
+    wanted = published_tile(level, tile)
+    if wanted is None:
         return HttpResponse("There is no such tile.\n", status=404, content_type=TEXT)
     answer = HttpResponse(tile_bytes(wanted), content_type="application/octet-stream")
     answer["Cache-Control"] = "public, max-age=31536000, immutable"
     return answer
+
+
+def published_tile(level: int | None, path: str) -> Tile | None:
+    """The hash tile, or without a level the entry bundle, of the published log at a path; or None."""
+    newest, wanted = latest_checkpoint(), read_path(level, path)
+    if newest is None or wanted is None:
+        return None
+    return wanted if wanted in tiles_of(newest.size, level, wanted.number) else None
 
 
 @never_cache

@@ -39,6 +39,8 @@ STATUS: dict[type[Exception], int] = {
     accounts_errors.TooManyAttempts: 429,
     accounts_errors.InvalidClient: 422,
     accounts_errors.InvalidOperator: 422,
+    accounts_errors.InvalidToken: 422,
+    accounts_errors.UnknownToken: 404,
     accounts_errors.AddressTaken: 409,
     accounts_errors.LastAdministrator: 409,
     accounts_errors.UnknownClient: 404,

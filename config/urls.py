@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from accounts.bundle_views import entry_bundle
 from accounts.languages import choose_language
 from config import views
 from consent.policy_views import policy
@@ -21,6 +22,7 @@ urlpatterns = [
     path("operate/", include("emotion.operator_urls")),
     path("operate/", include("consent.operator_urls")),
     path("operate/", include("accounts.operator_urls")),
+    path("log/tile/entries/<path:tile>", entry_bundle, name="log_entries"),
     path("", include("audit_log.urls")),
     path("i18n/setlang/", choose_language, name="set_language"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),

@@ -97,6 +97,19 @@ def reapply(later: LogEntryQuerySet) -> Reapplied:
     )
 
 
+def pause_all() -> int:
+    """Pause every consent that is given, because what was said after the backup is lost; how many.
+
+    Whoever withdrew or refused since is asked again by their own page; until they say so, nothing of
+    anybody is processed. Safe to repeat. Runs after ``reapply``.
+    """
+    return sum(
+        pause_again(state)
+        for state in ConsentState.objects.filter(tags_ended_at=None).order_by("id")
+        if is_given(state)
+    )
+
+
 def destroyed_since(later: LogEntryQuerySet) -> set[UUID]:
     """The data keys that were destroyed: entries name them by their random ids, in plain."""
     rows = later.filter(action=Action.ERASURE_KEYS_DESTROYED).order_by("index")

@@ -7,3 +7,7 @@ class ConsentConfig(AppConfig):
     """Data subjects, purposes and their consent."""
 
     name = "consent"
+
+    def ready(self) -> None:
+        """Register the rows that have entries in the log."""
+        from consent import logged_rows  # noqa: F401  importing it is what registers them

@@ -85,17 +85,17 @@ def close_purposes(later: LogEntryQuerySet) -> int:
     )
 
 
-def shut_open_doors(later: LogEntryQuerySet) -> int:
+def shut_open_doors(later: LogEntryQuerySet, *, all_webhooks: bool = False) -> int:
     """Make useless what was on its way or may have been ended since: links, codes, webhooks.
 
     Entries do not say which webhook was disabled or got a new secret. So where one of a purpose was, all
-    of that purpose are disabled; of how many.
+    of that purpose are disabled, and all of them when nobody can tell; of how many.
     """
     now = timezone.now()
     Invitation.objects.filter(redeemed_at=None, revoked_at=None).update(revoked_at=now)
     SignInCode.objects.all().delete()
-    changed = later.filter(action__in=[Action.WEBHOOK_CREATE, Action.WEBHOOK_CHANGE])
-    live = WebhookEndpoint.objects.filter(
-        disabled_at=None, client__purpose_id__in=changed.values("purpose_id")
-    )
+    live = WebhookEndpoint.objects.filter(disabled_at=None)
+    if not all_webhooks:
+        changed = later.filter(action__in=[Action.WEBHOOK_CREATE, Action.WEBHOOK_CHANGE])
+        live = live.filter(client__purpose_id__in=changed.values("purpose_id"))
     return live.update(disabled_at=now, secret_sealed="", previous_sealed="")

@@ -7,3 +7,7 @@ class EmotionConfig(AppConfig):
     """Recordings, analyses and results."""
 
     name = "emotion"
+
+    def ready(self) -> None:
+        """Register the rows that have entries in the log."""
+        from emotion import logged_rows  # noqa: F401  importing it is what registers them

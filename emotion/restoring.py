@@ -22,7 +22,6 @@ import pyrage
 from django.conf import settings
 from django.core.management import call_command
 
-from accounts.after_restore import end_access
 from audit_log import signing
 from audit_log.actions import Action
 from audit_log.durable_files import sync_folder, write_durably
@@ -30,15 +29,16 @@ from audit_log.entries import Draft
 from audit_log.export import exported_checkpoint
 from audit_log.log import append_durable
 from audit_log.models import LogEntry, PendingEntry
+from audit_log.origins import begin_origin, is_begun, require_new_origin
 from audit_log.replay import replay
 from audit_log.sequencer import integrate_once
 from audit_log.tree import tree_size
 from consent.after_restore import Reapplied, reapply
-from consent.closed_after_restore import shut_open_doors
 from consent.models import DataCategory
 from emotion.backups import ACTOR, FORMAT, MANIFEST, SNAPSHOT
 from emotion.erasure import remove_rows
 from emotion.errors import BackupFailed
+from emotion.lost_log import Closed, close_ended, close_everything
 from emotion.models import MediaState, Recording
 from emotion.sealed_media import remove_media
 from emotion.snapshots import is_sqlite, put_back
@@ -54,33 +54,38 @@ class Report:
     Fields:
         made_at: when the backup was made, as it says itself; replayed: log entries from after it.
         recordings: how many lost rows or files because their keys are dead.
-        clients, operators, webhooks: API keys revoked, operators shut out and webhooks disabled, because
-            some were since.
+        closed: what was closed because it was ended since, or may have been.
         holds, periods: how many legal holds were placed and periods shortened since, to be set again.
     """
 
     made_at: str
     replayed: int
     recordings: int
-    clients: int
-    operators: int
-    webhooks: int
+    closed: Closed
     holds: int
     periods: int
     again: Reapplied
 
 
 def restore(
-    data: Path, log: Path, identities: list[pyrage.x25519.Identity], keystore: Path | None = None
+    data: Path,
+    log: Path | None,
+    identities: list[pyrage.x25519.Identity],
+    keystore: Path | None = None,
+    new_origin: str = "",
 ) -> Report:
     """Put back the data of a backup, and the keystore's if that is lost; then what happened since.
+
+    ``new_origin`` is for when no export reaches the highest checkpoint: what the log said after ``log``,
+    or after the backup, is lost. Then whatever may have been ended since is closed, every consent is
+    paused, and the log goes on under that name.
 
     Raises BackupFailed before anything is placed when a part is missing, does not fit or is not empty;
     AuditLogError when the log does not fit, and VaultError when the keys do not, in which case the mark
     stays and nothing starts.
     """
     Path(settings.VAR_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
-    require_log(log)
+    require_log(log, new_origin)
     if keystore is not None:
         restore_keystore(keystore, identities)
     if is_empty("keystore"):
@@ -98,24 +103,21 @@ def restore(
             write_durably(restoring_mark(), "", replace=True)
         place_blobs(archive)
     call_command("migrate", database="default", verbosity=0, interactive=False)
-    return bring_up(str(manifest["made_at"]), log)
+    return bring_up(str(manifest["made_at"]), log, new_origin)
 
 
-def bring_up(made_at: str, log: Path) -> Report:
+def bring_up(made_at: str, log: Path | None, new_origin: str) -> Report:
     """Let the restored data follow what happened since they were copied."""
     known = known_entries()
-    replayed = replay(log)
+    replayed = replay(log, to_the_end=not new_origin) if log else 0
     later = LogEntry.objects.filter(index__gte=known.size).exclude(entry_id__in=known.waiting)
     again = reapply(later)
-    clients, operators = end_access(later)
-    webhooks = shut_open_doors(later)
+    closed = close_everything() if new_origin else close_ended(later)
     report = Report(
         made_at=made_at,
         replayed=replayed,
         recordings=remove_dead(),
-        clients=clients,
-        operators=operators,
-        webhooks=webhooks,
+        closed=closed,
         holds=later.filter(action=Action.HOLD_PLACE).count(),
         periods=later.filter(action=Action.PURPOSE_SHORTEN).count(),
         again=again,
@@ -123,6 +125,8 @@ def bring_up(made_at: str, log: Path) -> Report:
     detail = {"made_at": made_at, "log": known.size, "replayed": replayed}
     body = json.dumps(detail, separators=(",", ":")).encode()
     append_durable(Draft(action=Action.BACKUP_RESTORE, actor=ACTOR, detail=body))
+    if new_origin:
+        begin_origin(new_origin)
     # Before anything new is signed: with a higher checkpoint the export would no longer reach the end,
     # and the call after a kill could not finish.
     restoring_mark().unlink()
@@ -149,15 +153,26 @@ def known_entries() -> Known:
     return known
 
 
-def require_log(log: Path) -> None:
-    """Raise BackupFailed unless the folder reaches the highest checkpoint ever signed."""
-    tree, remembered = exported_checkpoint(log), signing.highest_checkpoint()
-    if tree is None:
+def require_log(log: Path | None, new_origin: str) -> None:
+    """Raise BackupFailed unless the folder reaches the highest checkpoint ever signed.
+
+    With a new origin it must not: as long as a copy reaches that far, nothing is lost.
+    """
+    tree = exported_checkpoint(log) if log else None
+    remembered = signing.highest_checkpoint()
+    if log and tree is None:
         raise BackupFailed(f"{log} holds no exported log; what ended since the backup stands there")
-    if remembered and remembered[0].size > tree.size:
+    reaches = tree is not None and (not remembered or remembered[0].size <= tree.size)
+    if new_origin:
+        require_new_origin(new_origin)
+        if reaches and not is_begun(new_origin):
+            raise BackupFailed(f"{log} reaches the end of the log: restore without a new origin")
+    elif not reaches:
         raise BackupFailed(
-            f"{log} ends at {tree.size} entries, but {remembered[0].size} were signed: a later export is "
-            "needed, else the log would be forked and what people ended since would live again"
+            f"{log} ends at {tree.size if tree else 0} entries, but "
+            f"{remembered[0].size if remembered else 0} were signed: a later export is "
+            "needed, else the log would be forked and what people ended since would live again. If there "
+            "is none anywhere: --new-origin NAME"
         )
 
 

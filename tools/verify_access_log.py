@@ -44,6 +44,7 @@ PROMISE, PROMISE_KEY = "consentry-promise/1", "consentry-promise-key/1"
 PROOF = "c2sp.org/tlog-proof@v1"
 DUE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 # fmt: off
 KEYS = frozenset({
     "v", "id", "time", "actor", "action", "outcome", "reason", "purpose", "consent", "subject",
@@ -53,6 +54,7 @@ KEYS = frozenset({
 ACTORS = {
     "operator": "operator {}",
     "client": "API client {}",
+    "auditor": "an auditor with the token {}",
     "system": "the system ({})",
     "subject": "a data subject, known here as {}",
     "anonymous": "somebody who was not signed in",
@@ -268,8 +270,7 @@ def read_entry(body: bytes) -> dict[str, Any]:
     """The fields of an entry's canonical bytes."""
     try:
         fields = json.loads(body)
-        text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        again = text.encode()
+        again = ENCODER.encode(fields).encode()
     except (ValueError, RecursionError):
         raise NotVerified("an entry is not JSON") from None
     if again != body or not isinstance(fields, dict) or set(fields) != KEYS:

@@ -9,5 +9,5 @@ class VaultConfig(AppConfig):
     name = "vault"
 
     def ready(self) -> None:
-        """Register the deployment checks."""
-        from vault import checks  # noqa: F401  importing it is what registers them
+        """Register the deployment checks, and the rows that have entries in the log."""
+        from vault import checks, logged_rows  # noqa: F401  importing them is what registers them

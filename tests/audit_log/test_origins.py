@@ -63,12 +63,12 @@ def lost(tmp_path: Path) -> Iterator[Lost]:
         then = f"{now}_backup"
         create(then, now)
     write(3)
-    highest = signing.highest_checkpoint()
-    assert highest is not None
-    assert highest[0].size == 9
+    tree = signing.highest_checkpoint()
+    assert tree is not None
+    assert tree[0].size == 9
     export_log(tmp_path / "old")
     point("default", then)
-    yield Lost(tmp_path, highest[1], signing.signer_key())
+    yield Lost(tmp_path, tree[1], signing.signer_key())
     point("default", now)
     if not is_sqlite():
         drop(then)

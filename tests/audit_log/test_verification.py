@@ -23,7 +23,7 @@ SIZE = 9
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "BATCH", 4)  # so that a tree of nine takes several batches
+    monkeypatch.setattr(verification, "BLOCK", 4)  # so that a tree of nine takes several blocks
     for _ in range(SIZE):
         append_durable(DRAFT)
     while integrate_once(limit=4):

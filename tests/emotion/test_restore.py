@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import re
 import secrets
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +14,7 @@ import pyrage
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -62,7 +60,6 @@ from tests.cast import (
     open_study,
     upload,
 )
-from tests.databases import create, drop, is_sqlite, point
 from vault.epochs import rotate
 from vault.errors import KeyDestroyed, RootKeyMissing
 from vault.keys import wrap_aad
@@ -130,28 +127,6 @@ def ten_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> 
     ]
     assert all(len(configured().unwrap(*wrap[1:])) == 32 for wrap in wraps), "they open today"
     return Yesterday(study, people, key, file, folder, make_backup(folder), wraps)
-
-
-@pytest.fixture
-def clean_machine(tmp_path: Path) -> Iterator[Any]:
-    """A function that takes the main database and all sealed files away, as a lost disk does."""
-    lost = [str(connections["default"].settings_dict["NAME"])]
-    blobs = Path(settings.BLOB_DIR)
-
-    def lose() -> None:
-        name = f"{lost[0]}_clean"
-        if not is_sqlite():
-            create(name)
-        point("default", name)
-        shutil.rmtree(blobs)
-        assert is_empty("default")
-
-    yield lose
-    restoring_mark().unlink(missing_ok=True)
-    clean = str(connections["default"].settings_dict["NAME"])
-    point("default", lost[0])
-    if clean != lost[0] and not is_sqlite():
-        drop(clean)
 
 
 def test_three_who_withdrew_stay_closed_and_seven_open(
@@ -428,7 +403,7 @@ def test_killed_before_the_endings_nothing_starts_and_the_next_call_finishes(
     for step in ("replay", "reapply", "remove_dead", "append_durable"):
         with monkeypatch.context() as patch:
 
-            def killed(*given: Any) -> Any:
+            def killed(*given: Any, **named: Any) -> Any:
                 raise OSError("killed")
 
             patch.setattr(restoring, step, killed)

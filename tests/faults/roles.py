@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from accounts.auditors import create_token
 from accounts.models import ApiClient, Role, User
 from audit_log.sequencer import integrate_once
 from consent.documents import Upload, add_document
@@ -170,6 +171,10 @@ def build() -> House:
         "document_id": paper.id,
         "telling_id": Telling.objects.get(erasure=erasure, client__prefix=key.split("_")[1]).id,
         "token": token,
+        "token_id": create_token(
+            study.officer.actor, name="auditor", expires_at=timezone.now() + timedelta(days=1)
+        )[0].id,
+        "number": 1,
         "step": "reset",
         "uidb36": "1",
         "key": "nothing",

@@ -1,7 +1,8 @@
-"""``manage.py verify_log``: verify the whole access log, here or exported; one line says the verdict."""
+"""``manage.py verify_log``: verify the whole access log, here, exported or at an address; one verdict."""
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -10,29 +11,81 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit_log.errors import AuditLogError
 from audit_log.export import verify_export
+from audit_log.remote import Remote, verify_remote
+from audit_log.row_entries import RowsUnreadable, verify_rows
 from audit_log.verification import verify_database
+
+EVERY = 2.0  # seconds between two lines of progress
 
 
 class Command(BaseCommand):
     """Verify the access log: entries, tree, checkpoints and signatures. Exit status 1 on a mismatch."""
 
-    help = "Verify the access log in the database, or as it was exported."
+    help = "Verify the access log in the database, or as it was exported or is published."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Of the database, unless a folder is named."""
-        parser.add_argument("--folder", type=Path, help="verify what export_log wrote there")
+        """Of the database, unless a folder or an address is named."""
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument("--folder", type=Path, help="verify what export_log wrote there")
+        where.add_argument("--url", help="verify the log at https://HOST/log")
+        parser.add_argument(
+            "--token-file", type=Path, help="with --url: a file with an auditor's token"
+        )
+        parser.add_argument(
+            "--key",
+            action="append",
+            default=[],
+            help="with --url: the key of another installation's log",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the verdict. Raises CommandError when something does not fit."""
-        if options["folder"]:
-            try:
-                tree = verify_export(options["folder"])
-            except AuditLogError as error:
-                raise CommandError(f"NOT VERIFIED: {error}") from None
-            self.stdout.write(f"verified: {tree.size} entries, root {tree.root.hex()}")
-            return
-        verdict = verify_database()
+        """Print progress on standard error, and the verdict. Raises CommandError on a mismatch."""
+        try:
+            if options["folder"]:
+                tree = verify_export(options["folder"], self.progress())
+                said = f"verified: {tree.size} entries, root {tree.root.hex()}"
+            elif options["url"]:
+                said = self.remote(options)
+            else:
+                said = self.database()
+        except (AuditLogError, OSError) as error:
+            raise CommandError(f"NOT VERIFIED: {error}") from None
+        self.stdout.write(said)
+
+    def remote(self, options: dict[str, Any]) -> str:
+        """The verdict on a log at an address."""
+        token = options["token_file"].read_text().strip() if options["token_file"] else ""
+        remote = Remote(options["url"], token, options["key"])
+        tree = verify_remote(remote, self.progress())
+        if token:
+            return f"verified: {tree.size} entries, root {tree.root.hex()}"
+        return (
+            f"verified: the hashes of {tree.size} entries, root {tree.root.hex()}; the entries themselves "
+            "were not seen (they need --token-file)"
+        )
+
+    def database(self) -> str:
+        """The verdict on the log in the database, and on the rows that must have their entries."""
+        verdict = verify_database(self.progress())
         if verdict.problem:
             raise CommandError(str(verdict))
-        self.stdout.write(str(verdict))
+        try:
+            rows = verify_rows()
+        except RowsUnreadable as error:
+            raise CommandError(f"NOT VERIFIED: the log is sound, but {error}") from None
+        if rows.missing:
+            raise CommandError(f"NOT VERIFIED: {rows.missing} has no entry in the log")
+        return f"{verdict}, {rows.rows} rows with their entries"
+
+    def progress(self) -> Any:
+        """Says how far it is, every two seconds, when somebody may be watching."""
+        said = time.monotonic()
+
+        def say(done: int, total: int) -> None:
+            nonlocal said
+            if time.monotonic() - said >= EVERY:
+                said = time.monotonic()
+                self.stderr.write(f"{done:,} of {total:,} entries")
+
+        return say

@@ -20,6 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
+from audit_log.rotation import end_windows
 from audit_log.sequencer import integrate_once
 from audit_log.witnesses import Asker
 from consent.breach_telling import erase_old_breaches, tell_people
@@ -131,6 +132,7 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("unfinished uploads cleared", 60, sweep_orphans),
         Chore("messages delivered", 5, deliver_waiting),
         Chore("key epochs rotated", 60, rotate_if_due, by_date=True),
+        Chore("old log keys destroyed", 60, end_windows, by_date=True),
     ]
 
 

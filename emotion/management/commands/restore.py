@@ -14,6 +14,17 @@ from emotion.errors import BackupFailed
 from emotion.restoring import restore
 from vault.errors import VaultError
 
+LOST = (
+    "THE LOG HAS LOST ENTRIES AND GOES ON UNDER A NEW ORIGIN.",
+    "Receipts and proofs from after the backup fit no log that is here; their holders can prove the loss.",
+    "Withdrawals, refusals, erasures and closed accounts from after the backup may be lost: every consent "
+    "is paused until its person says otherwise. Ask them. Accounts closed since may be open again, and "
+    "purposes closed since are open: close them by hand.",
+    "If the keystore was put back too, keys that were destroyed since live again: record that as a breach.",
+    "Tell auditors and witnesses the new key (`manage.py log_key show`) and the reason. Export the log and "
+    "back up to new folders, and keep the old ones.",
+)
+
 
 class Command(BaseCommand):
     """Restore into an empty main database; nothing else may run."""
@@ -25,35 +36,50 @@ class Command(BaseCommand):
         """The backup, what opens it, and the log that says what happened since."""
         parser.add_argument("data", type=Path, help="DIR/data/….tar.age of `manage.py backup DIR`")
         parser.add_argument("--identity", type=Path, required=True, help="age's identity file")
-        parser.add_argument("--log", type=Path, required=True, help="the newest export of the log")
+        parser.add_argument("--log", type=Path, help="the newest export of the log")
         parser.add_argument("--keystore", type=Path, help="DIR/keystore/….tar.age, if that is lost")
+        parser.add_argument(
+            "--new-origin",
+            metavar="NAME",
+            default="",
+            help="when no export reaches the end of the log: everything that may have been ended is "
+            "closed, and the log goes on under this name",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Restore and report; what stands in the way is one line."""
+        if not options["log"] and not options["new_origin"]:
+            raise CommandError(
+                "--log: expected the newest export of the log; it says what ended since"
+            )
         try:
             report = restore(
                 options["data"],
                 options["log"],
                 identities(options["identity"]),
                 options["keystore"],
+                options["new_origin"],
             )
         except (BackupFailed, AuditLogError, VaultError, OSError) as error:
             raise CommandError(str(error)) from None
-        again = report.again
+        again, closed = report.again, report.closed
         for line in (
             f"backup of {report.made_at} is back; {report.replayed:,} later log entries replayed",
             f"ended again: {again.consents_ended} consents, {again.accounts_closed} accounts, "
             f"{again.purposes_closed} purposes, {again.keys_destroyed} keys",
-            f"paused until the person says otherwise: {again.consents_paused} consents",
+            f"paused until the person says otherwise: {again.consents_paused + closed.consents} consents",
             f"recordings without living keys: {report.recordings}, removed",
-            f"shut out until an administrator looks: {report.operators} operators, "
-            f"{report.clients} API clients; all sessions and links ended",
-            f"disabled, to be made anew by an administrator: {report.webhooks} webhooks",
+            f"shut out until an administrator looks: {closed.ended.operators} operators, "
+            f"{closed.ended.clients} API clients, {closed.ended.auditors} auditors; all sessions and links "
+            "ended",
+            f"disabled, to be made anew by an administrator: {closed.webhooks} webhooks",
             f"to be set again by hand, placed or shortened since: {report.holds} legal holds, "
             f"{report.periods} periods",
             "Given or changed since the backup, and lost: everything that the log only tells of.",
             "Now run `manage.py setup` and `manage.py verify_log`.",
         ):
+            self.stdout.write(line)
+        for line in LOST if options["new_origin"] else ():
             self.stdout.write(line)
 
 

@@ -1,0 +1,99 @@
+"""Verifying a log at its address, as anybody can, or with an auditor's token from its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from audit_log import signing
+from audit_log.checkpoint import Checkpoint, InvalidNote, VerifierKey, verify
+from audit_log.errors import ExportInvalid
+from audit_log.merkle import leaf_hash
+from audit_log.tile_check import Progress, Reader, bundled_entries, leaf_hashes, verify_tiles
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MOST = 256 * (2 + 65_535)  # bytes of the largest bundle
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where a log is, what opens its entries, and the keys that it must be signed with.
+
+    Without keys it must be this installation's own log.
+    """
+
+    url: str
+    token: str = ""
+    keys: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ExportInvalid(f"expected https://HOST/log; got {self.url!r}")
+        if self.token and parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ExportInvalid("a token is sent over https only")
+
+
+def verify_remote(
+    remote: Remote,
+    progress: Progress = lambda done, total: None,
+    client: httpx.Client | None = None,
+) -> Checkpoint:
+    """Recompute the root from the entries, or without a token from the leaf hashes; compare every tile.
+
+    Raises ExportInvalid at the first thing that does not fit or does not come.
+    """
+    with client or httpx.Client(timeout=30) as browser:
+        read = fetcher(browser, remote)
+        tree = signed_tree(read("checkpoint"), remote.keys)
+        if remote.token:
+            entries = bundled_entries(read, 0, tree.size)
+            verify_tiles(read, tree, (leaf_hash(body) for body in entries), progress)
+        else:
+            verify_tiles(read, tree, leaf_hashes(read, tree.size), progress)
+    return tree
+
+
+def signed_tree(note: bytes, keys: Sequence[str]) -> Checkpoint:
+    """The checkpoint, once one of the keys has signed it; without keys by this log's own history."""
+    try:
+        text = note.decode()
+        if not keys:
+            return signing.key_history().verify(text)
+        wanted = [VerifierKey.parse(key) for key in keys]
+        right = next((key for key in wanted if is_signed(text, key)), wanted[0])
+        return verify(text, right)
+    except (UnicodeDecodeError, InvalidNote) as error:
+        raise ExportInvalid(f"checkpoint: {error}") from None
+
+
+def is_signed(text: str, key: VerifierKey) -> bool:
+    """Whether this key signed the note under its own origin."""
+    try:
+        verify(text, key)
+    except InvalidNote:
+        return False
+    return True
+
+
+def fetcher(browser: httpx.Client, remote: Remote) -> Reader:
+    """Fetches what lies below the log's address. Only entry bundles are asked for with the token."""
+    base = remote.url.rstrip("/")
+
+    def read(path: str) -> bytes:
+        secret = remote.token and path.startswith("tile/entries/")
+        headers = {"Authorization": f"Bearer {remote.token}"} if secret else {}
+        try:
+            answer = browser.get(f"{base}/{path}", headers=headers)
+        except httpx.HTTPError as error:
+            raise ExportInvalid(f"{base}/{path}: {type(error).__name__}") from None
+        if answer.status_code != httpx.codes.OK:
+            raise ExportInvalid(f"{base}/{path}: the answer is {answer.status_code}")
+        if len(answer.content) > MOST:
+            raise ExportInvalid(f"{base}/{path}: more than {MOST} bytes")
+        return answer.content
+
+    return read

@@ -1,0 +1,58 @@
+"""Rows of consents, erasures, holds and tellings that were written together with an entry of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from audit_log.actions import Action
+from audit_log.row_entries import Logged, register
+from consent.models import ConsentEvent, ErasureRequest, EventKind, LegalHold, Telling
+from vault.logged_rows import tags_of
+from vault.tags import Tagger
+
+ACTIONS = {
+    EventKind.REQUESTED: {Action.CONSENT_REQUEST},
+    EventKind.NOTICE_SHOWN: {Action.NOTICE_SHOW},
+    EventKind.GUARDIAN: {Action.CONSENT_GUARDIAN},
+    EventKind.GIVEN: {Action.CONSENT_GIVE, Action.CONSENT_ATTEST},
+    EventKind.RENEWED: {Action.CONSENT_GIVE, Action.CONSENT_ATTEST},
+    EventKind.REAFFIRMED: {Action.CONSENT_GIVE, Action.CONSENT_ATTEST},
+    EventKind.NARROWED: {Action.CONSENT_NARROW},
+    EventKind.RESTRICTED: {Action.CONSENT_RESTRICT},
+    EventKind.RESUMED: {Action.CONSENT_RESUME},
+    EventKind.REFUSED: {Action.CONSENT_REFUSE},
+    EventKind.WITHDRAWN: {Action.CONSENT_WITHDRAW},
+    EventKind.EXPIRED: {Action.CONSENT_EXPIRE},
+}
+
+
+@register
+def consent_events() -> Iterator[Logged]:
+    """Every event whose tags can still be made: once the tag key is gone nobody can tell which is whose."""
+    about: tuple[UUID, UUID] | None = None
+    tags: Tagger | None = None
+    for event in ConsentEvent.objects.order_by("subject", "purpose").iterator():
+        if about != (event.subject_id, event.purpose_id):
+            about = (event.subject_id, event.purpose_id)
+            tags = tags_of(*about)
+        if tags:
+            yield Logged(
+                row=f"consent event {event.id}",
+                consent_tag=tags.consent_record(event.id),
+                actions=frozenset(ACTIONS[EventKind(event.kind)]),
+            )
+
+
+@register
+def rows_with_entries() -> Iterator[Logged]:
+    """Every entry that an erasure, a legal hold or the telling of a recipient names."""
+    for model, words in (
+        (ErasureRequest, "erasure"),
+        (LegalHold, "legal hold"),
+        (Telling, "telling"),
+    ):
+        rows = model._default_manager.values_list("id", "entry_ids").iterator()
+        for row_id, entry_ids in rows:
+            for entry_id in entry_ids:
+                yield Logged(row=f"{words} {row_id}", entry_id=UUID(entry_id))
