@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from contextlib import nullcontext
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -139,9 +138,7 @@ def append_durable(draft: Draft) -> DurableReceipt:
     try:
         if connection.in_atomic_block or not connection.get_autocommit():
             raise AppendInsideTransaction
-        # On SQLite only a transaction waits its turn fairly; elsewhere it would cost two round trips.
-        with transaction.atomic() if connection.vendor == "sqlite" else nullcontext():
-            row.save(force_insert=True)
+        row.save(force_insert=True)
     except Error as error:
         drop_broken(connection)
         raise LogUnavailable from error

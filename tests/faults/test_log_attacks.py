@@ -343,6 +343,7 @@ def test_attack_07_many_processes_append_without_loss_gap_or_long_wait(
     children = [fork(lambda number=number: appending(number)) for number in range(PROCESSES)]
     while children:
         integrate_once()
+        time.sleep(0.2)  # as the keeper does
         for child in list(children):
             done, status = os.waitpid(child, os.WNOHANG)
             if done:

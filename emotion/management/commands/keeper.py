@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
-from audit_log.sequencer import integrate_once
+from audit_log.sequencer import BATCH, integrate_once
 from consent.breach_telling import erase_old_breaches, tell_people
 from consent.ending_soon import ask_before_the_end
 from consent.erasure import record_final
@@ -49,6 +49,7 @@ from vault.epochs import rotate_if_due
 
 log = logging.getLogger("consentry.keeper")
 
+BATCHES = 20  # of log entries, before it is seen whether the connection is still the right one
 REMIND = 3600.0  # seconds until a failure that lasts is noted again
 
 
@@ -186,8 +187,10 @@ class Command(BaseCommand):
 
 
 def integrate_quietly() -> None:
-    """Integrate without a line for each batch."""
-    integrate_once()
+    """Integrate what waits, batch by batch and without a line for each, up to a limit."""
+    for _ in range(BATCHES):
+        if integrate_once() < BATCH:
+            return
 
 
 def tell_quietly() -> None:
