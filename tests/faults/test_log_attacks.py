@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -326,19 +327,20 @@ def test_attack_06_read_inside_a_transaction_opens_nothing(
 
 PROCESSES, APPENDS = 8, 150  # the full 8 x 10,000 is benchmarks/log.py's
 SLOWEST = 0.5  # seconds
+UNFAIR = 60  # times the median, on a machine that has too much to do; without a queue it was 900
 
 
 def test_attack_07_many_processes_append_without_loss_gap_or_long_wait(
     fresh_db: None, tmp_path: Path
 ) -> None:
     def appending(number: int) -> None:
-        ids, slowest = [], 0.0
+        ids, waits = [], []
         append_durable(DRAFT)  # connects
         for _ in range(APPENDS):
             begun = time.monotonic()
             ids.append(str(append_durable(DRAFT).entry_id))
-            slowest = max(slowest, time.monotonic() - begun)
-        (tmp_path / f"{number}").write_text(json.dumps([ids, slowest]))
+            waits.append(time.monotonic() - begun)
+        (tmp_path / f"{number}").write_text(json.dumps([ids, waits]))
 
     children = [fork(lambda number=number: appending(number)) for number in range(PROCESSES)]
     while children:
@@ -352,14 +354,15 @@ def test_attack_07_many_processes_append_without_loss_gap_or_long_wait(
     while integrate_once():
         pass
     found = [json.loads((tmp_path / f"{number}").read_text()) for number in range(PROCESSES)]
-    written = {UUID(each) for ids, _slowest in found for each in ids}
+    written = {UUID(each) for ids, _waits in found for each in ids}
     assert len(written) == PROCESSES * APPENDS
     assert written <= set(LogEntry.objects.values_list("entry_id", flat=True))
     indices = LogEntry.objects.order_by("index").values_list("index", flat=True)
     assert list(indices) == list(range(PROCESSES * (APPENDS + 1)))
     assert verify_database().problem == ""
     if is_sqlite():
-        assert max(slowest for _ids, slowest in found) < SLOWEST
+        waits = [each for _ids, waited in found for each in waited]
+        assert max(waits) < max(SLOWEST, UNFAIR * statistics.median(waits))
 
 
 def test_ids_that_commit_in_another_order_all_get_a_place(fresh_db: None) -> None:
