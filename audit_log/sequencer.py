@@ -3,7 +3,7 @@
 One runs at a time: a file lock on SQLite, a transaction-scoped advisory lock on PostgreSQL (session
 locks break behind a connection pooler). The order of steps makes a kill at any point harmless:
 
-1. entries and tree nodes are committed, so the root at each size is fixed for good;
+1. entries and tree nodes are committed together, so the root at each size is fixed for good;
 2. the checkpoint of a committed size is signed and written, flushed, outside the database;
 3. its row is committed, and only from then on it is published.
 
@@ -31,13 +31,14 @@ from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import sign
 from audit_log.entries import parse
 from audit_log.errors import HistoryMismatch, InvalidEntry
-from audit_log.merkle import leaf_hash, stored_before
+from audit_log.merkle import Frontier, leaf_hash, stored_before
 from audit_log.models import Checkpoint, LogEntry, PendingEntry, TreeNode
 from audit_log.tree import frontier_at, root_at, tree_size
 
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
+AT_ONCE = 250  # in one transaction: during a longer one SQLite's other writers wait noticeably
 # The advisory lock's number: "consentry log" in no particular alphabet, fixed for ever.
 ADVISORY_LOCK = 0x636F6E73_6C6F6721
 
@@ -94,33 +95,38 @@ def exclusive() -> Iterator[bool]:
 
 
 def add_entries(limit: int) -> int:
-    """Give waiting entries the next places, in order of time, in one transaction."""
+    """Give waiting entries the next places, in order of time."""
     rows = list(waiting().order_by("created", "entry_id")[:limit])
     if not rows:
         return 0
     require_history(tree_size())
-    return give_places(rows)
+    return sum(give_places(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE))
 
 
 def give_places(rows: list[PendingEntry]) -> int:
     """Give these rows the next places, in one transaction; returns how many were sound."""
+    entries, nodes = placed(rows, frontier_at(tree_size()))
     with transaction.atomic():
-        frontier = frontier_at(tree_size())
-        entries, nodes = [], []
-        for row in rows:
-            try:
-                entry = integrated(row, frontier.size)
-            except InvalidEntry as error:
-                # It stays, and lag() shows it: one bad row must not stop the log.
-                logger.error("pending entry %s is damaged and waits: %s", row.entry_id, error)
-                continue
-            place = stored_before(frontier.size)
-            made = frontier.add(entry.leaf_hash)
-            nodes += [TreeNode(position=place + i, hash=value) for i, value in enumerate(made)]
-            entries.append(entry)
         TreeNode.objects.bulk_create(nodes)
         LogEntry.objects.bulk_create(entries)
     return len(entries)
+
+
+def placed(rows: list[PendingEntry], frontier: Frontier) -> tuple[list[LogEntry], list[TreeNode]]:
+    """The entries at their places from the frontier on, and the stored hashes that they add."""
+    entries, nodes = [], []
+    for row in rows:
+        try:
+            entry = integrated(row, frontier.size)
+        except InvalidEntry as error:
+            # It stays, and lag() shows it: one bad row must not stop the log.
+            logger.error("pending entry %s is damaged and waits: %s", row.entry_id, error)
+            continue
+        place = stored_before(frontier.size)
+        made = frontier.add(entry.leaf_hash)
+        nodes += [TreeNode(position=place + i, hash=value) for i, value in enumerate(made)]
+        entries.append(entry)
+    return entries, nodes
 
 
 def integrated(row: PendingEntry, index: int) -> LogEntry:

@@ -95,6 +95,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 SQLITE_FILES: dict[str, Path] = {}  # by alias; ``manage.py setup`` makes them
 CONN_MAX_AGE = env.number("DATABASE_CONN_MAX_AGE", 60)
+LOCK_WAIT = 20  # seconds until a lock that another process holds is a fault
 # Only for whoever sets up or upgrades, never for the three processes: docs/operating.md.
 ROLE = r"([a-z_][a-z0-9_]{0,62})?"
 DATABASE_OWNER = env.matching("DATABASE_OWNER", "", ROLE, "consentry_owner")
@@ -117,10 +118,11 @@ def database(alias: str, name: str, file: str) -> dict[str, Any]:
     if "sqlite3" in entry["ENGINE"]:
         SQLITE_FILES[alias] = Path(entry["NAME"]).resolve()
         entry["NAME"] = env.sqlite_name(SQLITE_FILES[alias])
+        entry["ENGINE"] = "config.sqlite3"
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
         entry["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
+            "timeout": LOCK_WAIT,
             "init_command": pragmas,
         }
     else:

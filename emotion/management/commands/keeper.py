@@ -20,8 +20,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
+from audit_log.promises import ensure_promise_key
 from audit_log.rotation import end_windows
-from audit_log.sequencer import integrate_once
+from audit_log.sequencer import BATCH, integrate_once
 from audit_log.witnesses import Asker
 from consent.breach_telling import erase_old_breaches, tell_people
 from consent.ending_soon import ask_before_the_end
@@ -51,6 +52,7 @@ from vault.epochs import rotate_if_due
 
 log = logging.getLogger("consentry.keeper")
 
+BATCHES = 20  # of log entries, before it is seen whether the connection is still the right one
 REMIND = 3600.0  # seconds until a failure that lasts is noted again
 
 
@@ -133,6 +135,7 @@ def chores(clock: Watch) -> list[Chore]:
         Chore("messages delivered", 5, deliver_waiting),
         Chore("key epochs rotated", 60, rotate_if_due, by_date=True),
         Chore("old log keys destroyed", 60, end_windows, by_date=True),
+        Chore("key of promises certified", 60, ensure_promise_key),
     ]
 
 
@@ -191,8 +194,10 @@ class Command(BaseCommand):
 
 
 def integrate_quietly() -> None:
-    """Integrate without a line for each batch."""
-    integrate_once()
+    """Integrate what waits, batch by batch and without a line for each, up to a limit."""
+    for _ in range(BATCHES):
+        if integrate_once() < BATCH:
+            return
 
 
 def tell_quietly() -> None:
