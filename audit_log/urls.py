@@ -9,5 +9,6 @@ urlpatterns = [
     path("log/tile/<int:level>/<path:tile>", views.hash_tile, name="log_tile"),
     path(".well-known/consentry-log-key", views.log_key, name="log_key"),
     path("operate/log/", operator_views.entries, name="operate_log"),
+    path("operate/log/entries.jsonl", operator_views.entries_file, name="operate_log_file"),
     path("operate/log/<uuid:entry_id>/", operator_views.entry, name="operate_log_entry"),
 ]

@@ -6,8 +6,8 @@
 
 This one file needs Python 3.11 or newer and the package ``cryptography``, nothing else. It checks
 that each entry in the receipt is in the log whose key you give, and prints what the entries say; of a
-folder that ``export_log`` wrote, it computes every hash and the root anew from the entries. The last line is
-``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
+folder that ``export_log`` wrote, it computes every hash and the root anew from the entries. The last
+line is ``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
 
 Take the key from a place that you trust: a paper, a colleague, an earlier receipt. A key that comes
 with the receipt proves nothing. Without a witness the log's operator could still show you one log and

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit_log.errors import AuditLogError
 from audit_log.export import verify_export
+from audit_log.verdicts import remember
 from audit_log.verification import verify_database
 
 
@@ -33,6 +34,10 @@ class Command(BaseCommand):
             self.stdout.write(f"verified: {tree.size} entries, root {tree.root.hex()}")
             return
         verdict = verify_database()
+        try:
+            remember(verdict)
+        except OSError as error:
+            self.stderr.write(f"the verdict cannot be kept for the page of the log: {error}")
         if verdict.problem:
             raise CommandError(str(verdict))
         self.stdout.write(str(verdict))

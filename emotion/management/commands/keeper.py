@@ -20,6 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
+from audit_log.daily_verification import DailyVerification
 from audit_log.sequencer import integrate_once
 from consent.breach_telling import erase_old_breaches, tell_people
 from consent.ending_soon import ask_before_the_end
@@ -104,11 +105,12 @@ def restart_stuck_worker() -> int:
     return 1
 
 
-def chores(clock: Watch) -> list[Chore]:
+def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
     """Everything but what has a thread of its own; the clock is looked at first."""
     return [
         Chore("clock", 10, clock.look),
         Chore("mark of the keeper", 1, heartbeat),
+        Chore("access log verified", 30, verification.look),
         Chore("rows sent to the workers again", 15, requeue_stale),
         Chore("paused analyses taken up", 5, take_up_paused),
         Chore("worker restarts asked for", 10, restart_stuck_worker),
@@ -162,13 +164,14 @@ class Command(BaseCommand):
         ]
         for thread in besides:
             thread.start()
-        clock = Watch()
-        todo = chores(clock)
+        clock, verification = Watch(), DailyVerification()
+        todo = chores(clock, verification)
         while not self.stopping:
             for chore in todo:
                 if not (chore.by_date and clock.holding):
                     chore.run(time.monotonic())
             time.sleep(0.25)
+        verification.end()
         for thread in besides:
             thread.join()
         connections.close_all()
