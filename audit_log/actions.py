@@ -85,6 +85,7 @@ class Action(StrEnum):
     TAGS_DESTROY = "tags:destroy"
     RETENTION_EXPIRE = "retention:expire"
     LOG_READ = "log:read"
+    LOG_EXPORT = "log:export"
     LOG_START = "log:start"
     LOG_KEY_ROTATE = "log:key-rotate"
     LOG_KEY_DESTROY = "log:key-destroy"

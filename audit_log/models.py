@@ -41,6 +41,10 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
         """The order of the pages."""
         return self.order_by("-index")
 
+    def latest_first(self) -> LogEntryQuerySet:
+        """The order in which operators look for something: by time, whatever was integrated first."""
+        return self.order_by("-time", "-index")
+
     def about_subject(self, tags: Iterable[bytes]) -> LogEntryQuerySet:
         """Entries about the person who has these tags (one per purpose)."""
         return self.filter(subject_tag__in=present(tags))
@@ -103,10 +107,17 @@ class LogEntry(models.Model):
             models.Index(fields=["purpose_id", "time"], name="log_by_purpose"),
             models.Index(fields=["actor", "time"], name="log_by_actor"),
             models.Index(fields=["action", "time"], name="log_by_action"),
+            # Most actors never do most things, which no database guesses from the columns alone.
+            models.Index(fields=["actor", "action", "time"], name="log_by_actor_action"),
             # Most entries are "ok" without a reason; who looks for those looks at the newest.
             models.Index(
                 fields=["outcome", "time"],
                 name="log_by_outcome",
+                condition=~models.Q(outcome=Outcome.OK.value),
+            ),
+            models.Index(
+                fields=["action", "outcome", "time"],
+                name="log_by_action_outcome",
                 condition=~models.Q(outcome=Outcome.OK.value),
             ),
             models.Index(

@@ -6,79 +6,41 @@ entry of the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, time
+import json
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.actions import Action
+from audit_log.daily_verification import EVERY
 from audit_log.entries import Draft
 from audit_log.errors import EntryNotIntegrated
 from audit_log.log import append_durable
-from audit_log.models import Checkpoint, LogEntry, LogEntryQuerySet
-from audit_log.paging import page_of
-from audit_log.proofs import tlog_proof_text
-from audit_log.sequencer import waiting
+from audit_log.log_filter import LogFilter, in_batches
+from audit_log.models import LogEntry, LogEntryQuerySet
+from audit_log.paging import page_of, query
+from audit_log.proofs import latest_checkpoint, tlog_proof_text
+from audit_log.sequencer import lag, waiting
+from audit_log.verdicts import last_verdict
 
 VIEW_LOG = "audit_log.view_logentry"
+MOST_IN_A_FILE = 100_000
 View = Callable[..., HttpResponseBase]
-
-
-class LogFilter(forms.Form):
-    """What to look for. Everything is optional; nothing in it names a person."""
-
-    action = forms.ChoiceField(
-        label=_("Action"),
-        required=False,
-        choices=[("", _("All")), *((a.value, a.value) for a in Action)],
-    )
-    outcome = forms.ChoiceField(
-        label=_("Outcome"),
-        required=False,
-        choices=[("", _("All")), *((o.value, o.value) for o in Outcome)],
-    )
-    reason = forms.ChoiceField(
-        label=_("Reason"),
-        required=False,
-        choices=[("", _("All")), *((r.value, r.value) for r in ReasonCode)],
-    )
-    purpose = forms.UUIDField(label=_("Purpose"), required=False)
-    since = forms.DateField(
-        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
-    until = forms.DateField(
-        label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
-
-    def apply(self, rows: LogEntryQuerySet) -> LogEntryQuerySet:
-        """The entries that fit; an invalid filter finds nothing and says why."""
-        if not self.is_valid():
-            return rows.none()
-        wanted = self.cleaned_data
-        for name in ("action", "outcome", "reason"):
-            if wanted[name]:
-                rows = rows.filter(**{name: wanted[name]})
-        if wanted["purpose"]:
-            rows = rows.of_purpose(wanted["purpose"])
-        if wanted["since"]:
-            rows = rows.filter(time__gte=start_of(wanted["since"], time.min))
-        if wanted["until"]:
-            rows = rows.filter(time__lte=start_of(wanted["until"], time.max))
-        return rows
-
-
-def start_of(day: Any, moment: time) -> datetime:
-    """A moment of a day in the installation's time zone."""
-    return timezone.make_aware(datetime.combine(day, moment))
 
 
 def require_log_permission(view: View) -> View:
@@ -95,28 +57,82 @@ def require_log_permission(view: View) -> View:
     return guarded
 
 
-def note_reading(request: HttpRequest, purpose_id: UUID | None = None) -> None:
+def note_reading(
+    request: HttpRequest, purpose_id: UUID | None = None, action: Action = Action.LOG_READ
+) -> None:
     """Write down who looks at the log; raises LogUnavailable, and then nothing is shown."""
     actor = f"operator:{request.user.pk}"
-    append_durable(Draft(action=Action.LOG_READ, actor=actor, purpose_id=purpose_id))
+    append_durable(Draft(action=action, actor=actor, purpose_id=purpose_id))
+
+
+def status() -> dict[str, Any]:
+    """How the log stands: what is signed, what waits, and what its last verification found."""
+    verdict = last_verdict()
+    return {
+        "checkpoint": latest_checkpoint(),
+        "waiting": waiting().count(),
+        "lag": lag(),
+        "verdict": verdict,
+        # Twice the time between two: then nobody verifies any more.
+        "verdict_old": verdict is not None and timezone.now() - verdict.at > 2 * EVERY,
+    }
 
 
 @require_log_permission
 @require_safe
 def entries(request: HttpRequest) -> HttpResponse:
-    """Entries, newest first, by action, outcome, reason, purpose and time."""
+    """Entries, newest first, by actor, action, outcome, reason, purpose and time."""
     found = LogFilter(request.GET)
-    rows = found.apply(LogEntry.objects.defer("body"))
-    page = page_of(request, rows, by="index")
+    page = page_of(request, found.entries(), by="index", after="time")
     note_reading(request, found.cleaned_data.get("purpose"))
+    chosen = {key: value for key, value in found.cleaned_data.items() if value}
     context = {
         "page": page,
         "filter": found,
-        "filtered": any(value for key, value in found.cleaned_data.items()),
-        "checkpoint": Checkpoint.objects.order_by("-size").first(),
-        "waiting": waiting().count(),
+        "filtered": bool(chosen),
+        "file": f"{reverse('operate_log_file')}{query(request, None)}",
+        "most": MOST_IN_A_FILE,
+        **status(),
     }
     return render(request, "operators/log.html", context)
+
+
+@require_log_permission
+@require_safe
+def entries_file(request: HttpRequest) -> HttpResponseBase:
+    """The same entries as JSON Lines, with what the list shows of each."""
+    found = LogFilter(request.GET)
+    if not found.is_valid():
+        return HttpResponseRedirect(f"{reverse('operate_log')}?{request.GET.urlencode()}")
+    note_reading(request, found.cleaned_data["purpose"], Action.LOG_EXPORT)
+    answer = StreamingHttpResponse(json_lines(found.entries()), content_type="application/jsonl")
+    answer["Content-Disposition"] = 'attachment; filename="access-log.jsonl"'
+    return answer
+
+
+def json_lines(rows: LogEntryQuerySet) -> Iterator[str]:
+    """One line for each entry; the last one says how many there are and whether these are all."""
+    number = 0
+    for number, row in enumerate(in_batches(rows, MOST_IN_A_FILE + 1), 1):
+        if number <= MOST_IN_A_FILE:
+            yield f"{json.dumps(as_listed(row))}\n"
+    complete = number <= MOST_IN_A_FILE
+    yield f"{json.dumps({'entries': min(number, MOST_IN_A_FILE), 'complete': complete})}\n"
+
+
+def as_listed(row: LogEntry) -> dict[str, Any]:
+    """What the list shows of an entry; of a tag, its end."""
+    return {
+        "index": row.index,
+        "id": str(row.entry_id),
+        "time": row.time.isoformat(),
+        "actor": row.actor,
+        "action": row.action,
+        "about": row.subject_tag.hex()[-8:],
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "purpose": str(row.purpose_id) if row.purpose_id else "",
+    }
 
 
 @require_log_permission
@@ -131,8 +147,10 @@ def entry(request: HttpRequest, entry_id: UUID) -> HttpResponse:
         proof = ""
     context = {
         "entry": found,
+        "shown": [found],
         "draft": found.entry().draft,
         "body": found.body.decode(),
         "proof": proof,
+        "checkpoint": latest_checkpoint(),
     }
     return render(request, "operators/log_entry.html", context)

@@ -2,7 +2,7 @@
 
 Each page begins before a given row, so nothing moves while somebody reads and no page gets slower the
 further back it lies (a page number counts every row before it). The row is named by a unique column
-that grows with time: an index of the log, or a UUIDv7.
+that grows with time: an index of the log, or a UUIDv7. A list may be in the order of another column first.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 
 PAGE_SIZE = 50
 BEFORE = "before"
@@ -35,24 +36,44 @@ class CursorPage(Generic[Item]):
 
 
 def page_of(
-    request: HttpRequest, rows: QuerySet[Item], *, by: str = "pk", size: int = PAGE_SIZE
+    request: HttpRequest,
+    rows: QuerySet[Item],
+    *,
+    by: str = "pk",
+    after: str = "",
+    size: int = PAGE_SIZE,
 ) -> CursorPage[Item]:
     """The page of ``rows`` that the request asks for by ``?before=``.
 
-    Raises Http404 for a value that can name no row.
+    ``by`` is unique; ``after`` is a column that comes before it in the order. Raises Http404 for a value
+    that can name no row, and with ``after`` for one that names none.
     """
     before = request.GET.get(BEFORE, "")
-    found = rows.order_by(f"-{by}")
+    found = rows.order_by(*[f"-{column}" for column in (after, by) if column])
     if before:
         # A malformed number or UUID is a ValidationError (or ValueError) of the column.
         try:
-            found = found.filter(**{f"{by}__lt": before})
+            if after:
+                row = get_object_or_404(rows.model, **{by: before})
+                found = found.filter(behind(row, by, after))
+            else:
+                found = found.filter(**{f"{by}__lt": before})
         except (ValidationError, ValueError) as error:
             raise Http404 from error
     taken: list[Item] = list(found[: size + 1])
     shown = taken[:size]
     older = query(request, getattr(shown[-1], by)) if len(taken) > size else ""
     return CursorPage(shown, older, query(request, None) if before else "")
+
+
+def behind(row: Model, by: str, after: str = "") -> Q:
+    """The condition for what comes after a row, newest first by ``after``, if given, and ``by``."""
+    condition = Q(**{f"{by}__lt": getattr(row, by)})
+    if after:
+        value = getattr(row, after)
+        # Written so that an index which ends with ``after`` is entered at the right place.
+        condition = Q(**{f"{after}__lte": value}) & (Q(**{f"{after}__lt": value}) | condition)
+    return condition
 
 
 def query(request: HttpRequest, before: Any) -> str:

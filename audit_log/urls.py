@@ -10,5 +10,6 @@ urlpatterns = [
     path(".well-known/consentry-log-key", views.log_key, name="log_key"),
     path(".well-known/consentry-log-ended/<int:number>", views.ended_log, name="log_ended"),
     path("operate/log/", operator_views.entries, name="operate_log"),
+    path("operate/log/entries.jsonl", operator_views.entries_file, name="operate_log_file"),
     path("operate/log/<uuid:entry_id>/", operator_views.entry, name="operate_log_entry"),
 ]

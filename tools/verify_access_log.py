@@ -7,8 +7,8 @@
 
 This one file needs Python 3.11 or newer and the package ``cryptography``, nothing else. It checks
 that each entry in the receipt is in the log whose key you give, and prints what the entries say; of a
-folder that ``export_log`` wrote, it computes the root anew from every entry. The last line is
-``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
+folder that ``export_log`` wrote, it computes every hash and the root anew from the entries. The last
+line is ``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
 
 Take the key from a place that you trust: a paper, a colleague, an earlier receipt. A key that comes
 with the receipt proves nothing. After a log changed its key, give the older one too: --key as often as
@@ -428,8 +428,8 @@ def names(keys: Sequence[Key]) -> str:
     return plain(", ".join(dict.fromkeys(key.name for key in keys)))
 
 
-def bundle_path(folder: Path, number: int, width: int) -> Path:
-    """Where the entries from ``number`` times 256 on lie: tlog-tiles, three digits for each element."""
+def tile_path(folder: Path, level: str, number: int, width: int) -> Path:
+    """Where entries or hashes from ``number`` times 256 on lie: tlog-tiles, three digits in each part."""
     digits = str(number)
     digits = digits.zfill(-(-len(digits) // 3) * 3)
     parts = [digits[i : i + 3] for i in range(0, len(digits), 3)]
@@ -437,14 +437,14 @@ def bundle_path(folder: Path, number: int, width: int) -> Path:
     if width < BUNDLE:
         parts[-1] += ".p"
         parts.append(str(width))
-    return folder.joinpath("tile", "entries", *parts)
+    return folder.joinpath("tile", level, *parts)
 
 
 def bundled(folder: Path, size: int) -> Iterator[bytes]:
     """The entries of an exported log, in order."""
     for number in range(-(-size // BUNDLE)):
         width = min(BUNDLE, size - number * BUNDLE)
-        path = bundle_path(folder, number, width)
+        path = tile_path(folder, "entries", number, width)
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -460,24 +460,51 @@ def bundled(folder: Path, size: int) -> Iterator[bytes]:
             raise NotVerified(f"{path} does not hold {width} whole entries")
 
 
+class HashTiles:
+    """Compares every hash tile of an exported log with the hashes that its entries make."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder, self.size = folder, size
+        self.held: dict[int, list[bytes]] = {}
+
+    def add(self, level: int, index: int, value: bytes) -> None:
+        """The next hash of a level; each eighth level of the tree is a level of tiles."""
+        if level % 8:
+            return
+        held = self.held.setdefault(level, [])
+        held.append(value)
+        if len(held) == BUNDLE or index + 1 == self.size >> level:
+            path = tile_path(self.folder, str(level // 8), index // BUNDLE, len(held))
+            try:
+                found = path.read_bytes()
+            except OSError as error:
+                raise NotVerified(f"{path} cannot be read ({type(error).__name__})") from None
+            if found != b"".join(held):
+                raise NotVerified(f"{path} has other hashes than the entries make")
+            held.clear()
+
+
 def verify_export(folder: Path, keys: Sequence[Key]) -> int:
-    """The number of entries of an exported log, all of which make the root that was signed."""
+    """The number of entries of an exported log, which make all its hash tiles and the signed root."""
     try:
         note = (folder / "checkpoint").read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise NotVerified(f"the checkpoint cannot be read ({type(error).__name__})") from None
     _origin, size, root = read_checkpoint(note, keys)
     edge: list[bytes] = []  # complete subtrees, from left to right
+    tiles = HashTiles(folder, size)
     for index, body in enumerate(bundled(folder, size)):
         try:
             read_entry(body)
         except NotVerified as error:
             raise NotVerified(f"entry {index}: {error}") from None
         made = sha256(b"\x00" + body).digest()
-        rest = index
+        level, rest = 0, index
+        tiles.add(level, rest, made)
         while rest & 1:
             made = sha256(b"\x01" + edge.pop() + made).digest()
-            rest >>= 1
+            level, rest = level + 1, rest >> 1
+            tiles.add(level, rest, made)
         edge.append(made)
     computed = edge.pop() if edge else sha256(b"").digest()
     while edge:

@@ -10,6 +10,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiClient, User
+from accounts.operators import operators
 from consent.models import Purpose
 
 register = template.Library()
@@ -45,6 +46,16 @@ def purpose_names(ids: Iterable[UUID | None] | None = None) -> dict[UUID, str]:
     if ids is not None:
         found = found.filter(pk__in={key for key in ids if key})
     return dict(found.values_list("id", "name"))
+
+
+@register.simple_tag
+def acting_names() -> dict[str, str]:
+    """Log name → who that is, for every operator and API client; two queries."""
+    people = operators().order_by("email").values_list("id", "email")
+    clients = ApiClient.objects.order_by("name").values_list("id", "name")
+    return {f"operator:{key}": email for key, email in people} | {
+        f"client:{key}": name for key, name in clients
+    }
 
 
 @register.simple_tag

@@ -192,6 +192,7 @@ OPEN_TO = {
     "operate_recordings": {Role.ADMINISTRATOR, Role.RESEARCHER},
     "operate_health": {Role.ADMINISTRATOR},
     "operate_log": {Role.ADMINISTRATOR, Role.DPO},
+    "operate_log_file": {Role.ADMINISTRATOR, Role.DPO},
     "operate_register": {Role.ADMINISTRATOR, Role.DPO},
     "operate_register_file": {Role.ADMINISTRATOR, Role.DPO},
     "operate_technical_file": {Role.ADMINISTRATOR, Role.DPO},

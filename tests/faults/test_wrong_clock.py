@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from audit_log.actions import Action
 from audit_log.clock import Watch
+from audit_log.daily_verification import DailyVerification
 from audit_log.models import ClockMark, LogEntry
 from audit_log.sequencer import integrate_once
 from consent.models import ConsentState, ErasureRequest
@@ -107,7 +108,7 @@ def test_an_ended_consent_does_not_live_again(study: Study, person: Person, key:
 
 
 def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
-    held = {chore.name for chore in chores(Watch()) if chore.by_date}
+    held = {chore.name for chore in chores(Watch(), DailyVerification()) if chore.by_date}
     assert held == {
         "recordings past their retention",
         "consents that ended",

@@ -1,8 +1,8 @@
 """Verifies an exported access log with the package pymerkle: ``with_pymerkle.py KEY FOLDER CASES``.
 
 A program of its own, as the other outside verifiers are. pymerkle makes the tree anew from the entries,
-verifies the inclusion proofs in CASES, and proves itself that the roots of earlier exports are continued. It
-knows no signatures: the checkpoint is opened with ``cryptography`` here.
+verifies the inclusion proofs in CASES, and proves itself that the roots of earlier exports are continued.
+It knows no signatures: the checkpoint is opened with ``cryptography`` here.
 """
 
 from __future__ import annotations

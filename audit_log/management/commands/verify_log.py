@@ -13,6 +13,7 @@ from audit_log.errors import AuditLogError
 from audit_log.export import verify_export
 from audit_log.remote import Remote, verify_remote
 from audit_log.row_entries import RowsUnreadable, verify_rows
+from audit_log.verdicts import remember
 from audit_log.verification import verify_database
 
 EVERY = 2.0  # seconds between two lines of progress
@@ -68,6 +69,10 @@ class Command(BaseCommand):
     def database(self) -> str:
         """The verdict on the log in the database, and on the rows that must have their entries."""
         verdict = verify_database(self.progress())
+        try:
+            remember(verdict)
+        except OSError as error:
+            self.stderr.write(f"the verdict cannot be kept for the page of the log: {error}")
         if verdict.problem:
             raise CommandError(str(verdict))
         try:

@@ -20,6 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
 from audit_log.clock import Watch
+from audit_log.daily_verification import DailyVerification
 from audit_log.promises import ensure_promise_key
 from audit_log.rotation import end_windows
 from audit_log.sequencer import BATCH, integrate_once
@@ -108,11 +109,12 @@ def restart_stuck_worker() -> int:
     return 1
 
 
-def chores(clock: Watch) -> list[Chore]:
+def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
     """Everything but what has a thread of its own; the clock is looked at first."""
     return [
         Chore("clock", 10, clock.look),
         Chore("mark of the keeper", 1, heartbeat),
+        Chore("access log verified", 30, verification.look),
         Chore("rows sent to the workers again", 15, requeue_stale),
         Chore("paused analyses taken up", 5, take_up_paused),
         Chore("worker restarts asked for", 10, restart_stuck_worker),
@@ -170,13 +172,14 @@ class Command(BaseCommand):
         ]
         for thread in besides:
             thread.start()
-        clock = Watch()
-        todo = chores(clock)
+        clock, verification = Watch(), DailyVerification()
+        todo = chores(clock, verification)
         while not self.stopping:
             for chore in todo:
                 if not (chore.by_date and clock.holding):
                     chore.run(time.monotonic())
             time.sleep(0.25)
+        verification.end()
         for thread in besides:
             thread.join()
         connections.close_all()
