@@ -6,17 +6,20 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
+from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.databases import Templates, is_sqlite
 from tests.processes import KEEPER, WORKER, running
 from tests.two_roles import TwoRoles
 from tests.vault.bao import Bao
+from tests.watching import watched
 
 # Each test makes its operators anew; their random passwords need no slow hash to be unguessable.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 1024
@@ -127,3 +130,21 @@ def keeper(fresh_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A real keeper process on this test's databases."""
     with running(KEEPER, tmp_path / "keeper.log") as child:
         yield child
+
+
+@pytest.fixture(autouse=True)
+def every_request_writes_down_what_it_touches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test asks for: an answer that opened or changed something about a person has an entry."""
+    ask, unwritten = Client.request, []
+
+    def ask_watched(client: Client, **request: Any) -> Any:
+        with watched() as touches:
+            answer = ask(client, **request)
+        # What was refused has been taken back.
+        if touches.unwritten and answer.status_code < 400:
+            unwritten.append((request["REQUEST_METHOD"], request["PATH_INFO"], touches.unwritten))
+        return answer
+
+    monkeypatch.setattr(Client, "request", ask_watched)
+    yield
+    assert not unwritten

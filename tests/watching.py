@@ -21,23 +21,27 @@ from audit_log.models import PendingEntry
 from consent.models import DataSubject
 from vault.models import DataKey
 
-CHANGE = re.compile(r'^\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', re.I)
+UNWRITTEN_ON_PURPOSE = {
+    # Only the person can take their receipt, and that they did is what lets the log's tags die.
+    ("consent_erasurerequest", "receipt_taken_at"),
+    # Before a person's last entry there is an entry; after it nothing is written about them any more.
+    ("consent_telling", "acknowledged_at"),
+}
+CHANGE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "(\w+)"(?: SET "(\w+)")?')
 
 
 @dataclass
 class Touches:
-    """What was seen: tables of people that changed, whether a data key was fetched, and entries."""
+    """What was seen: tables of people that changed, data keys that were fetched, and entries."""
 
     changed: set[str] = field(default_factory=set)
-    opened: bool = False
+    keys: set[str] = field(default_factory=set)
     entries: int = 0
 
     @property
     def unwritten(self) -> set[str]:
         """What was touched without any entry."""
-        if self.entries:
-            return set()
-        return self.changed | ({"a data key"} if self.opened else set())
+        return set() if self.entries else self.changed | self.keys
 
     def see(
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
@@ -46,13 +50,14 @@ class Touches:
         done = execute(sql, params, many, context)
         found = CHANGE.match(sql)
         table = found[2] if found else ""
-        if table == PendingEntry._meta.db_table and sql.lstrip().upper().startswith("INSERT"):
+        if found and found[1] == "INSERT INTO" and table == PendingEntry._meta.db_table:
             self.entries += 1
-        elif table in tables_of_people() and context["cursor"].rowcount != 0:
-            self.changed.add(table)
-        self.opened |= (
-            not found and f'FROM "{DataKey._meta.db_table}"' in sql and '"wrapped"' in sql
-        )
+        elif (
+            found and table in tables_of_people() and (table, found[3]) not in UNWRITTEN_ON_PURPOSE
+        ):
+            self.changed |= {table} if context["cursor"].rowcount else set()
+        elif not found and f'FROM "{DataKey._meta.db_table}"' in sql and '"wrapped"' in sql:
+            self.keys.add("a data key")
         return done
 
 

@@ -85,7 +85,7 @@ def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:
     with keys.keystore():
         return [
             DestroyedKey(id=row.id, epoch_id=row.epoch_id, destroyed_at=row.destroyed_at)
-            for row in rows.order_by("id")
+            for row in rows.defer("wrapped").order_by("id")
             if row.destroyed_at is not None
         ]
 
@@ -114,7 +114,8 @@ def final_destruction(key_ids: Iterable[UUID]) -> datetime | None:
     if not wanted:
         return timezone.now()
     with keys.keystore():
-        rows = list(DataKey.objects.filter(id__in=wanted).select_related("epoch"))
+        found = DataKey.objects.filter(id__in=wanted).defer("wrapped")
+        rows = list(found.select_related("epoch"))
     remembered = timedelta(seconds=cache.SECONDS if configured().remote else 0)
     moments: list[datetime] = []
     for row in rows:
