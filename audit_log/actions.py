@@ -88,6 +88,7 @@ class Action(StrEnum):
     LOG_EXPORT = "log:export"
     LOG_START = "log:start"
     LOG_KEY_ROTATE = "log:key-rotate"
+    LOG_KEY_START = "log:key-start"
     LOG_KEY_DESTROY = "log:key-destroy"
     LOG_NEW_ORIGIN = "log:new-origin"
     LOGIN_SUCCEED = "login:succeed"

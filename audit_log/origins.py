@@ -28,7 +28,7 @@ from audit_log.entries import Draft
 from audit_log.errors import OriginRefused
 from audit_log.key_history import KeyHistory
 from audit_log.log import prepare
-from audit_log.rotation import ACTOR, leftovers, placed, prepared_key
+from audit_log.rotation import ACTOR, placed, prepared_key
 from audit_log.sequencer import exclusive, give_places, require_signed
 from audit_log.tree import tree_size
 
@@ -65,7 +65,7 @@ def begin_origin(name: str) -> KeyHistory:
                 number = place_note()
             with alone():
                 move(name, number)
-        if leftovers(signing.key_history()):
+        if len(signing.read_secrets()) > 1:
             signing.write_secrets([signing.signer_key()])
         return signing.key_history()
 

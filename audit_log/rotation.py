@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 
 from django.utils import timezone
@@ -58,24 +58,29 @@ def rotate(window: timedelta = WINDOW) -> KeyHistory:
             signing.write_history(
                 history.rotated(fresh.verifier, size=tree_size(), at=timezone.now(), until=until)
             )
+        # Another size is needed for another note: nobody should wait for it who only knows the new key.
+        note_once(Action.LOG_KEY_START, fresh.verifier, {"key": str(fresh.verifier)})
+        integrate_once()
         if not window:
             end_keys([signing.key_history().records[1].key])
         return signing.key_history()
 
 
 def retire() -> list[VerifierKey]:
-    """End the window of a rotation now: the older key signs no more and is destroyed. Safe to repeat."""
+    """End the window of a rotation now: the older key signs no more and is destroyed. Safe to repeat.
+
+    Works without the older private key, too: who lost it ends its window this way.
+    """
     with signing.key_lock():
         keys = [record.key for record in signing.key_history().in_window()]
         end_keys(keys)
         return keys
 
 
-def end_windows(now: datetime | None = None) -> int:
+def end_windows() -> int:
     """Destroy the keys whose window is over, and what a kill has left of ended ones; how many ended."""
-    at = now or timezone.now()
-    history = signing.key_history()
-    over = [r.key for r in history.in_window() if r.until and r.until <= at]
+    now, history = timezone.now(), signing.key_history()
+    over = [r.key for r in history.in_window() if r.until and r.until <= now]
     if not over and not leftovers(history):
         return 0
     with signing.key_lock():
@@ -86,10 +91,13 @@ def end_windows(now: datetime | None = None) -> int:
 def end_keys(keys: list[VerifierKey]) -> None:
     """Let older keys sign no more: an entry, the history, then the private keys."""
     for key in keys:
-        tag = note_once(Action.LOG_KEY_DESTROY, key, {"key": str(key)})
-        with settled(Action.LOG_KEY_DESTROY, tag):
+        note_once(Action.LOG_KEY_DESTROY, key, {"key": str(key)})
+    if keys:
+        with sequencing():
+            remembered = signing.highest_checkpoint()
+            size = remembered[0].size if remembered else 0
             history = signing.key_history()
-            signing.write_history(history.without([key], size=tree_size(), at=timezone.now()))
+            signing.write_history(history.without(keys, size=size, at=timezone.now()))
     gone = leftovers(signing.key_history())
     if gone:
         signing.write_secrets([key for key in signing.read_secrets() if key not in gone])
@@ -146,13 +154,25 @@ def settled(action: Action, tag: bytes) -> Iterator[None]:
 
     Raises RotationRefused when that does not come to be within half a minute.
     """
+
+    def in_the_tree() -> bool:
+        integrate_once()
+        return placed(action, tag)
+
+    with sequencing(in_the_tree):
+        publish()
+        yield
+
+
+@contextmanager
+def sequencing(ready: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Be the only sequencer once something is ready; raises RotationRefused after half a minute."""
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline:
-        integrate_once()
-        with exclusive() as mine:
-            if mine and placed(action, tag):
-                publish()
-                yield
-                return
+        if ready():
+            with exclusive() as mine:
+                if mine:
+                    yield
+                    return
         time.sleep(POLL)
-    raise RotationRefused("The entry about the key got no place in the log; see /readyz.")
+    raise RotationRefused("The log's sequencer does not come to rest; see /readyz.")

@@ -59,8 +59,27 @@ def test_untouched_log_is_verified_in_one_line(log: None) -> None:
     call_command("verify_log", stdout=out)
     root = Checkpoint.objects.get(size=SIZE).root
     assert out.getvalue() == (
-        f"verified: {SIZE} entries, 3 checkpoints, root {root.hex()}, 1 waiting\n"
+        f"verified: {SIZE} entries, 3 checkpoints, root {root.hex()}, 1 waiting, "
+        "0 rows with their entries\n"
     )
+
+
+def test_several_processes_find_the_same(log: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = verify_database()
+    monkeypatch.setattr(verification, "ALONE", 0)
+    monkeypatch.setattr(verification.os, "cpu_count", lambda: 3)
+    assert verify_database() == alone
+    disarm()
+    TreeNode.objects.filter(position=14).delete()  # the root of all eight, above both blocks
+    found("entry 7: stored hash 14")
+    LogEntry.objects.filter(index=5).update(actor="system:keeper")
+    found("entry 5: the column actor")
+
+
+def test_progress_is_told_to_the_end(log: None) -> None:
+    told: list[tuple[int, int]] = []
+    verify_database(lambda done, total: told.append((done, total)))
+    assert told == [(4, SIZE), (8, SIZE), (SIZE, SIZE)]
 
 
 def test_empty_log_is_verified() -> None:

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.auditors import create_token
+from accounts.auditors import create_token, revoke_token
 from accounts.models import ApiClient, AuditorToken, Role, User
 from audit_log import signing
 from audit_log.actions import Action
@@ -153,3 +153,18 @@ def test_the_command_closes_and_goes_on_where_the_database_was_put_back_by_hand(
     assert "THE LOG HAS LOST ENTRIES" in out.getvalue()
     integrate_once()
     assert verify_database().problem == ""
+
+
+def test_with_the_log_only_the_tokens_that_were_revoked_since_are(
+    then: Yesterday, clean_machine: Any
+) -> None:
+    officer, ends = then.study.officer.actor, timezone.now() + timedelta(days=9)
+    gone, _text = create_token(officer, name="gone", expires_at=ends)
+    then.made = make_backup(then.folder)
+    revoke_token(officer, gone.id)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    said = restore(then, "--log", str(then.folder / "log"))
+    assert "0 operators, 0 API clients, 1 auditors" in said
+    assert [token.id for token in AuditorToken.objects.exclude(revoked_at=None)] == [gone.id]
