@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import errors
@@ -21,6 +23,8 @@ from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
 from audit_log.verification import verify_database
 from config import checks
+from emotion.snapshots import put_back, take_snapshot
+from tests.databases import create, drop
 from tests.two_roles import TwoRoles
 
 DRAFT = Draft(action=Action.RESULT_READ, actor="system:worker")
@@ -279,3 +283,24 @@ def test_rule_that_is_not_in_force_is_told(log: TwoRoles, statement: str, words:
         found = checks.rules_in_force(None, databases=["default", "keystore"])
     assert {message.id for message in found} == {"consentry.E011"}
     assert any(words in message.msg for message in found)
+
+
+def test_backup_by_the_application_is_put_back_by_the_owner(log: TwoRoles, tmp_path: Path) -> None:
+    take_snapshot("default", tmp_path / "snapshot")
+    name = f"{log.stamp}_restored"
+    with log.connected(log.superuser):
+        create(name)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {name} OWNER TO {log.owner}")
+    try:
+        with log.databases({"default": name}, settings.KEYS_DIR):
+            with log.connected(log.migrator, log.owner):
+                put_back("default", tmp_path / "snapshot")
+                assert faults("default", log.application) != []
+                give_rights("default", log.application)
+            assert not_in_force("default") == faults("default") == []
+            assert LogEntry.objects.count() == 3
+            denied("DELETE FROM audit_log_logentry")
+    finally:
+        with log.connected(log.superuser):
+            drop(name)
