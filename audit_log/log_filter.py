@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import ACTOR
 from audit_log.models import LogEntry, LogEntryQuerySet
-from audit_log.paging import behind
+from audit_log.paging import behind, first_rows
 
 BATCH = 1000
 
@@ -99,7 +99,7 @@ def in_batches(rows: LogEntryQuerySet, most: int) -> Iterator[LogEntry]:
     last: LogEntry | None = None
     while most > 0:
         left = rows.filter(behind(last, "index", "time")) if last else rows
-        batch = list(left[: min(BATCH, most)])
+        batch = first_rows(left, min(BATCH, most))
         yield from batch
         if len(batch) < BATCH:
             return

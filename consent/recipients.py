@@ -148,7 +148,7 @@ def note(telling: Telling, step: str, actor: Actor, action: Action) -> Telling:
         if held.kind == TellingKind.ERASURE:
             entry = told_entry(held, actor, action, None if ended else tags)
             held.entry_ids = [*held.entry_ids, str(append(entry).entry_id)]
-        held.save()
+        held.save(update_fields=["next_attempt_at", step, "entry_ids"])
         if ended and forget(Telling.objects.filter(pk=held.pk)):
             held.reference_id = None
     return held

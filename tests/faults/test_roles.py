@@ -62,7 +62,7 @@ def test_every_command_is_listed() -> None:
 
 def leaks(house: House, role: str, name: str, answer: Any) -> list[str]:
     """What stands in a page that must not; the address that was asked for is known to the asker."""
-    text = answer.content.decode(errors="replace").replace(address(name, house.arguments), "")
+    text = answer.getvalue().decode(errors="replace").replace(address(name, house.arguments), "")
     hidden = house.named + (house.opaque if role in UNINVOLVED else [])
     return [each for each in hidden if each in text]
 
