@@ -24,8 +24,8 @@ from vault.models import DataKey
 UNWRITTEN_ON_PURPOSE = {
     # Only the person can take their receipt, and that they did is what lets the log's tags die.
     ("consent_erasurerequest", "receipt_taken_at"),
-    # Before a person's last entry there is an entry; after it nothing is written about them any more.
-    ("consent_telling", "acknowledged_at"),
+    # When to tell a recipient again; what it was told of an erasure, and when, is an entry.
+    ("consent_telling", "next_attempt_at"),
 }
 CHANGE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "(\w+)"(?: SET "(\w+)")?')
 
