@@ -37,6 +37,7 @@ from audit_log.paging import page_of, query
 from audit_log.proofs import latest_checkpoint, tlog_proof_text
 from audit_log.sequencer import lag, waiting
 from audit_log.verdicts import last_verdict
+from audit_log.witnessed import standings
 
 VIEW_LOG = "audit_log.view_logentry"
 MOST_IN_A_FILE = 100_000
@@ -75,6 +76,7 @@ def status() -> dict[str, Any]:
         "verdict": verdict,
         # Twice the time between two: then nobody verifies any more.
         "verdict_old": verdict is not None and timezone.now() - verdict.at > 2 * EVERY,
+        "witnesses": standings(),
     }
 
 

@@ -72,9 +72,14 @@ def who_cosigned(row: Checkpoint, witnesses: Iterable[WitnessKey]) -> set[Witnes
 
 
 def standings() -> list[Standing]:
-    """What each witness of the policy has said last. Raises WitnessError."""
+    """What each witness of the policy has said last; none for a policy that cannot be read."""
+    try:
+        known = policy().witnesses.items()
+    except WitnessError as error:
+        logger.error("%s", error)
+        return []
     found = []
-    for name, key in policy().witnesses.items():
+    for name, key in known:
         row = Cosignature.objects.filter(witness=str(key)).order_by("-checkpoint_id").first()
         found.append(
             Standing(name, key, row.checkpoint_id if row else None, row.at if row else None)

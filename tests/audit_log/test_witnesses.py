@@ -22,8 +22,10 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections, transaction
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Role
 from audit_log import signing, witnesses
 from audit_log.actions import Action
 from audit_log.cosignature import WitnessKey, cosignatures
@@ -37,6 +39,7 @@ from audit_log.receipts import receipt_document
 from audit_log.sequencer import integrate_once
 from audit_log.witnessed import RECENT, published_checkpoint, standings
 from audit_log.witnesses import Asker
+from tests.cast import operator
 from tests.processes import ROOT, running, wait_for
 from tools import verify_access_log
 
@@ -113,6 +116,10 @@ def test_a_log_that_grows_is_witnessed_and_its_receipts_say_so(
         assert [each.witness for each in cosignatures(page, [one.key])] == [one.key]
         assert cosignatures(inclusion_proof(entry).note, [one.key])
         assert [(each.size, each.name) for each in standings()] == [(8, "one")]
+        officer = operator(Role.DPO, "olga").sign_in()
+        assert "one: cosigned 8 entries," in officer.get(reverse("operate_log")).content.decode()
+        settings.LOG_WITNESS_POLICY = ""
+        assert "none: nobody outside" in officer.get(reverse("operate_log")).content.decode()
 
 
 def test_a_verifier_asks_for_as_many_witnesses_as_its_user_wants(
