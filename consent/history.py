@@ -19,6 +19,8 @@ from consent.models import DataSubject, Purpose
 from vault.tags import tagger
 
 Text = str | Promise
+PROVEN_AT_ONCE = 1000
+"""How many proofs are in one file: more would take longer than a request should."""
 
 ACTIONS: dict[str, Text] = {
     Action.SUBJECT_CREATE: _("You were added to the study"),
@@ -174,6 +176,13 @@ def actor_names(entries: list[LogEntry]) -> dict[str, Text]:
     for client in ApiClient.objects.filter(pk__in=ids["client"]):
         names[str(client.pk)] = client.name
     return names
+
+
+def entries_to_prove(subject: DataSubject, purpose: Purpose | None = None) -> list[UUID]:
+    """The newest entries about this person, oldest first, of one purpose or of all."""
+    tags = [tag for tag, of in tags_of(subject).items() if purpose in (None, of)]
+    rows = LogEntry.objects.about_subject(tags).newest_first()[:PROVEN_AT_ONCE]
+    return list(rows.values_list("entry_id", flat=True))[::-1]
 
 
 def access_history(subject: DataSubject, limit: int = 200) -> list[Access]:

@@ -12,6 +12,7 @@ from consent import (
     narrowing_views,
     notice_views,
     paper_views,
+    proof_views,
     receipt_views,
     request_views,
     sign_in_views,
@@ -59,6 +60,7 @@ urlpatterns = [
         name="closed_account_receipt",
     ),
     path("access/", views.access, name="access_history"),
-    path("access/<uuid:entry_id>/proof/", views.access_proof, name="entry_proof"),
-    path("verify_access_log.py", views.verifier, name="verifier"),
+    path("access/proofs/", proof_views.access_proofs, name="entry_proofs"),
+    path("access/<uuid:entry_id>/proof/", proof_views.access_proof, name="entry_proof"),
+    path("verify_access_log.py", proof_views.verifier, name="verifier"),
 ]

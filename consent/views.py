@@ -17,13 +17,12 @@ from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.models import Checkpoint
-from audit_log.receipts import receipt_document
 from audit_log.signing import key_history
 from consent.ending_soon import ends_soon
 from consent.erasure_words import what_is_erased
 from consent.errors import ConsentError, InvalidChoice, InvalidNotice
 from consent.giving import give_consent, refuse_consent
-from consent.history import access_history, find_own_entry
+from consent.history import access_history
 from consent.holds import hold_over, hold_words
 from consent.kantara import has_kantara_form
 from consent.last_entries import record_receipt_taken
@@ -278,22 +277,3 @@ def access(request: HttpRequest) -> HttpResponse:
         "verifier_url": reverse("verifier"),
     }
     return render(request, "consent/access_history.html", context)
-
-
-@require_GET
-def verifier(request: HttpRequest) -> HttpResponse:
-    """The one-file verifier, for anybody."""
-    path = settings.BASE_DIR / "tools" / "verify_access_log.py"
-    response = HttpResponse(path.read_bytes(), content_type="text/x-python; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="verify_access_log.py"'
-    return response
-
-
-@require_permission("audit_log.view_own_entries")
-@require_GET
-def access_proof(request: HttpRequest, entry_id: UUID) -> HttpResponse:
-    """One entry with its inclusion proof, to be checked with the one-file verifier."""
-    found = find_own_entry(own_subject(request), entry_id)
-    if found is None:
-        raise Http404
-    return download(receipt_document([found.entry_id]), f"access-{found.index}.json")

@@ -21,8 +21,9 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
+from audit_log.receipts import receipt_document
 from consent.errors import ConsentRefused
-from consent.history import access_history
+from consent.history import access_history, entries_to_prove
 from consent.models import ConsentEvent, DataSubject, ErasureRequest, EventKind, Purpose
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.records import is_own
@@ -111,6 +112,7 @@ def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[tupl
     for erasure in ErasureRequest.objects.filter(subject=subject, purpose=purpose):
         yield f"erasures/{erasure.id}.json", as_json(erasure_receipt(erasure))
     yield "who-looked.json", as_json(looks(subject, purpose))
+    yield "who-looked-proofs.json", as_json(receipt_document(entries_to_prove(subject, purpose)))
     yield (
         "verify_access_log.py",
         (settings.BASE_DIR / "tools" / "verify_access_log.py").read_bytes(),
@@ -137,6 +139,7 @@ def read_me(purpose: Purpose) -> str:
         _("requests.json: what you asked the staff for, and what they answered."),
         _("erasures: what was erased, with receipts."),
         _("who-looked.json: every entry of the access log about you in this study."),
+        _("who-looked-proofs.json: the newest thousand of them, with proofs."),
         _(
             "verify_access_log.py checks the proofs in the receipts: "
             "python3 verify_access_log.py receipt FILE"

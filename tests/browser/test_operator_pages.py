@@ -189,6 +189,7 @@ def test_the_officers_pages_have_no_barrier_and_fit_a_phone(
     consenting(study)
     breach = breach_told(study)
     plain = ["operate_requests", "operate_breaches", "operate_breach_new", "operate_home"]
+    plain += ["operate_auditors", "operate_auditor_new", "operate_log"]
     steps = [f"operate_breach{step}" for step in ("", "_notify", "_tell", "_close")]
     pages = [reverse(name) for name in plain]
     troubles += barriers(page, site, pages + [reverse(name, args=[breach.id]) for name in steps])

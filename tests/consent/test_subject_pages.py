@@ -6,6 +6,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,8 @@ from django.utils import timezone
 from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from audit_log.signing import verifier_key
+from consent.history import access_history
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -47,6 +50,7 @@ from tests.cast import (
     upload,
 )
 from tests.counting import queries_of
+from tools import verify_access_log
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 ADDRESS = "ann.visible@example.net"
@@ -97,6 +101,30 @@ def test_what_is_somebody_elses_is_not_there() -> None:
     result = reverse("own_result", args=[analysis.id])
     assert alice.browser.get(result).status_code in {403, 410}
     assert bob.browser.get(result).status_code == 404
+
+
+def test_one_file_proves_everything_about_oneself_and_nothing_about_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also after a withdrawal, while the tags live: the last chance to take proofs along."""
+    study = open_study()
+    alice, bob = consenting(study, "P-1"), consenting(study, "P-2")
+    analysed(study, alice)
+    withdraw(alice.actor, alice.subject, study.purpose)
+    integrate_once()
+    page = alice.browser.get(reverse("entry_proofs"))
+    assert page.headers["Content-Disposition"] == 'attachment; filename="who-looked.json"'
+    path = tmp_path / "who-looked.json"
+    path.write_bytes(page.content)
+    assert verify_access_log.main(["receipt", str(path), "--key", verifier_key()]) == 0
+    said = capsys.readouterr().out
+    entries = access_history(alice.subject, 1000)
+    assert f"verified: {len(entries)} entries are in the log" in said
+    assert "consent:withdraw" in said
+    for each in entries:
+        assert str(each.entry_id) in said
+    for each in access_history(bob.subject, 1000):
+        assert str(each.entry_id) not in said
 
 
 def test_a_study_that_never_asked_is_not_there() -> None:

@@ -84,14 +84,15 @@ def test_it_holds_everything_and_each_read_is_in_the_log(
     for action in (Action.RESULT_READ, Action.MEDIA_READ):
         (entry,) = reads(action)
         assert entry.reason == "own-access"
-    receipt = tmp_path / "receipt.json"
-    receipt.write_bytes(found.read(one(names, "receipt-3.json")))
-    verdict = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "verify_access_log.py"), "receipt", str(receipt),
-         "--key", verifier_key()],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    for name in ("receipt-3.json", "who-looked-proofs.json"):
+        receipt = tmp_path / name
+        receipt.write_bytes(found.read(one(names, name)))
+        verdict = subprocess.run(
+            [sys.executable, str(ROOT / "tools" / "verify_access_log.py"), "receipt", str(receipt),
+             "--key", verifier_key()],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert verdict.returncode == 0, verdict.stdout + verdict.stderr
 
 
 def test_what_is_closed_is_left_out_and_the_archive_says_why(study: Study, person: Person) -> None:
