@@ -118,9 +118,9 @@ def append(draft: Draft) -> Appended:
         raise AppendOutsideTransaction
     entry, leaf, row = prepare(draft)
     try:
-        row.save(force_insert=True)
+        insert(row, connection)
     except Error as error:
-        # save() has marked the transaction: it can only roll back, even if somebody swallows this.
+        # insert() has marked the transaction: it can only roll back, even if somebody swallows this.
         raise LogUnavailable from error
     appended = Appended(entry.id, leaf)
     transaction.on_commit(appended._commit)
@@ -138,7 +138,7 @@ def append_durable(draft: Draft) -> DurableReceipt:
     try:
         if connection.in_atomic_block or not connection.get_autocommit():
             raise AppendInsideTransaction
-        row.save(force_insert=True)
+        insert(row, connection)
     except Error as error:
         drop_broken(connection)
         raise LogUnavailable from error
@@ -155,6 +155,22 @@ def prepare(draft: Draft) -> tuple[Entry, bytes, PendingEntry]:
         leaf,
         PendingEntry(entry_id=entry.id, created=entry.time, leaf_hash=leaf, body=body),
     )
+
+
+def insert(row: PendingEntry, connection: BaseDatabaseWrapper) -> None:
+    """Write the row with the one statement that it takes.
+
+    Every read and every change waits for this. ``save()`` would build and compile the same statement
+    anew each time, which takes longer than everything else about an entry.
+    """
+    fields = PendingEntry._meta.concrete_fields
+    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    table = PendingEntry._meta.db_table
+    statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608 - our own names
+    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+        cursor.execute(statement, values)
 
 
 def drop_broken(connection: BaseDatabaseWrapper) -> None:
