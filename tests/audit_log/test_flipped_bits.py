@@ -49,7 +49,7 @@ def found_by_verify_log(folder: Path) -> bool:
 def found_by_one_file(folder: Path) -> bool:
     key = verify_access_log.read_key(signing.verifier_key())
     try:
-        verify_access_log.verify_export(folder, key)
+        verify_access_log.verify_export(folder, [key])
     except verify_access_log.NotVerified:
         return True
     return False

@@ -119,6 +119,7 @@ def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
         "disputed recordings given up",
         "old requests erased",
         "old breach records erased",
+        "old log keys destroyed",
         "tag keys destroyed",
         "key epochs rotated",
     }
