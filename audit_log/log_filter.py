@@ -28,8 +28,8 @@ def is_actor(value: str) -> None:
     if ACTOR.fullmatch(value) is None:
         raise ValidationError(
             _(
-                "An actor is written operator:<uuid>, client:<uuid>, system:<name>, "
-                "subject:<64 hex digits> or anonymous."
+                "An actor is written operator:<uuid>, client:<uuid>, auditor:<uuid>, "
+                "system:<name>, subject:<64 hex digits> or anonymous."
             ),
             code="actor",
         )
