@@ -69,16 +69,22 @@ def rules_away(table: str) -> Iterator[None]:
                 "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s",
                 [table],
             )
-            found = cursor.fetchall()
-            for name, _sql in found:
+            made = cursor.fetchall()
+            for name, _sql in made:
                 cursor.execute(f'DROP TRIGGER "{name}"')
             yield
-            for _name, sql in found:
+            for _name, sql in made:
                 cursor.execute(sql)
         else:
+            cursor.execute(
+                "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal",
+                [table],
+            )
+            found = [name for (name,) in cursor.fetchall()]
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             yield
-            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER USER")
+            for name in found:
+                cursor.execute(f'ALTER TABLE {table} ENABLE ALWAYS TRIGGER "{name}"')
 
 
 def test_a_promise_is_a_signed_note_about_one_entry() -> None:
