@@ -326,7 +326,9 @@ def test_attack_06_read_inside_a_transaction_opens_nothing(
 # --- 7: many processes; and ids that commit in another order ----------------------------------------------
 
 PROCESSES, APPENDS = 8, 150  # the full 8 x 10,000 is benchmarks/log.py's
-SLOWEST = 0.5  # seconds
+# Seconds, on a machine that does other things too; without the queue it was 3 to 5. What a quiet
+# machine takes is measured by benchmarks/log.py.
+SLOWEST = 2.0
 UNFAIR = 60  # times the median, on a machine that has too much to do; without a queue it was 900
 
 
