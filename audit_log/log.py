@@ -168,7 +168,7 @@ def insert(row: PendingEntry, connection: BaseDatabaseWrapper) -> None:
     names = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join(["%s"] * len(fields))
     table = PendingEntry._meta.db_table
-    statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608 - our own names
+    statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608  names of a model; the values are parameters
     with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
         cursor.execute(statement, values)
 

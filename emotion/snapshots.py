@@ -88,7 +88,7 @@ def run(command: list[str], alias: str) -> None:
     password = str(connections[alias].settings_dict["PASSWORD"] or "")
     environment = os.environ | ({"PGPASSWORD": password} if password else {})
     try:
-        done = subprocess.run(  # noqa: S603  # pg_dump or pg_restore, no shell, options from the settings
+        done = subprocess.run(  # noqa: S603  pg_dump or pg_restore, no shell, options from the settings
             command, env=environment, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:

@@ -27,7 +27,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def create_cursor(self, name: str | None = None) -> Cursor:
         """A cursor whose statements wait their turn."""
-        return self.connection.cursor(factory=Cursor)  # type: ignore[no-any-return]
+        return self.connection.cursor(factory=Cursor)  # type: ignore[no-any-return]  # django-stubs leave out `connection`
 
 
 class Cursor(base.SQLiteCursorWrapper):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,8 @@ def note(size: int, leaves: list[bytes] = LEAVES, key: SignerKey = LOG) -> str:
 
 
 def proof(old: int, new: int, leaves: list[bytes] = LEAVES) -> list[bytes]:
-    def read(nodes: object) -> list[bytes]:
-        return [merkle.root_of(leaves[i << level : (i + 1) << level]) for level, i in nodes]  # type: ignore[attr-defined]
+    def read(nodes: Sequence[merkle.Node]) -> list[bytes]:
+        return [merkle.root_of(leaves[i << level : (i + 1) << level]) for level, i in nodes]
 
     return merkle.consistency_proof(old, new, read) if old else []
 

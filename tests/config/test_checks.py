@@ -110,7 +110,9 @@ def test_triggers_of_the_real_databases_are_in_force() -> None:
 )
 def test_trigger_that_is_gone_or_another_is_found(alias: str, trigger: str) -> None:
     if connections[alias].vendor != "sqlite":
-        pytest.skip("for PostgreSQL see tests/audit_log/test_database_roles.py")
+        pytest.skip(
+            "these are SQLite's triggers; PostgreSQL's: tests/audit_log/test_database_roles.py"
+        )
     with connections[alias].cursor() as cursor:
         cursor.execute("SELECT tbl_name FROM sqlite_master WHERE name = %s", [trigger])
         (table,) = cursor.fetchone()

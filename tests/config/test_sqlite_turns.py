@@ -23,7 +23,7 @@ WRITERS = 6
 def held(fresh_db: None) -> sqlite3.Connection:
     """Somebody without our backend holds the write lock."""
     if not is_sqlite():
-        pytest.skip("PostgreSQL has a queue of its own")
+        pytest.skip("the lock file is SQLite's; PostgreSQL queues in the server")
     other = sqlite3.connect(
         connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False
     )
