@@ -139,36 +139,11 @@ class User(AbstractBaseUser):
         )
 
 
-class ApiClient(models.Model):
-    """A machine with scoped access to one purpose. Only a hash of its secret is kept."""
+class SharedSecret(models.Model):
+    """Something outside that shows a secret to come in. Only a hash of the secret is kept.
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(_("name"), max_length=120)
-    # A plain id: purposes live in a room above this one.
-    purpose_id = models.UUIDField(_("purpose"), db_index=True)
-    scopes = models.JSONField(_("scopes"), default=list)
-    prefix = models.CharField(max_length=12, unique=True, editable=False)
-    secret_hash = models.CharField(max_length=64, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
-    expires_at = models.DateTimeField(_("valid until"))
-    last_used_at = models.DateTimeField(null=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, editable=False)
-
-    class Meta:
-        ordering = ["created_at"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def is_live(self) -> bool:
-        """Whether its key is accepted now."""
-        return self.revoked_at is None and timezone.now() < self.expires_at
-
-
-class AuditorToken(models.Model):
-    """Lets somebody outside fetch the log's entries to verify them. Only a hash of its secret is kept."""
+    The text is ``<mark>_<prefix>_<secret>``; ``prefix`` finds the row, and may be shown.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=120)
@@ -181,6 +156,7 @@ class AuditorToken(models.Model):
     revoked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
+        abstract = True
         ordering = ["created_at"]
 
     def __str__(self) -> str:
@@ -190,6 +166,18 @@ class AuditorToken(models.Model):
     def is_live(self) -> bool:
         """Whether it is accepted now."""
         return self.revoked_at is None and timezone.now() < self.expires_at
+
+
+class ApiClient(SharedSecret):
+    """A machine with scoped access to one purpose."""
+
+    # A plain id: purposes live in a room above this one.
+    purpose_id = models.UUIDField(_("purpose"), db_index=True)
+    scopes = models.JSONField(_("scopes"), default=list)
+
+
+class AuditorToken(SharedSecret):
+    """Lets somebody outside fetch the log's entries to verify them."""
 
 
 class FailedLogin(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -32,36 +33,54 @@ class InclusionProof:
         return f"c2sp.org/tlog-proof@v1\nindex {self.index}\n{hashes}\n{self.note}"
 
 
+@dataclass(frozen=True)
+class Covering:
+    """A checkpoint under which entries are proven, and its note with the cosignatures."""
+
+    size: int
+    root: bytes
+    note: str
+
+
+def covering() -> list[Covering]:
+    """What entries can be proven under, the best first: the published checkpoint, then the latest.
+
+    Look it up once for many proofs, and before the entries: it covers only what is there already.
+    """
+    rows = [row for row in (published_checkpoint(), latest_checkpoint()) if row]
+    unique = {row.size: row for row in rows}.values()
+    return [Covering(row.size, row.root, row.cosigned_note()) for row in unique]
+
+
 def latest_checkpoint() -> Checkpoint | None:
     """The highest published checkpoint, or None before the first."""
     return Checkpoint.objects.order_by("-size").first()
 
 
-def inclusion_proof(entry_id: UUID) -> InclusionProof:
-    """The proof of an entry under the published checkpoint, or the latest if only that covers it.
+def inclusion_proof(entry_id: UUID, under: Sequence[Covering] | None = None) -> InclusionProof:
+    """The proof of an entry under the first of these checkpoints that covers it.
 
-    Raises EntryNotIntegrated while no checkpoint covers it, EntryUnknown when it was never written.
+    Raises EntryNotIntegrated while none covers it, EntryUnknown when it was never written.
     """
-    # The checkpoints first: they only cover entries that are there already.
-    published, latest = published_checkpoint(), latest_checkpoint()
+    under = covering() if under is None else under
     entry = LogEntry.objects.filter(entry_id=entry_id).first()
     if entry is None and not PendingEntry.objects.filter(entry_id=entry_id).exists():
         # It may have moved from one table to the other between the two questions.
         entry = LogEntry.objects.filter(entry_id=entry_id).first()
         if entry is None:
             raise EntryUnknown(str(entry_id))
-    if entry is None or latest is None or entry.index >= latest.size:
+    found = next((each for each in under if entry and entry.index < each.size), None)
+    if entry is None or found is None:
         raise EntryNotIntegrated(str(entry_id))
-    checkpoint = published if published and entry.index < published.size else latest
     return InclusionProof(
         entry_id=entry_id,
         body=entry.body,
         leaf_hash=entry.leaf_hash,
         index=entry.index,
-        size=checkpoint.size,
-        hashes=merkle.inclusion_proof(entry.index, checkpoint.size, read_nodes),
-        root=checkpoint.root,
-        note=checkpoint.cosigned_note(),
+        size=found.size,
+        hashes=merkle.inclusion_proof(entry.index, found.size, read_nodes),
+        root=found.root,
+        note=found.note,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from audit_log.entries import Entry, parse
 from audit_log.errors import EntryNotIntegrated, LogUnavailable
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.promises import certificate, promise
-from audit_log.proofs import inclusion_proof
+from audit_log.proofs import Covering, covering, inclusion_proof
 from audit_log.signing import verifier_key
 
 FORMAT = "consentry-receipt/1"
@@ -31,17 +31,18 @@ def receipt_document(entry_ids: Iterable[UUID]) -> dict[str, Any]:
     An entry that no checkpoint covers yet stands there with a promise. Raises EntryUnknown, and
     SigningKeyMissing when a key of the log is missing. Not for use in a transaction.
     """
-    items = [item(entry_id) for entry_id in entry_ids]
+    under = covering()
+    items = [item(entry_id, under) for entry_id in entry_ids]
     document: dict[str, Any] = {"format": FORMAT, "entries": items, "verifier_key": verifier_key()}
     if any("promise" in each for each in items):
         document["promise_certificate"] = certificate()
     return document
 
 
-def item(entry_id: UUID) -> dict[str, str]:
+def item(entry_id: UUID, under: Sequence[Covering]) -> dict[str, str]:
     """An entry with its proof, or with a promise as long as there is none."""
     try:
-        proof = inclusion_proof(entry_id)
+        proof = inclusion_proof(entry_id, under)
     except EntryNotIntegrated:
         body, promised = promise(entry_id)
         return {"entry": base64.b64encode(body).decode(), "promise": promised}

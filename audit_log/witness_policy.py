@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from audit_log.checkpoint import InvalidNote
 from audit_log.cosignature import WitnessKey
@@ -68,6 +69,18 @@ def read_policy(data: bytes) -> Policy:
     return reader.policy
 
 
+def require_address(url: str) -> str:
+    """A submission prefix without its last slash. Raises InvalidPolicy for what cannot be asked."""
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or a host that is none
+        right = False
+    if not right or not url.isascii():
+        raise InvalidPolicy(f"expected https://HOST/PATH; got {url}")
+    return url.rstrip("/")
+
+
 class Reader:
     """Reads one line after another: a name must stand before it is used, and is used once."""
 
@@ -110,7 +123,7 @@ class Reader:
         self.policy.witnesses[name] = key
         self.free.add(name)
         if url:
-            self.policy.urls[name] = url.rstrip("/")
+            self.policy.urls[name] = require_address(url)
 
     def add_group(self, name: str, needed: str, members: tuple[str, ...]) -> None:
         """A group of names that stand before it and are in no other group."""

@@ -43,6 +43,22 @@ def killed_after(child: int, seconds: float) -> int:
     return ended(child)
 
 
+def killed_at(owner: Any, step: str, work: Callable[[], object], *, after: bool) -> None:
+    """Run ``work`` in a child that is killed when it calls a function of a module, before or after it."""
+    honest = getattr(owner, step)
+
+    def dying(*given: Any, **named: Any) -> None:
+        if after:
+            honest(*given, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def broken() -> None:
+        setattr(owner, step, dying)
+        work()
+
+    assert ended(fork(broken)) == -signal.SIGKILL, f"{step} was never called"
+
+
 class Steps:
     """Counts every statement, commit, flush and rename of this process, and dies at one of them."""
 

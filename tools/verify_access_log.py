@@ -180,19 +180,29 @@ def read_checkpoint(note: str, keys: Sequence[Key]) -> tuple[str, int, bytes]:
     return lines[0], int(lines[1]), read_hash(lines[2])
 
 
-def signed(text: str, line: str, key: Key) -> bool:
-    """Whether a signature line is this key's; raises NotVerified when it is and does not fit."""
+def signature_in(line: str, key: Key) -> bytes:
+    """What a signature line holds after the key's id; nothing when it is not this key's line."""
     prefix = f"— {key.name} "
     if not line.startswith(prefix):
-        return False
-    signature = decode(line.removeprefix(prefix), "a signature")
-    if signature[:4] != key.key_id:
-        return False
+        return b""
+    data = decode(line.removeprefix(prefix), "a signature")
+    return data[4:] if data[:4] == key.key_id else b""
+
+
+def require_signature(key: Key, signature: bytes, message: str) -> None:
+    """Raise NotVerified unless the key signed the message."""
     try:
-        key.public.verify(signature[4:], text.encode())
+        key.public.verify(signature, message.encode())
     except InvalidSignature:
         raise NotVerified(f"the signature by {key.name} is wrong") from None
-    return True
+
+
+def signed(text: str, line: str, key: Key) -> bool:
+    """Whether a signature line is this key's; raises NotVerified when it is and does not fit."""
+    signature = signature_in(line, key)
+    if signature:
+        require_signature(key, signature, text)
+    return bool(signature)
 
 
 def require_witnesses(note: str, witnesses: Sequence[Key], needed: int) -> None:
@@ -207,18 +217,11 @@ def require_witnesses(note: str, witnesses: Sequence[Key], needed: int) -> None:
 
 def cosigned(text: str, line: str, key: Key) -> bool:
     """Whether a signature line is this witness's cosignature; raises NotVerified for a wrong one."""
-    prefix = f"— {key.name} "
-    if not line.startswith(prefix):
-        return False
-    data = decode(line.removeprefix(prefix), "a signature")
-    if data[:4] != key.key_id:
-        return False
-    said = f"cosignature/v1\ntime {int.from_bytes(data[4:12], 'big')}\n{text}"
-    try:
-        key.public.verify(data[12:], said.encode())
-    except InvalidSignature:
-        raise NotVerified(f"the cosignature by {key.name} is wrong") from None
-    return True
+    data = signature_in(line, key)
+    if data:
+        time = int.from_bytes(data[:8], "big")
+        require_signature(key, data[8:], f"cosignature/v1\ntime {time}\n{text}")
+    return bool(data)
 
 
 def read_hash(text: str) -> bytes:
@@ -405,22 +408,22 @@ def receipt(given: Given) -> str:
 def promise(given: Given) -> str:
     """Hold the promises of a receipt against an exported log."""
     found = verify_receipt(read_receipt(given.file), given.keys)
-    open_ = {entry.leaf: entry for entry in found if isinstance(entry, Promised)}
-    if not open_:
+    missing = {entry.leaf: entry for entry in found if isinstance(entry, Promised)}
+    if not missing:
         raise NotVerified("the receipt holds no promise")
     kept, latest = 0, ""
     size = verify_export(given.folder, given.keys)
     for body in bundled(given.folder, size):
-        kept += open_.pop(sha256(b"\x00" + body).digest(), None) is not None
+        kept += missing.pop(sha256(b"\x00" + body).digest(), None) is not None
         latest = max(latest, str(read_entry(body)["time"]))
-    for entry in open_.values():
+    for entry in missing.values():
         if latest > entry.due:
             raise NotVerified(
                 f"a promise was broken: the log goes on until {latest} without the entry "
                 f"{entry.fields['id']}, promised until {entry.due}. Keep the receipt and the export: "
                 "together they are evidence against the log"
             )
-    return f"{kept} promises are kept, {len(open_)} not due yet, in a log of {size} entries"
+    return f"promises kept: {kept}, not due yet: {len(missing)}, in a log of {size} entries"
 
 
 def names(keys: Sequence[Key]) -> str:
@@ -550,7 +553,7 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Callable[[Given], s
     witnesses = [read_key(key, WITNESS_KEY) for key in given.witness]
     needed = len(witnesses) if given.needed is None else given.needed
     if not min(1, len(witnesses)) <= needed <= len(witnesses):
-        raise NotVerified(f"--needed must be 1 to {len(witnesses)}, the number of --witness")
+        parser.error(f"--needed must be 1 to {len(witnesses)}, the number of --witness")
     keys = [read_key(key) for key in given.key]
     return given.run, Given(given.file, given.folder or given.file, keys, witnesses, needed)
 

@@ -28,6 +28,7 @@ from audit_log.rotation import rotate
 from audit_log.sequencer import integrate_once
 from audit_log.verification import verify_database
 from tests.databases import create, drop, is_sqlite, point
+from tests.forks import killed_at
 from tools.verify_access_log import main
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -142,20 +143,10 @@ STEPS = ["write_durably", "write_named", "write_history", "write_secrets", "prep
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_nothing_is_signed_and_the_next_call_finishes(
-    lost: Lost, step: str, after: bool, monkeypatch: pytest.MonkeyPatch
+    lost: Lost, step: str, after: bool
 ) -> None:
     owner = signing if step in {"write_history", "write_secrets"} else origins
-    honest = getattr(owner, step)
-
-    def dying(*given: object, **named: object) -> object:
-        if after:
-            honest(*given, **named)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, step, dying)
-        with pytest.raises(KeyboardInterrupt):
-            begin_origin(NAME)
+    killed_at(owner, step, lambda: begin_origin(NAME), after=after)
     if signing.key_history().current.name != NAME:
         with pytest.raises(HistoryMismatch):
             integrate_once()

@@ -156,7 +156,7 @@ def test_a_promise_is_kept_open_or_broken(
     status, line = say(capsys, "promise", path, tmp_path / "early")
     assert (status, line) == (
         0,
-        "verified: 1 promises are kept, 1 not due yet, in a log of 1 entries",
+        "verified: promises kept: 1, not due yet: 1, in a log of 1 entries",
     )
     with time_machine.travel(timezone.now() + WITHIN + timedelta(minutes=1)):
         append_durable(DRAFT)

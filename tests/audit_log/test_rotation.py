@@ -28,6 +28,7 @@ from audit_log.receipts import receipt_document
 from audit_log.rotation import end_windows, retire, rotate
 from audit_log.sequencer import integrate_once
 from audit_log.verification import verify_database
+from tests.forks import killed_at
 from tools.verify_access_log import main
 
 DRAFT = Draft(action=Action.RESULT_READ, actor="system:worker", subject_tag=b"s" * 32)
@@ -223,25 +224,13 @@ STEPS = {
 )
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_step_the_log_signs_on_and_the_next_call_finishes(
-    step: str, after: bool, what: str, monkeypatch: pytest.MonkeyPatch
+    step: str, after: bool, what: str
 ) -> None:
     write(2)
     if what == "retire":
         rotate()
-    else:
-        assert what == "rotate"
     owner = signing if step.startswith("write") else rotation
-    honest = getattr(owner, step)
-
-    def dying(*given: object, **named: object) -> object:
-        if after:
-            honest(*given, **named)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, step, dying)
-        with pytest.raises(KeyboardInterrupt):
-            rotate() if what == "rotate" else retire()
+    killed_at(owner, step, rotate if what == "rotate" else retire, after=after)
     write()
     assert latest_checkpoint().size == LogEntry.objects.count()
     assert verify_database().problem == ""

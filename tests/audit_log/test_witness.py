@@ -167,6 +167,9 @@ def test_the_example_of_the_specification_needs_two_and_one() -> None:
         (f"witness X1 {KEYS['X1']}\nquorum X1\nquorum X1", "line 3: expected"),
         (f"witness X1 {LOG.verifier}\nquorum X1", "line 1: expected an Ed25519 key: 0x04"),
         ("quorum\x01none", "line 1: it has characters"),
+        (f"witness X1 {KEYS['X1']} witness.example\nquorum X1", "line 1: expected https://HOST"),
+        (f"witness X1 {KEYS['X1']} https://[x\nquorum X1", "line 1: expected https://HOST"),
+        (f"witness X1 {KEYS['X1']} https://x:99999\nquorum X1", "line 1: expected https://HOST"),
         ("witness X1", "line 1: expected"),
     ],
 )  # fmt: skip
