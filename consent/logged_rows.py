@@ -8,8 +8,7 @@ from uuid import UUID
 from audit_log.actions import Action
 from audit_log.row_entries import Logged, register
 from consent.models import ConsentEvent, ErasureRequest, EventKind, LegalHold, Telling
-from vault.logged_rows import tags_of
-from vault.tags import Tagger
+from vault.logged_rows import with_tags
 
 ACTIONS = {
     EventKind.REQUESTED: {Action.CONSENT_REQUEST},
@@ -29,19 +28,14 @@ ACTIONS = {
 
 @register
 def consent_events() -> Iterator[Logged]:
-    """Every event whose tags can still be made: once the tag key is gone nobody can tell which is whose."""
-    about: tuple[UUID, UUID] | None = None
-    tags: Tagger | None = None
-    for event in ConsentEvent.objects.order_by("subject", "purpose").iterator():
-        if about != (event.subject_id, event.purpose_id):
-            about = (event.subject_id, event.purpose_id)
-            tags = tags_of(*about)
-        if tags:
-            yield Logged(
-                row=f"consent event {event.id}",
-                consent_tag=tags.consent_record(event.id),
-                actions=frozenset(ACTIONS[EventKind(event.kind)]),
-            )
+    """Every event whose tags can still be made."""
+    rows = ConsentEvent.objects.order_by("subject", "purpose").iterator()
+    for event, tags in with_tags(rows, lambda row: (row.subject_id, row.purpose_id)):
+        yield Logged(
+            row=f"consent event {event.id}",
+            consent_tag=tags.consent_record(event.id),
+            actions=frozenset(ACTIONS[EventKind(event.kind)]),
+        )
 
 
 @register

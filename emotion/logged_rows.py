@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import UUID
 
 from audit_log.actions import Action
 from audit_log.row_entries import Logged, register
 from emotion.models import Analysis, AnalysisState, Recording
-from vault.logged_rows import tags_of
-from vault.tags import Tagger
+from vault.logged_rows import with_tags
 
 ENDS = {
     AnalysisState.DONE: Action.RESULT_SAVE,
@@ -20,26 +18,30 @@ ENDS = {
 
 @register
 def recordings() -> Iterator[Logged]:
-    """The upload of every recording whose tags can still be made, and the end of each analysis of it."""
-    about: tuple[UUID, UUID] | None = None
-    tags: Tagger | None = None
-    for recording in Recording.objects.order_by("subject", "purpose_id").iterator():
-        if about != (recording.subject_id, recording.purpose_id):
-            about = (recording.subject_id, recording.purpose_id)
-            tags = tags_of(*about)
-        if not tags:
-            continue
-        tag = tags.object("recording", recording.id)
+    """The upload of every recording whose tags can still be made."""
+    rows = Recording.objects.order_by("subject", "purpose_id").iterator()
+    for recording, tags in with_tags(rows, lambda row: (row.subject_id, row.purpose_id)):
         yield Logged(
             row=f"recording {recording.id}",
-            object_tag=tag,
+            object_tag=tags.object("recording", recording.id),
             actions=frozenset({Action.MEDIA_UPLOAD}),
         )
-        for analysis_id, state in Analysis.objects.filter(
-            recording=recording, state__in=list(ENDS)
-        ).values_list("id", "state"):
-            yield Logged(
-                row=f"analysis {analysis_id} ({state})",
-                object_tag=tag,
-                actions=frozenset({ENDS[AnalysisState(state)]}),
-            )
+
+
+@register
+def ended_analyses() -> Iterator[Logged]:
+    """The end of every analysis whose tags can still be made."""
+    rows = (
+        Analysis.objects.filter(state__in=list(ENDS))
+        .select_related("recording")
+        .order_by("recording__subject", "recording__purpose_id")
+        .iterator()
+    )
+    for analysis, tags in with_tags(
+        rows, lambda row: (row.recording.subject_id, row.recording.purpose_id)
+    ):
+        yield Logged(
+            row=f"analysis {analysis.id} ({analysis.state})",
+            object_tag=tags.object("recording", analysis.recording_id),
+            actions=frozenset({ENDS[AnalysisState(analysis.state)]}),
+        )
