@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audit_log.row_entries import sources, verify_rows
 from audit_log.sequencer import integrate_once
+from audit_log.verdicts import last_verdict
 from consent.models import ConsentEvent, ErasureRequest, LegalHold
 from emotion.models import Analysis, AnalysisState, Recording
 from tests.faults.roles import House, build
@@ -73,6 +74,9 @@ def test_in_a_house_where_everything_exists_every_row_has_its_entry() -> None:
         row = harm(house)
         with pytest.raises(CommandError, match=f"NOT VERIFIED: {row}.* has no entry in the log"):
             call_command("verify_log", stdout=out)
+        shown = last_verdict()
+        assert shown is not None
+        assert "has no entry in the log" in shown.problem, "the page of the log says so, too"
         undo(house)
 
 

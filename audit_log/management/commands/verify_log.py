@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,20 +69,25 @@ class Command(BaseCommand):
 
     def database(self) -> str:
         """The verdict on the log in the database, and on the rows that must have their entries."""
-        verdict = verify_database(self.progress())
+        verdict, looked_at = verify_database(self.progress()), 0
+        if not verdict.problem:
+            problem, looked_at = self.rows()
+            verdict = replace(verdict, problem=problem)
         try:
             remember(verdict)
         except OSError as error:
             self.stderr.write(f"the verdict cannot be kept for the page of the log: {error}")
         if verdict.problem:
             raise CommandError(str(verdict))
+        return f"{verdict}, {looked_at} rows with their entries"
+
+    def rows(self) -> tuple[str, int]:
+        """What is wrong with the rows that must have their entries, or nothing, and how many there are."""
         try:
-            rows = verify_rows()
+            found = verify_rows()
         except RowsUnreadable as error:
-            raise CommandError(f"NOT VERIFIED: the log is sound, but {error}") from None
-        if rows.missing:
-            raise CommandError(f"NOT VERIFIED: {rows.missing} has no entry in the log")
-        return f"{verdict}, {rows.rows} rows with their entries"
+            return f"the log is sound, but {error}", 0
+        return (f"{found.missing} has no entry in the log" if found.missing else ""), found.rows
 
     def progress(self) -> Any:
         """Says how far it is, every two seconds, when somebody may be watching."""
