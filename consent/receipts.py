@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, override
 
 from audit_log.actions import Action
 from audit_log.models import LogEntry
-from audit_log.receipts import pending_about, receipt_document
+from audit_log.receipts import pending_about, receipt_document, wait_integrated
 from audit_log.signing import verifier_key
 from consent import dpv
 from consent.consent_record import LAYOUT, History, consent_record, urn
@@ -164,7 +164,10 @@ def kantara_document(event: ConsentEvent) -> dict[str, Any]:
 
 
 def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
-    """What was erased, when, and the log entries that say so, with inclusion proofs."""
+    """What was erased, when, and the log entries that say so, with inclusion proofs.
+
+    The newest entry may be a moment old: the receipt waits for it, as that of a consent does.
+    """
     holds = holds_that_postponed(request)
     tellings = request.tellings.order_by("id")
     ids = [
@@ -172,6 +175,7 @@ def erasure_receipt(request: ErasureRequest) -> dict[str, Any]:
         *(entry for row in (*holds, *tellings) for entry in row.entry_ids),
     ]
     wanted = [UUID(entry) for entry in ids]
+    wait_integrated(wanted, WAITS_FOR)
     return receipt_document(wanted) | {
         "erasure": {
             "id": str(request.id),

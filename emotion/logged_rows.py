@@ -10,9 +10,10 @@ from emotion.models import Analysis, AnalysisState, Recording
 from vault.logged_rows import with_tags
 
 ENDS = {
-    AnalysisState.DONE: Action.RESULT_SAVE,
-    AnalysisState.REFUSED: Action.ANALYSIS_REFUSE,
-    AnalysisState.FAILED: Action.ANALYSIS_FAIL,
+    AnalysisState.DONE: {Action.RESULT_SAVE},
+    # A dispute stops what waits and what runs, with its own entry.
+    AnalysisState.REFUSED: {Action.ANALYSIS_REFUSE, Action.DISPUTE_OPEN},
+    AnalysisState.FAILED: {Action.ANALYSIS_FAIL},
 }
 
 
@@ -43,5 +44,5 @@ def ended_analyses() -> Iterator[Logged]:
         yield Logged(
             row=f"analysis {analysis.id} ({analysis.state})",
             object_tag=tags.object("recording", analysis.recording_id),
-            actions=frozenset({ENDS[AnalysisState(analysis.state)]}),
+            actions=frozenset(ENDS[AnalysisState(analysis.state)]),
         )

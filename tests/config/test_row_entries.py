@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
@@ -15,7 +15,9 @@ from audit_log.row_entries import sources, verify_rows
 from audit_log.sequencer import integrate_once
 from audit_log.verdicts import last_verdict
 from consent.models import ConsentEvent, ErasureRequest, LegalHold
+from emotion.disputes import dispute
 from emotion.models import Analysis, AnalysisState, Recording
+from tests.cast import PHOTO, consenting, open_study, upload
 from tests.faults.roles import House, build
 from vault import cache
 from vault.models import Epoch
@@ -90,6 +92,15 @@ def undo(house: House) -> None:
     LegalHold.objects.update(entry_ids=[])
     Epoch.objects.update(opened_entry=None)
     Analysis.objects.filter(state=AnalysisState.FAILED).delete()
+
+
+def test_what_a_dispute_has_stopped_has_the_entry_of_the_dispute() -> None:
+    study = open_study()
+    person = consenting(study)
+    answer = upload(study.key(), person.reference, study.purpose.id, PHOTO.read_bytes())
+    dispute(person.actor, UUID(answer.json()["id"]))
+    assert Analysis.objects.get().state == AnalysisState.REFUSED
+    assert verify_rows().missing == ""
 
 
 def test_without_the_keys_nobody_can_tell() -> None:
