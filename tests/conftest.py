@@ -46,7 +46,9 @@ def templates(django_db_blocker: DjangoDbBlocker) -> Iterator[Templates]:
         ensure_key()
         ensure_promise_key()
         made.close()
-        yield made
+    # Blocked again between the tests: one that asks a database must say so by its fixtures.
+    yield made
+    with django_db_blocker.unblock():
         made.remove()
 
 
@@ -73,7 +75,8 @@ def roles(
     with django_db_blocker.unblock():
         made = TwoRoles(tmp_path_factory.mktemp("roles"))
         made.fill()
-        yield made
+    yield made
+    with django_db_blocker.unblock():
         made.remove()
 
 

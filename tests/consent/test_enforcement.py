@@ -108,7 +108,7 @@ def test_a_category_outside_the_consent_is_refused() -> None:
     ],
 )
 def test_an_object_stands_as_it_says_at_that_moment(
-    found: timedelta | ReasonCode | None, refused: ReasonCode | None
+    fresh_db: None, found: timedelta | ReasonCode | None, refused: ReasonCode | None
 ) -> None:
     def standing() -> datetime | ReasonCode | None:
         return NOW + found if isinstance(found, timedelta) else found
