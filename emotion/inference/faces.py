@@ -94,8 +94,11 @@ def starts(length: int, side: int) -> list[int]:
     return [round(spare * step / steps) for step in range(steps + 1)]
 
 
-def find_faces(pixels: Pixels) -> list[Face]:
-    """All faces in an RGB image (H, W, 3), the largest first."""
+def find_faces(pixels: Pixels, *, closer: bool = True) -> list[Face]:
+    """All faces in an RGB image (H, W, 3), the largest first.
+
+    ``closer``: look at its parts as well, which finds faces half as large for ten times the work.
+    """
     scale = max(max(pixels.shape[:2]) / LOOKED_AT, 1.0)
     size = (round(pixels.shape[1] / scale), round(pixels.shape[0] / scale))
     # Area averaging, because sampling alone would alias when a large photograph shrinks.
@@ -103,7 +106,7 @@ def find_faces(pixels: Pixels) -> list[Face]:
     if scale > 1:
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     found: list[Face] = []
-    for left, top, right, bottom in tiles(*size):
+    for left, top, right, bottom in tiles(*size) if closer else [(0, 0, *size)]:
         corner = np.array([left, top], dtype=np.float32)
         least = SCORE_AT_LEAST if (right - left, bottom - top) == size else SCORE_IN_TILES
         for face in faces_in(small[top:bottom, left:right], least):

@@ -24,6 +24,19 @@ class Landmarks:
     presence: float
 
 
+def face_of(landmarks: Landmarks) -> Face:
+    """The face that landmarks lie on, from which the next frame's crop is made.
+
+    The box around all points and the outer corners of the eyes, as MediaPipe tracks; the other key
+    points are not filled in.
+    """
+    flat = landmarks.points[:, :2]
+    points = np.zeros((6, 2), np.float32)
+    points[:2] = flat[[33, 263]]
+    box = np.concatenate([flat.min(axis=0), flat.max(axis=0)])
+    return Face(box, points, landmarks.presence)
+
+
 def crop_matrix(face: Face) -> Array:
     """The affine map (2, 3) from image pixels to the crop: box x 1.5, square, eye line level."""
     right_eye, left_eye = face.points[0], face.points[1]

@@ -1,0 +1,289 @@
+"""Which face is the data subject's, from frame to frame: by position and continuity, never by who it is.
+
+A film is one person's. Others may walk through it, and nothing here recognises anybody: the person is
+the one who was alone in the picture when a face was first seen, and stays the one as long as the face can
+be followed without doubt. Where another face comes so near that the two could be taken for each other, or
+where a face appears again in another place, nobody is read until the doubt is over, if it ever is.
+
+Between two looks with the detector the landmarks of one frame say where to look in the next (Bazarevsky
+et al. 2019). How often to look again is set in seconds: counted in frames, sparse sampling would lose
+faces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from emotion.inference.arrays import Array, Pixels
+from emotion.inference.faces import Face, covered, find_faces
+from emotion.inference.landmarks import Landmarks, face_of, find_landmarks
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks at the whole picture for other faces; somebody who walks by needs longer."""
+LOOK_CLOSER_EVERY = 2.0
+"""Seconds between two looks at its parts, which find the faces that are small in it."""
+NEAR = 1.5
+"""Face widths between two centres within which another face disturbs what is measured on the person's."""
+OVER = 1.0
+"""Face widths within which one face may hide the other: from then on it is not clear who is who."""
+SPEED = 2.0
+"""Face widths a second by which a face that was lost may have moved: some 30 cm."""
+BRIEFLY = 2.0
+"""Seconds in which a face that was lost cannot have been exchanged, if nobody else was seen."""
+AWAY_MAX = 60.0
+"""Seconds after which whoever sits in the person's place may be somebody else."""
+SAME_PLACE = 0.75
+"""Face widths around a place that are still that place."""
+SAME_SIZE = 1.4
+"""Ratio of two sizes that are still one person at one distance."""
+SETTLED = 1.0
+"""Seconds that a face must be alone at the start, if others were there: a helper who leaves is not it."""
+SAME_FACE = 0.5
+"""Share of the smaller box that two views of one face cover at least."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a face was. x, y, size: pixels (centre, longer side); time: seconds of the film."""
+
+    x: float
+    y: float
+    size: float
+    time: float
+
+    @classmethod
+    def of(cls, face: Face, time: float) -> Place:
+        """The place of a face at a time."""
+        x, y = (face.box[:2] + face.box[2:]) / 2
+        return cls(float(x), float(y), face.size, time)
+
+    def distance(self, other: Place) -> float:
+        """Between the centres, in widths of the larger face."""
+        return float(np.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size))
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one frame shows of the person.
+
+    Fields:
+        status: "read" when the face is surely the person's, else "no-face", "several-faces" or
+            "person-unclear".
+        landmarks: of the person's face; None unless "read".
+        faces: how many faces were seen when last looked.
+        others: boxes of the faces that are not the person's, or of all when it is not clear; pixels.
+    """
+
+    status: str
+    landmarks: Landmarks | None
+    faces: int
+    others: list[Array]
+
+
+@dataclass
+class Memory:
+    """What following carries from one frame to the next; plain values, so that it can be sealed.
+
+    Fields:
+        person: the last place that was surely the person's; None before the first.
+        face: the box (4,) and the two eyes (2, 2) from which the next crop is made; None when lost.
+        looked, looked_closer: when the picture and its parts were last searched.
+        others: the boxes found then that are not the person's.
+        company: when somebody else was last seen; contested: whether it is unclear who is who.
+        alone_since: since when, before there is a person, one face has been alone in the picture.
+    """
+
+    person: Place | None = None
+    face: tuple[list[float], list[list[float]]] | None = None
+    looked: float = -1e9
+    looked_closer: float = -1e9
+    others: list[list[float]] = field(default_factory=list)
+    company: float = -1e9
+    contested: bool = False
+    alone_since: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As values of JSON; ``from_json`` gives back an equal memory."""
+        return {**vars(self), "person": vars(self.person) if self.person else None}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Memory:
+        """The inverse of ``to_json``."""
+        face = body["face"]
+        return cls(
+            **{
+                **body,
+                "person": Place(**body["person"]) if body["person"] else None,
+                "face": (face[0], face[1]) if face else None,
+            }
+        )
+
+
+class Follower:
+    """Follows one person through the frames of a film, given in the order of their times."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
+
+    def see(self, pixels: Pixels, time: float) -> Sighting:
+        """The next frame, RGB (H, W, 3), at ``time`` seconds."""
+        memory = self.memory
+        landmarks = self.track(pixels)
+        busy = time - memory.company <= 2 * LOOK_EVERY  # somebody is about: look at every frame
+        if landmarks is not None and not busy and time - memory.looked < LOOK_EVERY:
+            return self.read(landmarks, time)
+        faces = self.look(pixels, time, closer=landmarks is None and memory.person is None)
+        if memory.person is None:
+            return self.begin(pixels, faces, time)
+        if landmarks is not None:
+            return self.go_on(landmarks, faces, time)
+        return self.find_again(pixels, faces, time)
+
+    def track(self, pixels: Pixels) -> Landmarks | None:
+        """The landmarks where the face was last.
+
+        None when it is not there, was not sure, or has all at once another size: then it is another's.
+        """
+        memory = self.memory
+        if memory.face is None or memory.person is None:
+            return None
+        box, eyes = memory.face
+        points = np.zeros((6, 2), np.float32)
+        points[:2] = eyes
+        found = find_landmarks(pixels, Face(np.array(box, np.float32), points, 1.0))
+        if found is None or not same_size(memory.person.size, face_of(found).size):
+            return None
+        return found
+
+    def look(self, pixels: Pixels, time: float, *, closer: bool) -> list[Face]:
+        """The faces in the whole picture, and now and then also those that only its parts show."""
+        memory = self.memory
+        closer = closer or time - memory.looked_closer >= LOOK_CLOSER_EVERY
+        memory.looked = time
+        if closer:
+            memory.looked_closer = time
+        return find_faces(pixels, closer=closer)
+
+    def begin(self, pixels: Pixels, faces: list[Face], time: float) -> Sighting:
+        """Nobody yet: the person is the first who is alone in the picture."""
+        memory = self.memory
+        if len(faces) != 1:
+            memory.alone_since = None
+            if faces:
+                memory.company = time
+            return self.nobody("several-faces" if faces else "no-face", faces)
+        if memory.alone_since is None:
+            memory.alone_since = time
+        # Whoever is left over was not always alone: a helper who sets up the camera, and leaves.
+        if memory.company >= 0 and time - memory.alone_since < SETTLED:
+            return self.nobody("person-unclear", faces)
+        landmarks = find_landmarks(pixels, faces[0])
+        if landmarks is None:  # what looked like a face is none
+            return self.nobody("no-face", [])
+        memory.others = []
+        memory.alone_since = None
+        return self.read(landmarks, time)
+
+    def go_on(self, landmarks: Landmarks, faces: list[Face], time: float) -> Sighting:
+        """The face was followed: say whether it is still beyond doubt whose it is."""
+        memory, here = self.memory, face_of(landmarks)
+        others = [face for face in faces if covered(face.box, here.box) < SAME_FACE]
+        memory.others = sides(others)
+        if not others:
+            return self.read(landmarks, time)
+        memory.company = time
+        place = Place.of(here, time)
+        nearest = min(place.distance(Place.of(face, time)) for face in others)
+        if nearest < OVER:
+            memory.contested = True
+            return self.nobody("person-unclear", faces)
+        sighting = self.read(landmarks, time)
+        if nearest < NEAR:
+            return replace(sighting, status="person-unclear", landmarks=None)
+        return sighting
+
+    def find_again(self, pixels: Pixels, faces: list[Face], time: float) -> Sighting:
+        """Lost, or not clear: take the face that is the person's by where it is, if there is one."""
+        memory = self.memory
+        assert memory.person is not None  # noqa: S101  # somebody was there
+        if len(faces) > 1:
+            memory.company = time
+        if memory.company >= memory.person.time - BRIEFLY:
+            memory.contested = True  # lost while somebody else was about
+        if not faces:
+            return self.nobody("no-face", faces)
+        face = self.by_place(memory.person, faces, time)
+        landmarks = find_landmarks(pixels, face) if face is not None else None
+        if face is None or landmarks is None:
+            return self.nobody("person-unclear", faces)
+        memory.contested = False
+        memory.others = sides([other for other in faces if other is not face])
+        return self.read(landmarks, time)
+
+    def by_place(self, person: Place, faces: list[Face], time: float) -> Face | None:
+        """The one face that can only be the person's; None when that cannot be told.
+
+        Whoever is alone after a doubt may stand where the person sat, and hide them: only two faces
+        side by side end it.
+        """
+        away = time - person.time
+        places = [Place.of(face, time) for face in faces]
+        at_home = [
+            face
+            for face, place in zip(faces, places, strict=True)
+            if person.distance(place) <= SAME_PLACE and same_size(person.size, place.size)
+        ]
+        if away > AWAY_MAX:
+            return None
+        if len(faces) > 1:
+            return at_home[0] if len(at_home) == 1 and apart(places) else None
+        if self.memory.contested:
+            return None
+        if at_home or reachable(person, places[0], away):
+            return faces[0]
+        return None
+
+    def read(self, landmarks: Landmarks | None, time: float) -> Sighting:
+        """This is the person."""
+        assert landmarks is not None  # noqa: S101  # for the type: only called with some
+        memory, face = self.memory, face_of(landmarks)
+        memory.person = Place.of(face, time)
+        memory.face = (
+            [float(side) for side in face.box],
+            [[float(each) for each in eye] for eye in face.points[:2]],
+        )
+        others = [np.array(box, np.float32) for box in memory.others]
+        return Sighting("read", landmarks, 1 + len(others), others)
+
+    def nobody(self, status: str, faces: list[Face]) -> Sighting:
+        """Nobody is read in this frame; every face in it counts as somebody else's."""
+        memory = self.memory
+        memory.face = None
+        memory.others = sides(faces)
+        return Sighting(status, None, len(faces), [face.box for face in faces])
+
+
+def sides(faces: list[Face]) -> list[list[float]]:
+    """The boxes as plain numbers."""
+    return [[float(side) for side in face.box] for face in faces]
+
+
+def same_size(one: float, other: float) -> bool:
+    """Whether two sizes are those of one face at one distance."""
+    return max(one, other) <= SAME_SIZE * min(one, other)
+
+
+def reachable(before: Place, now: Place, away: float) -> bool:
+    """Whether a face that was lost for a moment can have moved that far."""
+    near = now.distance(before) <= SPEED * away + 0.25
+    return away <= BRIEFLY and near and same_size(before.size, now.size)
+
+
+def apart(places: list[Place]) -> bool:
+    """Whether no two faces disturb each other."""
+    return all(
+        one.distance(other) >= NEAR for at, one in enumerate(places) for other in places[at + 1 :]
+    )

@@ -1,0 +1,99 @@
+"""Moving pictures with a known truth: one person, and sometimes somebody else who walks through.
+
+Both are the one real photograph, the other mirrored and darker; who is who is known because it was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from emotion.inference.arrays import Pixels
+from tests.emotion.inference.photographs import pixels
+
+WIDTH, HEIGHT = 854, 480
+FACE = 102.0  # pixels: the longer side of the detector's box around the drawn face
+HEAD = (slice(0, 240), slice(110, 350))  # of the photograph
+MIDDLE = (115.0, 124.0)  # of the face in that piece
+
+Path = Callable[[float], tuple[float, float] | None]
+"""Where the middle of a face is at a time in seconds; None when it is not in the picture."""
+
+
+@cache
+def person() -> Pixels:
+    return pixels()[HEAD]
+
+
+@cache
+def bystander() -> Pixels:
+    return (person()[:, ::-1] * 0.8).astype(np.uint8)
+
+
+def put(canvas: Pixels, head: Pixels, x: float, y: float, middle: tuple[float, float]) -> None:
+    """Draw a head so that the middle of its face is at (x, y); what lies outside is cut off."""
+    rows, columns = head.shape[:2]
+    left, top = round(x - middle[0]), round(y - middle[1])
+    inside = (
+        slice(max(top, 0), min(top + rows, canvas.shape[0])),
+        slice(max(left, 0), min(left + columns, canvas.shape[1])),
+    )
+    if inside[0].stop > inside[0].start and inside[1].stop > inside[1].start:
+        canvas[inside] = head[
+            inside[0].start - top : inside[0].stop - top,
+            inside[1].start - left : inside[1].stop - left,
+        ]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """person, other: where they are; other_size: how near the other is; the other walks in front."""
+
+    seconds: float
+    person: Path
+    other: Path = lambda _time: None
+    other_size: float = 1.0
+    rate: float = 10.0
+
+    def frame(self, time: float) -> Pixels:
+        """The picture at a time."""
+        canvas = np.full((HEIGHT, WIDTH, 3), 110, np.uint8)
+        if (where := self.person(time)) is not None:
+            put(canvas, person(), *where, MIDDLE)
+        if (where := self.other(time)) is not None:
+            head = cv2.resize(bystander(), None, fx=self.other_size, fy=self.other_size)
+            middle = (
+                (bystander().shape[1] - MIDDLE[0]) * self.other_size,
+                MIDDLE[1] * self.other_size,
+            )
+            put(canvas, head.astype(np.uint8), *where, middle)
+        return canvas
+
+    def frames(self) -> Iterator[tuple[float, Pixels]]:
+        """Times and pictures."""
+        for step in range(round(self.seconds * self.rate)):
+            yield step / self.rate, self.frame(step / self.rate)
+
+
+def sits(x: float = 420, y: float = 250) -> Path:
+    """Always there."""
+    return lambda _time: (x, y)
+
+
+def during(start: float, end: float, path: Path) -> Path:
+    """There only between two times."""
+    return lambda time: path(time) if start <= time < end else None
+
+
+def without(start: float, end: float, path: Path) -> Path:
+    """There but for a while."""
+    return lambda time: None if start <= time < end else path(time)
+
+
+def walks(start: float, x: float, speed: float, y: float = 250) -> Path:
+    """Walking across at ``speed`` pixels a second, at ``x`` when ``start``."""
+    return lambda time: (x + (time - start) * speed, y)

@@ -1,0 +1,165 @@
+"""One person is followed; whoever else comes in is never taken for them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from emotion.inference.landmarks import face_of
+from emotion.inference.tracking import Follower, Memory, Place, Sighting
+from tests.emotion.inference.scenes import FACE, Path, Scene, during, sits, walks, without
+
+Story = list[tuple[float, Sighting]]
+
+
+def told(scene: Scene, memory: Memory | None = None, start: float = 0.0) -> Story:
+    """What the follower says about every frame from ``start`` on."""
+    follower = Follower(memory)
+    return [
+        (time, follower.see(picture, time)) for time, picture in scene.frames() if time >= start
+    ]
+
+
+def misread(scene: Scene, story: Story) -> list[float]:
+    """The times at which a face was read that is not where the person is."""
+    wrong = []
+    for time, sighting in story:
+        if sighting.landmarks is None:
+            continue
+        where = scene.person(time)
+        found = Place.of(face_of(sighting.landmarks), time)
+        if where is None or found.distance(Place(*where, FACE, time)) > 0.5:
+            wrong.append(time)
+    return wrong
+
+
+def times(story: Story, status: str) -> list[float]:
+    return [time for time, sighting in story if sighting.status == status]
+
+
+def test_a_person_alone_is_read_in_every_frame() -> None:
+    scene = Scene(3, lambda time: (300 + 60 * time, 250))
+    story = told(scene)
+    assert len(times(story, "read")) == len(story) == 30
+    assert misread(scene, story) == []
+    assert {sighting.faces for _time, sighting in story} == {1}
+
+
+@pytest.mark.parametrize("speed", [150, 400, 900])
+def test_a_bystander_who_crosses_in_front_is_never_read(speed: float) -> None:
+    scene = Scene(
+        3 + 1200 / speed + 3,
+        sits(),
+        during(3, 3 + 1200 / speed, walks(3, -150, speed)),
+        rate=25 if speed > 500 else 10,
+    )
+    story = told(scene)
+    assert misread(scene, story) == []
+    assert times(story, "person-unclear")
+    unclear = [time for time, sighting in story if sighting.status != "read"]
+    # The doubt ends when they are side by side again, well apart.
+    assert max(unclear) < 3 + (420 + 150 + 2 * FACE) / speed + 0.3
+    assert story[-1][1].status == "read"
+
+
+def test_a_bystander_at_a_distance_leaves_the_person_readable() -> None:
+    scene = Scene(4, sits(250), during(1, 3, sits(650)))
+    story = told(scene)
+    assert len(times(story, "read")) == len(story)
+    assert misread(scene, story) == []
+    beside = [sighting for time, sighting in story if 1.3 <= time < 2.9]
+    assert all(len(sighting.others) == 1 and sighting.faces == 2 for sighting in beside)
+    assert all(abs((box[0] + box[2]) / 2 - 650) < FACE / 2 for s in beside for box in s.others)
+
+
+def stops(x: float, start: float, stand: float, speed: float) -> Path:
+    """Comes in from the left, stands at ``x`` for ``stand`` seconds, goes on to the right."""
+    comes = (x + 150) / speed
+
+    def where(time: float) -> tuple[float, float] | None:
+        passed = time - start
+        if passed < 0:
+            return None
+        if passed < comes:
+            return (-150 + passed * speed, 250)
+        return (x + max(0.0, passed - comes - stand) * speed, 250)
+
+    return where
+
+
+def test_who_hides_the_person_for_a_while_is_not_read() -> None:
+    scene = Scene(10, sits(), stops(420, 2, 2.5, 300))
+    story = told(scene)
+    assert misread(scene, story) == []
+    hidden = [time for time, _ in story if 3.9 <= time < 6.4]
+    assert set(times(story, "person-unclear")) >= set(hidden)
+    assert story[-1][1].status == "read"
+
+
+def test_who_stays_when_the_person_left_behind_them_is_never_read() -> None:
+    scene = Scene(10, during(0, 5, sits()), stops(420, 2, 2.5, 300))
+    story = told(scene)
+    assert misread(scene, story) == []
+    assert not [time for time in times(story, "read") if time > 3.9]
+
+
+def test_who_sits_down_in_the_persons_place_is_never_read() -> None:
+    other = stops(420, 2, 60, 300)
+    scene = Scene(12, during(0, 5, sits()), other)
+    story = told(scene)
+    assert misread(scene, story) == []
+    assert not [time for time in times(story, "read") if time > 3.9]
+
+
+def test_a_helper_at_the_start_is_not_the_person() -> None:
+    scene = Scene(5, sits(250), during(0, 2, sits(650)))
+    story = told(scene)
+    assert misread(scene, story) == []
+    assert set(times(story, "several-faces")) == {time for time, _ in story if time < 2}
+    assert min(times(story, "read")) >= 3.0  # alone for a second first
+
+
+def test_a_face_that_is_away_for_a_moment_is_found_again() -> None:
+    scene = Scene(5, without(2, 2.6, sits()))
+    story = told(scene)
+    assert times(story, "no-face") == [2.0, 2.1, 2.2, 2.3, 2.4, 2.5]
+    assert len(times(story, "read")) == len(story) - 6
+
+
+def test_back_in_the_same_place_within_a_minute_but_not_after_it() -> None:
+    for away, status in [(50, "read"), (70, "person-unclear")]:
+        scene = Scene(2 + away + 2, without(2, 2 + away, sits()), rate=2)
+        story = told(scene)
+        assert story[-1][1].status == status
+        assert len(times(story, "no-face")) == 2 * away
+
+
+def test_another_place_after_an_absence_cannot_be_told() -> None:
+    scene = Scene(8, lambda t: (250, 250) if t < 2 else (None if t < 5 else (650, 250)))
+    story = told(scene)
+    assert {sighting.status for time, sighting in story if time >= 5} == {"person-unclear"}
+
+
+def test_nothing_depends_on_when_the_work_was_interrupted() -> None:
+    scene = Scene(9, sits(), during(3, 6.5, walks(3, -150, 350)))
+    whole = told(scene)
+    for cut in (1.0, 3.9, 4.6, 5.0, 6.0):
+        follower = Follower()
+        for time, picture in scene.frames():
+            if time < cut:
+                follower.see(picture, time)
+        memory = Memory.from_json(json.loads(json.dumps(follower.memory.to_json())))
+        assert memory == follower.memory
+        rest = told(scene, memory, cut)
+        assert [(t, s.status, s.faces) for t, s in rest] == [
+            (t, s.status, s.faces) for t, s in whole if t >= cut
+        ]
+        for (_, one), (_, other) in zip(rest, whole[-len(rest) :], strict=True):
+            if one.landmarks is not None and other.landmarks is not None:
+                assert one.landmarks.points.tobytes() == other.landmarks.points.tobytes()
+
+
+def test_an_empty_picture_has_nobody() -> None:
+    story = told(Scene(1, lambda _t: None))
+    assert {(sighting.status, sighting.faces) for _time, sighting in story} == {("no-face", 0)}
