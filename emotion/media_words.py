@@ -1,4 +1,4 @@
-"""Why a photograph or film was not taken, in the reader's language; the pure decoder speaks English only."""
+"""Why a photograph or film was not taken, in the reader's language; the decoder speaks English only."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def decode(channel: Channel, order: Order) -> None:
         )
     shape = shape_of(first, source.stream.sample_aspect_ratio)
     scaler = Scaler(shape)
-    channel.say_json(messages.FACTS, facts(source, order) | shape.sides())
+    channel.say_json(messages.FACTS, facts(source, order, first.pts) | shape.sides())
     entry = Entry(0, first.pts, 0)
     if order.start > 0:
         entry = find_entry(Source(channel, order), first.pts, order.start)
@@ -252,14 +252,14 @@ def send(
     channel.say(messages.END, 0, index + 1, source.damaged, last)
 
 
-def facts(source: Source, order: Order) -> dict[str, object]:
+def facts(source: Source, order: Order, origin: int) -> dict[str, object]:
     """Codec, duration and rate as announced; null where nothing believable is."""
-    stream = source.stream
-    duration: float | None = None
-    if stream.duration is not None and stream.time_base is not None:
-        duration = float(stream.duration * stream.time_base)
-    elif source.container.duration is not None:
-        duration = source.container.duration / av.time_base
+    stream, duration = source.stream, None
+    base = stream.time_base or Fraction(1)
+    if stream.duration is not None:
+        duration = float(stream.duration * base)
+    elif source.container.duration is not None:  # Matroska: of the whole, from the time 0 on
+        duration = source.container.duration / av.time_base - float(origin * base)
     if duration is not None and duration > order.max_seconds:
         raise MediaRefused(MediaCode.FILM_TOO_LONG)
     rate = float(stream.average_rate) if stream.average_rate else 0.0

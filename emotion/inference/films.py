@@ -29,6 +29,7 @@ import numpy as np
 from emotion.inference import film_messages as messages
 from emotion.inference.arrays import Pixels
 from emotion.inference.children import LINE_MAX, Child, answer_from, packages_folder, whole
+from emotion.inference.film_child import CPU_SECONDS_AT_FIRST
 from emotion.inference.film_formats import (
     CODECS,
     FILM_SIDE,
@@ -117,7 +118,7 @@ class FilmChild(Child):
             super().__init__(CHILD, *arguments, handed=(descriptor,))
         finally:
             os.close(descriptor)
-        self.seconds_granted = 0
+        self.seconds_granted = CPU_SECONDS_AT_FIRST
 
     def message(self, until: float) -> tuple[bytes, int, int, int, float]:
         """The next header: kind, length or slot, two counts, time. Raises MediaRefused."""
@@ -135,7 +136,7 @@ class FilmChild(Child):
         return answer_from(bytes(data))
 
     def grant(self, seconds: int) -> None:
-        """Let the child use so much processor time in all."""
+        """Let the child use so much processor time in all, once it has used its first share."""
         if seconds >= self.seconds_granted + SECONDS / 2 and self.process.poll() is None:
             self.seconds_granted = seconds
             _soft, hard = resource.prlimit(self.process.pid, resource.RLIMIT_CPU)
