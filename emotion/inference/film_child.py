@@ -35,6 +35,7 @@ def main(packages: str, descriptor: int, size: int, order: str) -> None:
     from emotion.inference import film_decoding
     from emotion.inference.decode_child import limit_before_reading
     from emotion.inference.film_channel import Channel
+    from emotion.inference.film_track import Order
     from emotion.inference.media_codes import MediaCode, MediaRefused
 
     memory = mmap.mmap(descriptor, 0)
@@ -43,7 +44,7 @@ def main(packages: str, descriptor: int, size: int, order: str) -> None:
     film_decoding.load()
     limit_before_reading()
     try:
-        film_decoding.decode(channel, film_decoding.Order(**json.loads(order)))
+        film_decoding.decode(channel, Order(**json.loads(order)))
     except MediaRefused as refused:
         channel.refuse(refused)
     except MemoryError:

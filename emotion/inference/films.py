@@ -10,26 +10,19 @@ that was taken over can only lie about the film it was given.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import math
-import mmap
-import os
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from emotion.inference import film_messages as messages
 from emotion.inference.arrays import Pixels
-from emotion.inference.children import LINE_MAX, Child, answer_from, packages_folder, whole
-from emotion.inference.film_child import CPU_SECONDS_AT_FIRST
+from emotion.inference.children import whole
 from emotion.inference.film_formats import (
     CODECS,
     FILM_SIDE,
@@ -38,12 +31,12 @@ from emotion.inference.film_formats import (
     FilmFacts,
     FilmLimits,
 )
-from emotion.inference.film_walk import FilmProbe
+from emotion.inference.film_probe import FilmProbe, Source, check_structure
+from emotion.inference.film_process import FilmChild
 from emotion.inference.media_codes import MediaCode, MediaRefused
 
 __all__ = ["Film", "FilmFacts", "FilmLimits", "FilmProbe", "Frame", "open_film"]
 
-CHILD = Path(__file__).with_name("film_child.py")
 # Wall clock for one answer of the child; it gives a sign of life every second.
 SECONDS = 30.0
 # Of clock and processor for the whole film: a slow codec at full size on a slow machine needs about three
@@ -52,19 +45,6 @@ SECONDS_PER_SECOND = 5.0
 BYTES_PER_SECOND = 10_000_000
 # How often over a film may be read: three passes for a later start, and tracks that lie apart.
 PASSES_MAX = 8
-
-
-class Source(Protocol):
-    """A film's bytes, to be read anywhere."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most ``size`` bytes from here; fewer only at the end."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move to a position; returns it."""
-
-    def tell(self) -> int:
-        """The position."""
 
 
 @dataclass(frozen=True)
@@ -78,75 +58,6 @@ class Frame:
     index: int
     time: float
     pixels: Pixels
-
-
-def check_structure(source: Source, limits: FilmLimits) -> tuple[str, int]:
-    """Media type and length in bytes. Raises MediaRefused for what is no whole film."""
-    size = source.seek(0, os.SEEK_END)
-    probe = FilmProbe(limits)
-    position = source.seek(0)
-    while position < size and probe.media_type is None:
-        if probe.to_skip:
-            passed = min(probe.to_skip, size - position)
-            probe.skip(passed)
-            position = source.seek(position + passed)
-            continue
-        chunk = source.read(messages.PIECE)
-        probe.feed(chunk)
-        position += len(chunk)
-        if not chunk:
-            raise MediaRefused(MediaCode.TRUNCATED)
-    probe.skip(size - position)
-    return probe.finish(), size
-
-
-class FilmChild(Child):
-    """One run of ``film_child``, and the memory shared with it."""
-
-    def __init__(self, size: int, order: dict[str, Any]) -> None:
-        descriptor = os.memfd_create("film", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.ftruncate(descriptor, SLOT_BYTES * messages.SLOTS)
-            # A child that shrank it would end the parent by SIGBUS.
-            fcntl.fcntl(
-                descriptor,
-                fcntl.F_ADD_SEALS,
-                fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL,
-            )
-            self.memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-            arguments = (packages_folder(), str(descriptor), str(size), json.dumps(order))
-            super().__init__(CHILD, *arguments, handed=(descriptor,))
-        finally:
-            os.close(descriptor)
-        self.seconds_granted = CPU_SECONDS_AT_FIRST
-
-    def message(self, until: float) -> tuple[bytes, int, int, int, float]:
-        """The next header: kind, length or slot, two counts, time. Raises MediaRefused."""
-        data = bytearray(messages.HEADER.size)
-        self.receive_into(memoryview(data), until)
-        kind, length, a, b, seconds = messages.HEADER.unpack(data)
-        return kind, length, a, b, seconds
-
-    def body(self, length: int, until: float) -> dict[str, Any]:
-        """The JSON that follows a header. Raises MediaRefused, also for the refusal it may hold."""
-        if length > LINE_MAX:
-            raise MediaRefused(MediaCode.UNREADABLE)
-        data = bytearray(length)
-        self.receive_into(memoryview(data), until)
-        return answer_from(bytes(data))
-
-    def grant(self, seconds: int) -> None:
-        """Let the child use so much processor time in all, once it has used its first share."""
-        if seconds >= self.seconds_granted + SECONDS / 2 and self.process.poll() is None:
-            self.seconds_granted = seconds
-            _soft, hard = resource.prlimit(self.process.pid, resource.RLIMIT_CPU)
-            limits = (seconds if hard == resource.RLIM_INFINITY else min(seconds, hard), hard)
-            resource.prlimit(self.process.pid, resource.RLIMIT_CPU, limits)
-
-    def close(self) -> None:
-        """End the child and give the memory back; safe to repeat."""
-        super().close()
-        self.memory.close()
 
 
 class Film:

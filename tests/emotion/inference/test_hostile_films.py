@@ -14,7 +14,7 @@ import pytest
 
 from emotion.inference import films
 from emotion.inference.film_formats import TRACKS_MAX
-from emotion.inference.film_walk import BOXES_MAX
+from emotion.inference.film_window import BOXES_MAX
 from emotion.inference.films import FilmLimits, FilmProbe, open_film
 from emotion.inference.media import MediaCode, MediaRefused
 from tests.emotion.inference.film_making import (
