@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from emotion.inference.models import FOLDER, ModelIntegrityError, manifest, model_bytes
-from emotion.inference.readings import BLENDSHAPES, EXPRESSION
+from emotion.inference.readings import BLENDSHAPES, BODY, EXPRESSION
 
 NOT_MEASURED = "not measured"
 FINDS = "Finds one face and places points on it, so that the others have something to measure."
-INTENDED = dict.fromkeys(
-    EXPRESSION,
-    "Says which of seven words for an apparent expression fits a photographed face best, as one of three "
-    "votes. It tells what a face shows, not what anybody feels.",
-) | dict.fromkeys(
-    BLENDSHAPES,
-    "Says how far each of 52 facial movements goes in a photographed face.",
-)
+INTENDED = {
+    **dict.fromkeys(
+        EXPRESSION,
+        "Says which of seven words for an apparent expression fits a photographed face best, as one of "
+        "three votes. It tells what a face shows, not what anybody feels.",
+    ),
+    **dict.fromkeys(
+        BLENDSHAPES, "Says how far each of 52 facial movements goes in a photographed face."
+    ),
+    **dict.fromkeys(BODY, "Finds 17 points of one body, to say how much somebody moves."),
+}
 NEVER = (
     "To recognise who somebody is; to tell age, gender, origin or any other trait; to tell what somebody "
     "feels, thinks or intends; to decide anything about a person; on anybody who has not consented."

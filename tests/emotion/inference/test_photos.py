@@ -14,6 +14,7 @@ from emotion.inference.arrays import Pixels
 from emotion.inference.blendshapes import FACS_UNITS, NAMES, POINTS
 from emotion.inference.faces import Face, covered, distinct, find_faces, tiles
 from emotion.inference.landmarks import find_landmarks
+from emotion.inference.moments import Moment
 from emotion.inference.photos import analyse_photo
 from emotion.inference.quality import THRESHOLDS, verdict
 from emotion.inference.readings import STATUSES, PhotoReading
@@ -184,7 +185,7 @@ def test_every_status_is_explained() -> None:
     known = {"read", "no-face", "several-faces"} | {rule.status for rule in THRESHOLDS.values()}
     assert set(STATUSES) == known
     for status in STATUSES:
-        assert PhotoReading(status, 1).parts()["summary"]["explanation"] == STATUSES[status]
+        assert PhotoReading(Moment(0.0, status, 1)).parts()["summary"]["explanation"] == STATUSES[status]
 
 
 @pytest.mark.parametrize("name", THRESHOLDS)
