@@ -108,7 +108,8 @@ def fitted(seen: Wide) -> tuple[float, Wide, Wide]:
 def near_plane(points: Array, width: int, height: int) -> Wide:
     """Landmarks (n, 3) in pixels as they lie on the plane at distance 1; x right, y up, z away."""
     pixel = 2.0 * np.tan(np.radians(FIELD_OF_VIEW) / 2) / height
-    return (points.astype(np.float64) - [width / 2, height / 2, 0.0]) * [pixel, -pixel, pixel]
+    flat: Wide = (points - [width / 2, height / 2, 0.0]) * [pixel, -pixel, pixel]
+    return flat
 
 
 def pushed_back(flat: Wide, depth: float, scale: float) -> Wide:

@@ -6,7 +6,6 @@ import hashlib
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from emotion.inference import expressions
@@ -17,7 +16,6 @@ from emotion.inference.models import (
     model_bytes,
     verify_models,
 )
-from emotion.inference.pose import TO_MESH_AXES, turn_degrees
 from emotion.inference.sessions import MODELS, session, warm_up
 
 
@@ -86,18 +84,3 @@ def test_sessions_are_made_once_with_one_thread() -> None:
         assert session(name) is session(name)
         assert session(name).get_session_options().intra_op_num_threads == 1
         assert session(name).get_providers() == ["CPUExecutionProvider"]
-
-
-@pytest.mark.parametrize("degrees", [0, 10, 44, 60])
-@pytest.mark.parametrize("axis", [0, 1])
-def test_turn_of_a_turned_mesh(degrees: float, axis: int) -> None:
-    with np.load(FOLDER / "canonical_face.npz") as file:
-        mesh = file["V"]
-    angle = np.radians(degrees)
-    turn = np.eye(3)
-    first, second = [number for number in range(3) if number != axis]
-    turn[first, first] = turn[second, second] = np.cos(angle)
-    turn[first, second], turn[second, first] = np.sin(angle), -np.sin(angle)
-    points = np.full((478, 3), 1e6)  # the iris points must not matter
-    points[:468] = (mesh @ turn.T) * 12 * TO_MESH_AXES + [300, 200, 50]
-    assert turn_degrees(points.astype(np.float32)) == pytest.approx(degrees, abs=0.05)

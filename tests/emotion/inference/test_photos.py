@@ -185,7 +185,10 @@ def test_every_status_is_explained() -> None:
     known = {"read", "no-face", "several-faces"} | {rule.status for rule in THRESHOLDS.values()}
     assert set(STATUSES) == known
     for status in STATUSES:
-        assert PhotoReading(Moment(0.0, status, 1)).parts()["summary"]["explanation"] == STATUSES[status]
+        assert (
+            PhotoReading(Moment(0.0, status, 1)).parts()["summary"]["explanation"]
+            == STATUSES[status]
+        )
 
 
 @pytest.mark.parametrize("name", THRESHOLDS)
