@@ -17,7 +17,7 @@ from emotion.inference.expressions import LABELS, find_expression
 from emotion.inference.faces import Face
 from emotion.inference.gaze import Gaze, find_gaze
 from emotion.inference.landmarks import Landmarks, find_landmarks
-from emotion.inference.pose import MESH_POINTS, Pose, in_head, metric_points, pose_of
+from emotion.inference.pose import Pose, in_head, metric_points, pose_of
 from emotion.inference.quality import measure_quality, verdict
 from emotion.inference.smile_signs import SmileSigns, find_smile_signs
 
@@ -57,9 +57,10 @@ def read_moment(
     """Read the one face in an RGB image (H, W, 3), measuring only the asked data categories.
 
     categories: of "expression", "blendshapes", "head-pose", "gaze" and "smile-marker"; leave one out at
-    moments where it is not due. landmarks: where a tracker has them already, then ``face`` may be
-    ``face_around`` them; else they are found here. motion: ``quality.motion`` since the moment before, if
-    there was one. Raises ModelIntegrityError when a model file is not the one of the manifest.
+    moments where it is not due. landmarks: where a tracker has them already, then ``face`` is
+    ``landmarks.face_of`` them; else they are found here. motion: ``quality.motion`` since the moment
+    before, if there was one. Raises ModelIntegrityError when a model file is not the one of the
+    manifest.
     """
     quality = measure_quality(pixels, face)
     if motion is not None:
@@ -100,18 +101,3 @@ def expression_of(pixels: Pixels, landmarks: Landmarks) -> Array:
     """The seven probabilities (7,) in the order of ``LABELS``."""
     found = find_expression(pixels, landmarks)
     return np.array([found[label] for label in LABELS], np.float32)
-
-
-def face_around(landmarks: Landmarks) -> Face:
-    """The face that lies under its landmarks, with a box like the detector's.
-
-    The mesh reaches from the chin to the hairline. The detector's box is as wide as the mesh is high,
-    within 6 % on the test photograph, and has its middle where the mesh has its own.
-    """
-    mesh = landmarks.points[:MESH_POINTS, :2]
-    low, high = mesh.min(axis=0), mesh.max(axis=0)
-    centre, half = (low + high) / 2, (high - low).max() / 2
-    box = np.concatenate([centre - half, centre + half]).astype(np.float32)
-    # Irises, tip of the nose, middle of the lips, and where the mesh ends before the ears.
-    points = landmarks.points[[468, 473, 1, 13, 234, 454], :2]
-    return Face(box, points, landmarks.presence)

@@ -35,6 +35,8 @@ STATUSES = {
     "too-blurred": "The face is too blurred.",
     "unclear": "The face is covered, cut off or upside down.",
     "turned-away": "The face is turned too far from the camera.",
+    "moving": "The face moves too fast to be seen clearly.",
+    "person-unclear": "It cannot be told which face is the data subject's; nobody is analysed.",
 }
 IN_A_PHOTOGRAPH = ("expression", "blendshapes", "head-pose", "gaze", "smile-marker")
 """The data categories that one picture can say something about; movement needs a film."""
