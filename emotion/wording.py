@@ -8,6 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
+from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
 from emotion.inference.quality import THRESHOLDS
 from emotion.movement_words import MOVEMENTS
 
@@ -31,6 +32,10 @@ ABSTAINED = {
     "too-blurred": gettext_lazy("The photograph is too blurred."),
     "unclear": gettext_lazy("The face is covered, cut off or upside down."),
     "turned-away": gettext_lazy("The face is turned too far from the camera."),
+    "moving": gettext_lazy("The face moves too fast to be seen clearly."),
+    "person-unclear": gettext_lazy(
+        "It cannot be told which face is the right one, so nobody was analysed."
+    ),
 }
 QUALITY = {
     "face_size_px": gettext_lazy("Size of the face (pixels)"),
@@ -39,6 +44,7 @@ QUALITY = {
     "sharpness": gettext_lazy("Sharpness (variance of the Laplacian)"),
     "certainty": gettext_lazy("Certainty that it is a face (0 to 1)"),
     "turn_degrees": gettext_lazy("Turned from the camera (degrees)"),
+    "motion": gettext_lazy("Speed of the face (face widths per second)"),
 }
 SHOWN_MOVEMENTS = 8
 CLEAR = 0.5
@@ -93,6 +99,7 @@ def in_words(parts: Parts) -> dict[str, Any]:
         "abstained": ABSTAINED.get(status, ""),
         "expressions": [],
         "movements": [],
+        "angles": [],
         "quality": quality_facts(summary),
         "models": model_facts(summary),
     }
@@ -103,6 +110,8 @@ def in_words(parts: Parts) -> dict[str, Any]:
         add_expression(context, parts["expression"])
     if "blendshapes" in parts:
         add_movements(context, parts["blendshapes"])
+    context["angles"] = angle_facts(parts)
+    context["findings"] += smile_findings(parts)
     return context
 
 
@@ -110,6 +119,7 @@ def add_expression(context: dict[str, Any], part: dict[str, Any]) -> None:
     """The seven classes, and the headline: it names one only if it has most of the share."""
     ranked = sorted(part["probabilities"].items(), key=lambda item: -item[1])
     context["expressions"] = [share_bar(str(EXPRESSIONS[name]), value) for name, value in ranked]
+    context["indices"] = index_facts(part)
     (name, value), (second, next_value) = ranked[:2]
     words = {"expression": EXPRESSIONS[name], "percent": per_cent(value)}
     if value > CLEAR:
@@ -138,6 +148,7 @@ def add_movements(context: dict[str, Any], part: dict[str, Any]) -> None:
     smile = (moved.get("mouthSmileLeft", 0.0) + moved.get("mouthSmileRight", 0.0)) / 2
     if smile > 0.5:
         context["findings"].append(_("The corners of the mouth were pulled up, as in a smile."))
+        context["findings"] += uneven_smile(part)
 
 
 def quality_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
