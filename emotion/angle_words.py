@@ -70,7 +70,10 @@ def index_facts(part: dict[str, Any]) -> Facts:
         "activation_index": _("one minus the share of “neutral”"),
     }
     return [
-        (term, f"{number_format(part['indices'][name]['value'], decimal_pos=2)} ({made[name]})")
+        (
+            term,
+            f"{number_format(round(part['indices'][name]['value'], 2), decimal_pos=2)} ({made[name]})",
+        )
         for name, term in terms.items()
         if name in part.get("indices", {})
     ]

@@ -33,5 +33,5 @@ def asymmetry(left: Array, right: Array) -> Array:
 
 
 def blendshape_asymmetry(blendshapes: Array) -> Array:
-    """The asymmetry of each pair, (..., 18) in the order of ``PAIRS``, from blendshapes (..., 52)."""
+    """The asymmetry of each pair, (..., 16) in the order of ``PAIRS``, from blendshapes (..., 52)."""
     return asymmetry(blendshapes[..., LEFT], blendshapes[..., RIGHT])

@@ -8,15 +8,19 @@ due, and those that were abstained on, as NaN.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.columns import COLUMNS, SERIES_SCHEMA, TIME
+from emotion.inference.expressions import LABELS
+from emotion.inference.gaze import Gaze
 from emotion.inference.indices import activation_index, valence_index
 from emotion.inference.moments import Moment
+from emotion.inference.pose import Pose
+from emotion.inference.smile_signs import SmileSigns
 
 Values = NDArray[Any]
 Table = dict[str, Values]
@@ -33,6 +37,8 @@ MEASURED_IN = {
     "body-motion": "body",
 }
 """The field of a moment that each data category fills."""
+SHAPES: dict[str, Any] = {"head-pose": Pose, "gaze": Gaze, "smile-marker": SmileSigns}
+"""What the rows of the categories with several quantities are made of."""
 TYPES: dict[str, Any] = {"time": np.float64, "faces": np.int32, "status": np.dtype("<U16")}
 
 
@@ -79,12 +85,51 @@ def category_table(moments: Sequence[Moment], category: str) -> Table:
 
 def row_of(category: str, values: Any) -> Values:
     """A measurement as one row of its table."""
-    if category in {"head-pose", "gaze", "smile-marker"}:
+    if category in SHAPES:
         return np.array(astuple(values), np.float32)
     flat: Values = np.asarray(values, np.float32).reshape(-1)
     if category == "expression":
         return np.concatenate([flat, [valence_index(flat), activation_index(flat)]])
     return flat
+
+
+def to_moments(series: Series) -> list[Moment]:
+    """The moments that tables were made of, as far as they say: the inverse of ``to_series``.
+
+    Numbers are rounded to float32; a category that was not due at a moment is None there.
+    """
+    summary, figures = series["summary"], [column.name for column in COLUMNS["summary"]][2:]
+    found = [
+        Moment(
+            time=float(summary["time"][at]),
+            status=str(summary["status"][at]),
+            faces=int(summary["faces"][at]),
+            quality={
+                name: float(summary[name][at]) for name in figures if np.isfinite(summary[name][at])
+            },
+        )
+        for at in range(len(summary["time"]))
+    ]
+    index = {moment.time: at for at, moment in enumerate(found)}
+    for category, field in MEASURED_IN.items():
+        if category not in series:
+            continue
+        table = series[category]
+        values = rows(table, [column.name for column in COLUMNS[category]]).astype(np.float32)
+        for time, row in zip(table["time"], values, strict=True):
+            if np.isfinite(row).all():
+                at = index[float(time)]
+                found[at] = replace(found[at], **{field: measurement_of(category, row)})
+    return found
+
+
+def measurement_of(category: str, row: Values) -> Any:
+    """A row of a table as the measurement that it was made of."""
+    if category in SHAPES:
+        return SHAPES[category](*map(float, row))
+    if category == "expression":
+        return row[: len(LABELS)]
+    return row.reshape(-1, 3) if category == "body-motion" else row
 
 
 def joined(parts: Sequence[Series]) -> Series:
