@@ -25,11 +25,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.graph_models import from_tfjs_graph
 from tools.model_conversion import (
     canonical_face,
     from_faceapi,
     from_keras,
-    from_tfjs_graph,
     from_tflite,
     imported,
     without_prelu,
@@ -39,6 +39,12 @@ MODELS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "mod
 Sources = dict[str, bytes]
 # float32 arithmetic in another order; the values compared are pixels, logits and probabilities.
 TOLERANCE = 2e-3
+RANGES = {
+    "face_landmarks.onnx": (0, 1),
+    "expression_faceapi.onnx": (0, 255),
+    "movenet_lightning.onnx": (0, 255),
+}
+"""What the inputs of a model lie between, where it is not -1 and 1."""
 
 
 def entries() -> list[dict[str, Any]]:
@@ -107,7 +113,9 @@ def rebuild(sources: Sources, name: str) -> bytes:
     if name == "expression_fer.onnx":
         return from_keras(*bodies)
     if name == "expression_human.onnx":
-        return from_tfjs_graph(*bodies)
+        return from_tfjs_graph(*bodies, [None, 64, 64, 1], "float32")
+    if name == "movenet_lightning.onnx":
+        return from_tfjs_graph(*bodies, [1, 192, 192, 3], "int32")
     return from_faceapi(*bodies)
 
 
@@ -125,10 +133,9 @@ def largest_difference(name: str, ours: bytes, made: bytes) -> float:
         options.log_severity_level = 3
         sessions = [onnxruntime.InferenceSession(body, options) for body in (ours, made)]
         shape = [side if isinstance(side, int) else 2 for side in sessions[0].get_inputs()[0].shape]
-        low, high = {"face_landmarks.onnx": (0, 1), "expression_faceapi.onnx": (0, 255)}.get(
-            name, (-1, 1)
-        )
-        inputs = np.random.default_rng(7).uniform(low, high, shape).astype(np.float32)
+        low, high = RANGES.get(name, (-1, 1))
+        kind = np.int32 if name == "movenet_lightning.onnx" else np.float32
+        inputs = np.random.default_rng(7).uniform(low, high, shape).astype(kind)
         results = [one.run(None, {one.get_inputs()[0].name: inputs}) for one in sessions]
         pairs = [(one.reshape(-1), other.reshape(-1)) for one, other in zip(*results, strict=True)]
     return max(
