@@ -77,15 +77,15 @@ def swing_between(times: Line, values: Line, first: int, last: int) -> Swing:
     return Swing(begin - lead, stop + lead, float(degrees))
 
 
-def swings(times: Line, values: Line, least: float) -> list[Swing]:
-    """All quick turns of ``least`` degrees or more, in their order; none across a hole."""
+def swings(times: Line, values: Line, least: float) -> list[list[Swing]]:
+    """All quick turns of ``least`` degrees or more, in their order, for each unbroken stretch."""
     t, v, _at = present(times, values)
     found = []
     for first, last in stretches(t):
         part, line = t[first : last + 1], v[first : last + 1]
-        turns = extremes(line, least)
-        found += [swing_between(part, line, *pair) for pair in pairwise(turns)]
-    return [swing for swing in found if swing.end - swing.start <= SWING_SECONDS]
+        turns = [swing_between(part, line, *pair) for pair in pairwise(extremes(line, least))]
+        found.append([turn for turn in turns if turn.end - turn.start <= SWING_SECONDS])
+    return found
 
 
 def runs(found: list[Swing], least: int) -> list[list[Swing]]:
@@ -113,7 +113,8 @@ def find_nods(table: Table) -> list[Nod]:
             ("nod", "pitch", NOD_DEGREES, NOD_SWINGS),
             ("shake", "yaw", SHAKE_DEGREES, SHAKE_SWINGS),
         )
-        for group in runs(swings(times, table[column].astype(np.float64), degrees), least)
+        for stretch in swings(times, table[column].astype(np.float64), degrees)
+        for group in runs(stretch, least)
     ]
     kept: list[Nod] = []
     for nod in sorted(found, key=lambda nod: -nod.degrees):

@@ -75,6 +75,10 @@ def test_what_was_not_seen_is_not_told() -> None:
     assert smile.marker.verdict == CANNOT_TELL
     assert smile.marker.likeness is None
     assert smile.marker.uncertainty == 0.5
+    short = with_hole(
+        smile_table(sampled(10, 50), up=0.8), 2.6, 3.2
+    )  # rest before, and most of the onset
+    assert find_smiles(short)[0].marker.why == "The start of the smile was not seen."
     slow = smile_table(sampled(10, 3))
     assert find_smiles(slow)[0].marker.verdict == CANNOT_TELL
 
