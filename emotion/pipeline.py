@@ -91,7 +91,9 @@ def steps() -> list[dict[str, Any]]:
             "measure",
             "emotion/inference/photos.py",
             "Only the data categories that the person said yes to: seven expressions as the mean of three "
-            "models, each also on the mirrored face; 52 facial movements.",
+            "models, each also on the mirrored face, and two indices drawn from them; 52 facial movements "
+            "and how uneven they are; the pose of the head; where the eyes point in it; how far cheeks and "
+            "eyes rise with the corners of the mouth, which one photograph cannot judge.",
         ),
         step(
             "seal and save",
