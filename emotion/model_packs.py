@@ -1,7 +1,8 @@
 """The installed models as the technical file shows them: read from the disk and checked, each time.
 
-What was measured of a pack stands in ``measurements.json`` beside the packs, each figure with its data, who measured it and where it is written down; what is not there was
-not measured, and that is said in words.
+What was measured of a pack stands in ``measurements.json`` beside the packs, each figure with its data,
+who measured it and where it is written down; what is not there was not measured, and that is said in
+words.
 """
 
 from __future__ import annotations

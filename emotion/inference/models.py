@@ -1,4 +1,4 @@
-"""Model packs: folders with model files and a manifest; nothing is loaded whose SHA-256 is not the written one."""
+"""Packs of models: a folder each, with a manifest. A file whose SHA-256 is not the written one is refused."""
 
 from __future__ import annotations
 
