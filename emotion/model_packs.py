@@ -14,18 +14,14 @@ from typing import Any
 
 from emotion.inference import models
 from emotion.inference.models import FOLDER, ModelIntegrityError, model_bytes
-from emotion.inference.readings import BLENDSHAPES, EXPRESSION
 
 NOT_MEASURED = "not measured"
-FINDS = "Finds one face and places points on it, so that the others have something to measure."
-INTENDED = dict.fromkeys(
-    EXPRESSION,
-    "Says which of seven words for an apparent expression fits a photographed face best, as one of three "
-    "votes. It tells what a face shows, not what anybody feels.",
-) | dict.fromkeys(
-    BLENDSHAPES,
-    "Says how far each of 52 facial movements goes in a photographed face.",
-)
+INTENDED = {
+    "faces": "Finds one face and places points on it, so that the others have something to measure.",
+    "expression": "Says which of seven words for an apparent expression fit a photographed face, or that "
+    "none can be told. It tells what a face shows, not what anybody feels.",
+    "blendshapes": "Says how far each of 52 facial movements goes in a photographed face.",
+}
 NEVER = (
     "To recognise who somebody is; to tell age, gender, origin or any other trait; to tell what somebody "
     "feels, thinks or intends; to decide anything about a person; on anybody who has not consented."
@@ -64,9 +60,7 @@ def pack(listed: dict[str, Any], folder: Path = FOLDER) -> dict[str, Any]:
         "note": several(entries, "note"),
         "training_data": several(entries, "training_data"),
         "training_consent": several(entries, "training_consent"),
-        "intended_for": list(
-            dict.fromkeys(INTENDED.get(entry["file"], FINDS) for entry in entries)
-        ),
+        "intended_for": INTENDED.get(listed["role"], listed["what"]),
         "must_not_be_used": NEVER,
         "files": [model_file(entry, folder) for entry in entries],
         "error": measured(entries, "accuracy", folder),

@@ -10,16 +10,8 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from emotion.inference.quality import THRESHOLDS
 from emotion.movement_words import MOVEMENTS
+from emotion.set_words import EXPRESSIONS, caveat, set_findings, set_headline
 
-EXPRESSIONS = {
-    "angry": gettext_lazy("angry"),
-    "disgust": gettext_lazy("disgusted"),
-    "fear": gettext_lazy("fearful"),
-    "happy": gettext_lazy("happy"),
-    "sad": gettext_lazy("sad"),
-    "surprise": gettext_lazy("surprised"),
-    "neutral": gettext_lazy("neutral"),
-}
 ABSTAINED = {
     "no-face": gettext_lazy("No face was found in the photograph."),
     "several-faces": gettext_lazy(
@@ -42,7 +34,7 @@ QUALITY = {
 }
 SHOWN_MOVEMENTS = 8
 CLEAR = 0.5
-"""The headline names an expression only if it has more than all the others together."""
+"""Of results without a set (schema 1): an expression is named only above this share of the votes."""
 
 Parts = dict[str, dict[str, Any]]
 
@@ -95,6 +87,7 @@ def in_words(parts: Parts) -> dict[str, Any]:
         "movements": [],
         "quality": quality_facts(summary),
         "models": model_facts(summary),
+        "caveat": "",
     }
     if context["abstained"]:
         context["headline"] = _("This photograph was not analysed")
@@ -107,9 +100,19 @@ def in_words(parts: Parts) -> dict[str, Any]:
 
 
 def add_expression(context: dict[str, Any], part: dict[str, Any]) -> None:
-    """The seven classes, and the headline: it names one only if it has most of the share."""
+    """The seven classes, what is said of them, and how sure that is."""
     ranked = sorted(part["probabilities"].items(), key=lambda item: -item[1])
     context["expressions"] = [share_bar(str(EXPRESSIONS[name]), value) for name, value in ranked]
+    if "set" in part:
+        context["headline"] = set_headline(part)
+        context["findings"] += set_findings(part)
+        context["caveat"] = caveat(part)
+    else:
+        add_votes(context, ranked)
+
+
+def add_votes(context: dict[str, Any], ranked: list[tuple[str, float]]) -> None:
+    """The headline of a result without a set: it names one expression only if it has most votes."""
     (name, value), (second, next_value) = ranked[:2]
     words = {"expression": EXPRESSIONS[name], "percent": per_cent(value)}
     if value > CLEAR:
@@ -162,6 +165,6 @@ def measured(name: str, value: float) -> str:
 
 
 def model_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """Which models measured, with their versions."""
-    models = summary.get("models") or {}
-    return [(str(name), str(version)) for name, version in models.items()]
+    """Which packs and models measured, with their versions."""
+    named = (summary.get("packs") or {}) | (summary.get("models") or {})
+    return [(str(name), str(version)) for name, version in named.items()]

@@ -1,4 +1,4 @@
-"""Packs of models: a folder each, with a manifest. A file whose SHA-256 is not the written one is refused."""
+"""Packs: folders of models with a manifest. A file whose SHA-256 is not the listed one is refused."""
 
 from __future__ import annotations
 
@@ -63,8 +63,18 @@ def model_bytes(name: str, folder: Path = FOLDER) -> bytes:
     return checked_bytes(folder / str(entry["pack"]), name, str(entry["sha256"]))
 
 
+def pack_bytes(name: str, pack: Path) -> bytes:
+    """The bytes of a model file of one pack's folder, checked. Raises ModelIntegrityError."""
+    for entry in read_pack(pack)["files"]:
+        if entry["file"] == name:
+            return checked_bytes(pack, name, str(entry["sha256"]))
+    raise ModelIntegrityError(f"{name} is not in the manifest of {pack.name}")
+
+
 def checked_bytes(pack: Path, name: str, sha256: str) -> bytes:
     """The bytes of a file of a pack's folder, if they are the ones meant. Raises ModelIntegrityError."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ModelIntegrityError(f"{name} is not inside the pack")
     try:
         body = (pack / name).read_bytes()
     except OSError as error:
@@ -75,7 +85,21 @@ def checked_bytes(pack: Path, name: str, sha256: str) -> bytes:
     return body
 
 
+def verify_pack(pack: Path) -> None:
+    """Check every file that a pack's manifest lists. Raises ModelIntegrityError at the first wrong one."""
+    listed = read_pack(pack)
+    try:
+        checksums = [(str(entry["file"]), str(entry["sha256"])) for entry in listed["files"]]
+        checksums += [(str(name), str(sha256)) for name, sha256 in listed.get("also", {}).items()]
+    except (KeyError, TypeError, AttributeError) as error:
+        problem = f"{pack.name}/manifest.json: {type(error).__name__}"
+        raise ModelIntegrityError(problem) from error
+    for name, sha256 in checksums:
+        checked_bytes(pack, name, sha256)
+
+
 def verify_models(folder: Path = FOLDER) -> None:
-    """Check every file of every manifest. Raises ModelIntegrityError at the first that is wrong."""
-    for name in manifest(folder):
-        model_bytes(name, folder)
+    """Check every file of every pack. Raises ModelIntegrityError at the first that is wrong."""
+    manifest(folder)
+    for name in packs(folder):
+        verify_pack(folder / name)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from emotion.inference.arrays import Pixels
 from emotion.inference.blendshapes import find_blendshapes
-from emotion.inference.expressions import find_expression
+from emotion.inference.expressions import ExpressionPack, find_expression
 from emotion.inference.faces import find_faces
 from emotion.inference.landmarks import find_landmarks
 from emotion.inference.pose import turn_degrees
@@ -14,10 +14,13 @@ from emotion.inference.quality import measure_quality, verdict
 from emotion.inference.readings import PhotoReading
 
 
-def analyse_photo(pixels: Pixels, categories: Collection[str]) -> PhotoReading:
+def analyse_photo(
+    pixels: Pixels, categories: Collection[str], pack: ExpressionPack | None = None
+) -> PhotoReading:
     """Read the one face in an RGB image (H, W, 3), measuring only the asked data categories.
 
-    ``categories``: of "expression" and "blendshapes". No face, several faces or too poor a picture give
+    ``categories``: of "expression" and "blendshapes". ``pack``: who reads the expression; None is the
+    product's own. No face, several faces or too poor a picture give
     a reading that says so; other people in the picture are never analysed. Raises ModelIntegrityError
     when a model file is not the one of the manifest.
     """
@@ -40,6 +43,7 @@ def analyse_photo(pixels: Pixels, categories: Collection[str]) -> PhotoReading:
         status,
         1,
         quality,
-        expression=find_expression(pixels, landmarks) if "expression" in categories else None,
+        expression=find_expression(pixels, landmarks, pack) if "expression" in categories else None,
+        expression_pack=pack,
         blendshapes=find_blendshapes(landmarks) if "blendshapes" in categories else None,
     )

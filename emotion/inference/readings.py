@@ -1,7 +1,8 @@
 """What comes out: one reading of one photograph, as parts that are sealed and erased each on its own.
 
-Schema version 1. Every value says its unit, its range and its model; every part says its schema. A
-photograph that cannot be read is a reading too, with a status that says why.
+Schema version 2 (1 had votes instead of calibrated probabilities, and no set). Every value says its
+unit, its range and its model; every part says its schema. A photograph that cannot be read is a reading
+too, with a status that says why.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emotion.inference.blendshapes import FACS_UNITS
+from emotion.inference.expressions import ExpressionPack, expression_pack, expression_part
 from emotion.inference.models import manifest
 from emotion.inference.quality import THRESHOLDS
 
-SCHEMA = 1
+SCHEMA = 2
 Part = dict[str, Any]
 
 STATUSES = {
@@ -28,7 +30,6 @@ STATUSES = {
     "turned-away": "The face is turned too far from the camera.",
 }
 FINDING = ("face_detector.onnx", "face_landmarks.onnx", "canonical_face.npz")
-EXPRESSION = ("expression_fer.onnx", "expression_human.onnx", "expression_faceapi.onnx")
 BLENDSHAPES = ("face_blendshapes.onnx",)
 
 
@@ -38,28 +39,23 @@ class PhotoReading:
 
     faces: how many were found. quality: figures of ``quality.THRESHOLDS`` as far as they were measured,
     empty without a single face. expression and blendshapes: by name, or None when not asked for or
-    abstained on.
+    abstained on. expression_pack: who read the expression; None is the product's own pack.
     """
 
     status: str
     faces: int
     quality: dict[str, float] = field(default_factory=dict)
     expression: dict[str, float] | None = None
+    expression_pack: ExpressionPack | None = None
     blendshapes: dict[str, float] | None = None
 
     def parts(self) -> dict[str, Part]:
         """The JSON parts by data category; "summary" is always there."""
         found = {"summary": self.summary()}
         if self.expression is not None:
-            found["expression"] = {
-                "schema": SCHEMA,
-                "unit": "probability",
-                "range": [0, 1],
-                "model": "mean of fer, human and face-api, with mirroring",
-                "models": model_versions(EXPRESSION),
-                "top": max(self.expression, key=self.expression.__getitem__),
-                "probabilities": self.expression,
-            }
+            found["expression"] = {"schema": SCHEMA} | expression_part(
+                self.expression, self.expression_pack or expression_pack()
+            )
         if self.blendshapes is not None:
             found["blendshapes"] = {
                 "schema": SCHEMA,
@@ -75,8 +71,13 @@ class PhotoReading:
     def summary(self) -> Part:
         """Status and quality: nothing in it says what the face showed."""
         used = list(FINDING)
-        used += EXPRESSION if self.expression is not None else ()
         used += BLENDSHAPES if self.blendshapes is not None else ()
+        models = model_versions(used)
+        packs = {}
+        if self.expression is not None:
+            pack = self.expression_pack or expression_pack()
+            models |= pack.files
+            packs["expression"] = pack.title
         return {
             "schema": SCHEMA,
             "status": self.status,
@@ -85,7 +86,8 @@ class PhotoReading:
             "faces": self.faces,
             "quality": self.quality,
             "quality_units": {name: THRESHOLDS[name].unit for name in self.quality},
-            "models": model_versions(used),
+            "models": models,
+            "packs": packs,
         }
 
 

@@ -93,6 +93,7 @@ MODULES = [
     "emotion/photographs.py",
     "emotion/reservations.py",
     "emotion/results.py",
+    "emotion/set_words.py",
     "emotion/trend_views.py",
     "emotion/uploads.py",
     "emotion/views.py",
