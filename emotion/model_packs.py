@@ -68,6 +68,50 @@ def pack(listed: dict[str, Any], folder: Path = FOLDER) -> dict[str, Any]:
     }
 
 
+def pack_row(folder: Path) -> dict[str, Any]:
+    """One pack's folder, wherever it lies. Raises ModelIntegrityError when any file is another one."""
+    models.verify_pack(folder)
+    listed = models.read_pack(folder)
+    entries: list[dict[str, Any]] = listed["files"]
+    return {
+        "name": listed["pack"],
+        "version": listed["version"],
+        "what": listed["what"],
+        "licence": several(entries, "licence"),
+        "training_data": several(entries, "training_data"),
+        "training_consent": several(entries, "training_consent"),
+        "sha256": models.pack_digest(folder),
+    }
+
+
+def card_of(folder: Path) -> list[tuple[str, list[str]]]:
+    """A pack's card as (heading, paragraphs and points); only headings and points are read as such."""
+    try:
+        text = (folder / "card.md").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ModelIntegrityError(f"card.md: {type(error).__name__}") from error
+    found = []
+    for section in text.split("\n## ")[1:]:
+        heading, _line, body = section.partition("\n")
+        blocks = [block for piece in body.split("\n\n") for block in piece.split("\n- ")]
+        words = [" ".join(block.replace("**", "").replace("`", "").split()) for block in blocks]
+        found.append((heading.strip(), [word.removeprefix("- ") for word in words if word]))
+    return found
+
+
+def reports_of(folder: Path) -> list[dict[str, Any]]:
+    """The evaluations of these very files of a pack; none when it was not evaluated."""
+    path = folder / "evaluation.json"
+    if not path.exists():
+        return []
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        fresh = whole["pack_sha256"] == models.pack_digest(folder)
+        return list(whole["reports"]) if fresh else []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelIntegrityError(f"evaluation.json: {type(error).__name__}") from error
+
+
 def several(entries: list[dict[str, Any]], name: str) -> str:
     """What the entries say under a name: once if they agree, else one after the other."""
     return "; ".join(dict.fromkeys(str(entry[name]) for entry in entries))

@@ -10,7 +10,6 @@ from django.conf import settings
 
 from emotion.inference import decode_child, media, photo_formats
 from emotion.inference.quality import THRESHOLDS
-from emotion.inference.readings import STATUSES
 from emotion.models import MAX_TRIES
 
 FOLDER = Path(__file__).parent / "inference"
@@ -31,6 +30,8 @@ def limit(name: str, value: float, unit: str, beyond: str) -> dict[str, Any]:
 
 def quality_limits() -> list[dict[str, Any]]:
     """The thresholds beyond which the models abstain, with the reason for each."""
+    from emotion.inference.readings import STATUSES  # loads the engine, as below
+
     return [
         limit(
             name,

@@ -7,7 +7,6 @@ classes. Crops are tight to the face: a fifth more around it costs up to eleven 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,14 @@ from emotion.inference.arrays import Array, Pixels
 from emotion.inference.calibration import Calibration, Wide
 from emotion.inference.crops import Preprocessing, prepare, tight_crop
 from emotion.inference.landmarks import Landmarks
-from emotion.inference.models import FOLDER, ModelIntegrityError, checked_bytes, read_pack
+from emotion.inference.models import (
+    BUILT_IN,
+    FOLDER,
+    ModelIntegrityError,
+    checked_bytes,
+    pack_digest,
+    read_pack,
+)
 from emotion.inference.sessions import run
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -30,7 +36,6 @@ CAVEAT = (
     "Calibrated on {data}. Probabilities and coverage hold for photographs that come as those did; with "
     "another camera, other light or other people they may be wrong."
 )
-BUILT_IN = FOLDER / "expression-mean-of-three"
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def expression_pack(folder: Path = BUILT_IN) -> ExpressionPack:
             name=listed["pack"],
             version=listed["version"],
             what=listed["what"],
-            digest=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest(),
+            digest=pack_digest(folder),
             members=tuple(Member.of(entry) for entry in listed["files"]),
             mirror=bool(listed["mirror"]),
             calibration=Calibration.of(json.loads(stated), LABELS),

@@ -10,6 +10,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "packs"
 """The packs that come with the product, one folder each."""
+BUILT_IN = FOLDER / "expression-mean-of-three"
+"""The product's own pack for expressions."""
 
 
 class ModelIntegrityError(Exception):
@@ -28,6 +30,15 @@ def read_pack(folder: Path) -> dict[str, Any]:
         problem = f"{folder.name}/manifest.json: {type(error).__name__}"
         raise ModelIntegrityError(problem) from error
     return listed
+
+
+def pack_digest(folder: Path) -> str:
+    """The SHA-256 of a pack's manifest, and through it of all its files. Raises ModelIntegrityError."""
+    try:
+        return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    except OSError as error:
+        problem = f"{folder.name}/manifest.json: {type(error).__name__}"
+        raise ModelIntegrityError(problem) from error
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 import onnxruntime
 
 from emotion.inference.arrays import Array
-from emotion.inference.models import model_bytes, pack_bytes
+from emotion.inference.models import ModelIntegrityError, model_bytes, pack_bytes
 
 MODELS = (
     "face_detector.onnx",
@@ -35,11 +35,11 @@ def session(name: str, pack: Path | None = None) -> onnxruntime.InferenceSession
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    return onnxruntime.InferenceSession(
-        model_bytes(name) if pack is None else pack_bytes(name, pack),
-        options,
-        providers=["CPUExecutionProvider"],
-    )
+    body = model_bytes(name) if pack is None else pack_bytes(name, pack)
+    try:
+        return onnxruntime.InferenceSession(body, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the engine's errors have no base of their own
+        raise ModelIntegrityError(f"{name} cannot be loaded: {type(error).__name__}") from error
 
 
 def run(name: str, inputs: Array, pack: Path | None = None) -> list[Array]:

@@ -14,7 +14,6 @@ from emotion.inference.calibration import (
     tempered,
 )
 from emotion.inference.expressions import (
-    BUILT_IN,
     LABELS,
     SET_TOO_LARGE,
     expression_pack,
@@ -23,6 +22,7 @@ from emotion.inference.expressions import (
 )
 from emotion.inference.faces import find_faces
 from emotion.inference.landmarks import find_landmarks
+from emotion.inference.models import BUILT_IN
 from tests.emotion.inference.photographs import pixels
 
 STATED = json.loads((BUILT_IN / "calibration.json").read_text())
