@@ -20,9 +20,9 @@ def analyse_photo(
     """Read the one face in an RGB image (H, W, 3), measuring only the asked data categories.
 
     ``categories``: of "expression" and "blendshapes". ``pack``: who reads the expression; None is the
-    product's own. No face, several faces or too poor a picture give
-    a reading that says so; other people in the picture are never analysed. Raises ModelIntegrityError
-    when a model file is not the one of the manifest.
+    product's own. No face, several faces or too poor a picture give a reading that says so; other people
+    in the picture are never analysed. Raises ModelIntegrityError when a model file is not the one of its
+    manifest.
     """
     faces = find_faces(pixels)
     if len(faces) != 1:
