@@ -24,7 +24,7 @@ from consent.models import ImpactAssessment, Purpose, PurposeState, Sector, Use
 from consent.register import SECURITY_MEASURES, of_assessment
 from consent.screening import MAY_BE_EXCEPTED, REFUSED_SECTORS, REFUSED_USES
 from emotion.inference.models import ModelIntegrityError
-from emotion.model_packs import NEVER, measurements, packs
+from emotion.model_packs import NEVER, measurements, packs, packs_beside
 from emotion.models import Analysis, AnalysisState
 from emotion.oversight import oversight
 from emotion.overview import by_state
@@ -157,7 +157,7 @@ def open_purposes() -> list[dict[str, Any]]:
 def installed_models() -> list[dict[str, Any]]:
     """Every pack on the disk; empty when the list of them cannot be read, which /readyz says too."""
     try:
-        return packs()
+        return packs() + packs_beside()
     except ModelIntegrityError:
         return []
 
