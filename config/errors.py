@@ -93,6 +93,8 @@ MEDIA_STATUS = {
     MediaCode.TOO_LARGE: 413,
     MediaCode.TOO_MANY_PIXELS: 413,
     MediaCode.TYPE_NOT_SUPPORTED: 415,
+    MediaCode.FILM_CODEC_NOT_SUPPORTED: 415,
+    MediaCode.FILM_TOO_LONG: 413,
 }
 REASON_STATUS = {ReasonCode.CLOCK_WRONG: 503}  # our fault, and it passes
 DATABASE_AWAY = (OperationalError, InterfaceError)

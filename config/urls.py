@@ -9,6 +9,7 @@ from accounts.bundle_views import entry_bundle
 from accounts.languages import choose_language
 from config import views
 from consent.policy_views import policy
+from emotion import models_page
 
 urlpatterns = [
     path("", views.front, name="front"),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("retention/", policy, name="retention_policy"),
+    path("models/", models_page.page, name="models"),
     path("account/", include("accounts.urls")),
     path("me/", include("consent.urls")),
     path("me/", include("emotion.urls")),

@@ -21,6 +21,7 @@ from audit_log.sequencer import lag
 from config.celery import app
 from config.errors import DATABASE_AWAY, api_problem, database_away, is_api
 from consent.models import Purpose, PurposeState
+from emotion.active_pack import verify_active
 from emotion.health import DISK_AT_LEAST, KEEPER_SILENT_AFTER, LAG_AT_MOST
 from emotion.inference.models import ModelIntegrityError, verify_models
 from emotion.upgrades import unapplied
@@ -101,10 +102,11 @@ def check_broker() -> str:
 
 
 def check_models() -> str:
-    """Whether every model file has its checksum."""
+    """Whether every model file has its checksum, also those of a pack that was chosen."""
     try:
         verify_models()
-    except ModelIntegrityError as error:
+        verify_active()
+    except (ModelIntegrityError, DatabaseError) as error:
         return error.__class__.__name__
     return "ok"
 

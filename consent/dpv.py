@@ -82,6 +82,8 @@ PERSONAL_DATA = {
     DataCategory.EXPRESSION: ["pd:Biometric", "pd:Behavioral"],
     DataCategory.BLENDSHAPES: ["pd:Biometric", "pd:FacialPrint"],
     DataCategory.HEAD_POSE: ["pd:Biometric", "pd:Behavioral"],
+    DataCategory.GAZE: ["pd:Biometric", "pd:Behavioral"],
+    DataCategory.SMILE_MARKER: ["pd:Biometric", "pd:Behavioral"],
     DataCategory.BODY_MOTION: ["pd:Biometric", "pd:Behavioral"],
 }
 

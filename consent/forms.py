@@ -44,6 +44,9 @@ CATEGORY_LABELS = {
     DataCategory.MEDIA.value: _("Photographs of the face"),
     DataCategory.EXPRESSION.value: _("Apparent expression"),
     DataCategory.BLENDSHAPES.value: _("Facial movements (blendshapes)"),
+    DataCategory.HEAD_POSE.value: _("Posture of the head"),
+    DataCategory.GAZE.value: _("Where the eyes point"),
+    DataCategory.SMILE_MARKER.value: _("Cheeks and eyes in a smile"),
 }
 
 

@@ -177,6 +177,12 @@ def choices_of(purpose: Purpose) -> list[Choice]:
         else _("Needed to take part. Sealed on arrival; you see who looks at one, and why."),
         DataCategory.EXPRESSION: _("What the face shows, in seven classes. Not what you feel."),
         DataCategory.BLENDSHAPES: _("How far muscles move, for instance the corners of the mouth."),
+        DataCategory.HEAD_POSE: _("Which way your head points, and roughly how far away it is."),
+        DataCategory.GAZE: _("Which way your eyes point within your head, roughly."),
+        DataCategory.SMILE_MARKER: _(
+            "Whether cheeks and eyes rise with the corners of the mouth. It proves no feeling."
+        ),
+        DataCategory.BODY_MOTION: _("How much your head, shoulders and arms move."),
     }
     return [
         Choice(value, str(DataCategory(value).label), helps[DataCategory(value)])

@@ -25,9 +25,11 @@ from consent.models import DataCategory, ErasureCause, ErasureRequest
 from consent.purposes import share_locked
 from consent.records import lock_state
 from consent.rules import Operation
+from emotion.active_pack import active_folder
 from emotion.claims import Claim, Superseded, claim, give_back
 from emotion.erasure import drain_one
 from emotion.faults import in_a_line, is_environment
+from emotion.inference.expressions import expression_pack
 from emotion.inference.media import decode_photo
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import PhotoReading
@@ -123,7 +125,9 @@ def read_face(held: Claim) -> tuple[PhotoReading, frozenset[str]]:
     pixels = decode_photo(data)
     held.renew()
     permit.recheck()
-    return analyse_photo(pixels, chosen - {DataCategory.MEDIA}), chosen
+    return analyse_photo(
+        pixels, chosen - {DataCategory.MEDIA}, expression_pack(active_folder())
+    ), chosen
 
 
 def save_results(held: Claim, reading: PhotoReading, chosen: frozenset[str]) -> None:

@@ -79,3 +79,13 @@ class BackupFailed(EmotionError):
     """A backup cannot be made or put back; the message says what was expected and what was found."""
 
     code = "backup-failed"
+
+
+class PackRefused(EmotionError):
+    """A pack of models is not taken in, measured or used; ``problems`` says why, a sentence each."""
+
+    code = "pack-refused"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems

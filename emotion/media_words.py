@@ -1,4 +1,4 @@
-"""Why a photograph was not taken, in the reader's language; the pure decoder speaks English only."""
+"""Why a photograph or film was not taken, in the reader's language; the decoder speaks English only."""
 
 from __future__ import annotations
 
@@ -11,18 +11,29 @@ from emotion.inference.media import MediaCode, MediaRefused
 
 MEDIA_REFUSALS: dict[MediaCode, Promise] = {
     MediaCode.EMPTY: _("The file is empty."),
-    MediaCode.TYPE_NOT_SUPPORTED: _("The file is not a JPEG, PNG or WebP photograph."),
-    MediaCode.TRUNCATED: _("The photograph is cut off; send the whole file."),
-    MediaCode.TOO_LARGE: _("The file is larger than photographs may be."),
-    MediaCode.TOO_MANY_PIXELS: _("The picture is wider, higher or larger than photographs may be."),
+    MediaCode.TYPE_NOT_SUPPORTED: _(
+        "The file is neither a photograph (JPEG, PNG, WebP) nor a film (MP4, MOV, WebM, MKV)."
+    ),
+    MediaCode.TRUNCATED: _("The file is cut off; send all of it."),
+    MediaCode.TOO_LARGE: _("The file is larger than it may be."),
+    MediaCode.TOO_MANY_PIXELS: _("The picture is wider, higher or larger than it may be."),
     MediaCode.TOO_SMALL: _("The picture has too few pixels to show a face."),
     MediaCode.ANIMATED: _("The file holds several pictures; send one still photograph."),
     MediaCode.COLOUR_NOT_SUPPORTED: _(
         "Only grey or RGB photographs with 8 bits a channel are read."
     ),
-    MediaCode.TRAILING_DATA: _("Something else is attached behind the photograph, such as a film."),
-    MediaCode.UNREADABLE: _("The file cannot be read as a photograph."),
-    MediaCode.TIMEOUT: _("Reading the photograph took too long."),
+    MediaCode.TRAILING_DATA: _("Something else is attached behind the photograph or film."),
+    MediaCode.UNREADABLE: _("The file cannot be read."),
+    MediaCode.TIMEOUT: _("Reading the file took too long."),
+    MediaCode.FILM_CODEC_NOT_SUPPORTED: _(
+        "The film's pictures are encoded in a way that is not read; H.264, H.265, VP8, VP9 and AV1 are."
+    ),
+    MediaCode.FILM_TOO_LONG: _("The film is longer, or has more pictures, than films may."),
+    MediaCode.FILM_TOO_MANY_TRACKS: _("The film has more tracks than films may."),
+    MediaCode.FILM_REFERS_ELSEWHERE: _(
+        "The film's pictures lie in another file; send one that holds them."
+    ),
+    MediaCode.FILM_WITHOUT_PICTURES: _("The film shows no pictures."),
 }
 
 

@@ -1,8 +1,8 @@
 """The installed models as the technical file shows them: read from the disk and checked, each time.
 
-A pack is one package at one version. What was measured of it stands in ``measurements.json`` beside the
-manifest, each figure with its data, who measured it and where it is written down; what is not there was
-not measured, and that is said in words.
+What was measured of a pack stands in ``measurements.json`` beside the packs, each figure with its data,
+who measured it and where it is written down; what is not there was not measured, and that is said in
+words.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from emotion.inference.models import FOLDER, ModelIntegrityError, manifest, model_bytes
-from emotion.inference.readings import BLENDSHAPES, EXPRESSION
+from emotion.inference import models
+from emotion.inference.models import FOLDER, ModelIntegrityError, model_bytes
 
 NOT_MEASURED = "not measured"
-FINDS = "Finds one face and places points on it, so that the others have something to measure."
-INTENDED = dict.fromkeys(
-    EXPRESSION,
-    "Says which of seven words for an apparent expression fits a photographed face best, as one of three "
-    "votes. It tells what a face shows, not what anybody feels.",
-) | dict.fromkeys(
-    BLENDSHAPES,
-    "Says how far each of 52 facial movements goes in a photographed face.",
-)
+INTENDED = {
+    "faces": "Finds one face and places points on it, so that the others have something to measure.",
+    "expression": "Says which of seven words for an apparent expression fit a photographed face, or that "
+    "none can be told. It tells what a face shows, not what anybody feels.",
+    "blendshapes": "Says how far each of 52 facial movements goes in a photographed face.",
+    "body": "Finds 17 points of one body, to say how much somebody moves.",
+}
 NEVER = (
     "To recognise who somebody is; to tell age, gender, origin or any other trait; to tell what somebody "
     "feels, thinks or intends; to decide anything about a person; on anybody who has not consented."
@@ -42,37 +40,77 @@ def measurements(folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def packs(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """Every pack of the manifest, in its order. Raises ModelIntegrityError without a manifest."""
-    grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for entry in manifest(folder).values():
-        grouped.setdefault((entry["registry"], entry["package"], entry["version"]), []).append(
-            entry
-        )
-    return [pack(key, entries, folder) for key, entries in grouped.items()]
+    """Every pack of the product. Raises ModelIntegrityError without their manifests."""
+    return [pack(listed, folder) for listed in models.packs(folder).values()]
 
 
-def pack(
-    key: tuple[str, str, str], entries: list[dict[str, Any]], folder: Path = FOLDER
-) -> dict[str, Any]:
-    """One pack from its entries in the manifest."""
-    registry, package, version = key
+def pack(listed: dict[str, Any], folder: Path = FOLDER) -> dict[str, Any]:
+    """One pack from its manifest."""
+    entries: list[dict[str, Any]] = listed["files"]
     return {
-        "name": package,
-        "version": version,
-        "registry": registry,
+        "name": listed["pack"],
+        "version": listed["version"],
+        "what": listed["what"],
+        "packages": list(
+            dict.fromkeys(
+                f"{entry['registry']}: {entry['package']} {entry['version']}" for entry in entries
+            )
+        ),
         "licence": several(entries, "licence"),
         "licence_files": sorted({name for entry in entries for name in entry["licence_files"]}),
         "note": several(entries, "note"),
         "training_data": several(entries, "training_data"),
         "training_consent": several(entries, "training_consent"),
-        "intended_for": list(
-            dict.fromkeys(INTENDED.get(entry["file"], FINDS) for entry in entries)
-        ),
+        "intended_for": INTENDED.get(listed["role"], listed["what"]),
         "must_not_be_used": NEVER,
         "files": [model_file(entry, folder) for entry in entries],
         "error": measured(entries, "accuracy", folder),
         "bias": measured(entries, "bias", folder),
     }
+
+
+def pack_row(folder: Path) -> dict[str, Any]:
+    """One pack's folder, wherever it lies. Raises ModelIntegrityError when any file is another one."""
+    models.verify_pack(folder)
+    listed = models.read_pack(folder)
+    entries: list[dict[str, Any]] = listed["files"]
+    return {
+        "name": listed["pack"],
+        "version": listed["version"],
+        "what": listed["what"],
+        "licence": several(entries, "licence"),
+        "training_data": several(entries, "training_data"),
+        "training_consent": several(entries, "training_consent"),
+        "sha256": models.pack_digest(folder),
+    }
+
+
+def card_of(folder: Path) -> list[tuple[str, list[str]]]:
+    """A pack's card as (heading, paragraphs and points); only headings and points are read as such."""
+    try:
+        text = (folder / "card.md").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ModelIntegrityError(f"card.md: {type(error).__name__}") from error
+    found = []
+    for section in text.split("\n## ")[1:]:
+        heading, _line, body = section.partition("\n")
+        blocks = [block for piece in body.split("\n\n") for block in piece.split("\n- ")]
+        words = [" ".join(block.replace("**", "").replace("`", "").split()) for block in blocks]
+        found.append((heading.strip(), [word.removeprefix("- ") for word in words if word]))
+    return found
+
+
+def reports_of(folder: Path) -> list[dict[str, Any]]:
+    """The evaluations of these very files of a pack; none when it was not evaluated."""
+    path = folder / "evaluation.json"
+    if not path.exists():
+        return []
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        fresh = whole["pack_sha256"] == models.pack_digest(folder)
+        return list(whole["reports"]) if fresh else []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelIntegrityError(f"evaluation.json: {type(error).__name__}") from error
 
 
 def several(entries: list[dict[str, Any]], name: str) -> str:

@@ -257,6 +257,18 @@ def first_result_due() -> QuerySet[Result, Any]:
     return rows.order_by("retain_until").values("retain_until")[:1]
 
 
+class ActivePack(models.Model):
+    """Which pack is used for a role instead of the product's own, since when; its manifest's SHA-256."""
+
+    role = models.CharField(max_length=16, unique=True)
+    pack = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.pack}"
+
+
 def recording_standing(recording_id: UUID, *, media: bool) -> datetime | ReasonCode | None:
     """Read afresh how a recording (or only its media) stands, for the gate.
 

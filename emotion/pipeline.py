@@ -10,9 +10,7 @@ from django.conf import settings
 
 from emotion.inference import decode_child, media, photo_formats
 from emotion.inference.quality import THRESHOLDS
-from emotion.inference.readings import STATUSES
 from emotion.models import MAX_TRIES
-from emotion.wording import CLEAR
 
 FOLDER = Path(__file__).parent / "inference"
 
@@ -32,6 +30,8 @@ def limit(name: str, value: float, unit: str, beyond: str) -> dict[str, Any]:
 
 def quality_limits() -> list[dict[str, Any]]:
     """The thresholds beyond which the models abstain, with the reason for each."""
+    from emotion.inference.readings import STATUSES  # loads the engine, as below
+
     return [
         limit(
             name,
@@ -48,7 +48,9 @@ def steps() -> list[dict[str, Any]]:
     """Every step: what it does, in which file, and its limits."""
     # Whoever imports these loads the engine that runs the models; most pages never need it.
     from emotion.inference import faces, landmarks
+    from emotion.inference.expressions import expression_pack
 
+    sure = expression_pack().calibration
     return [
         step(
             "receive",
@@ -102,9 +104,10 @@ def steps() -> list[dict[str, Any]]:
         ),
         step(
             "put into words",
-            "emotion/wording.py",
-            "An expression is named only if it has most of the votes.",
-            limit("share of votes", CLEAR, "0 to 1", "“no clear expression” at or below"),
+            "emotion/set_words.py",
+            "The expressions that fit at the coverage of the pack are named, the likeliest first.",
+            limit("coverage", sure.coverage, "0 to 1", f"calibrated on {sure.data}, {sure.date}"),
+            limit("expressions that fit", sure.most_in_set, "of seven", "“cannot tell” above"),
         ),
     ]
 

@@ -24,7 +24,8 @@ from consent.models import ConsentState, ConsentStatus, DataSubject
 from emotion.errors import EmotionError, Gone, NotFound
 from emotion.models import Analysis, AnalysisState, Recording, erasures_of_each
 from emotion.results import read_result
-from emotion.wording import EXPRESSIONS, in_words
+from emotion.set_words import EXPRESSIONS
+from emotion.wording import in_words
 from vault.errors import KeyDestroyed
 
 COOKIE = "consentry_over_time"

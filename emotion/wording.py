@@ -8,18 +8,11 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
+from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
 from emotion.inference.quality import THRESHOLDS
 from emotion.movement_words import MOVEMENTS
+from emotion.set_words import EXPRESSIONS, caveat, set_findings, set_headline
 
-EXPRESSIONS = {
-    "angry": gettext_lazy("angry"),
-    "disgust": gettext_lazy("disgusted"),
-    "fear": gettext_lazy("fearful"),
-    "happy": gettext_lazy("happy"),
-    "sad": gettext_lazy("sad"),
-    "surprise": gettext_lazy("surprised"),
-    "neutral": gettext_lazy("neutral"),
-}
 ABSTAINED = {
     "no-face": gettext_lazy("No face was found in the photograph."),
     "several-faces": gettext_lazy(
@@ -31,6 +24,10 @@ ABSTAINED = {
     "too-blurred": gettext_lazy("The photograph is too blurred."),
     "unclear": gettext_lazy("The face is covered, cut off or upside down."),
     "turned-away": gettext_lazy("The face is turned too far from the camera."),
+    "moving": gettext_lazy("The face moves too fast to be seen clearly."),
+    "person-unclear": gettext_lazy(
+        "It cannot be told which face is the right one, so nobody was analysed."
+    ),
 }
 QUALITY = {
     "face_size_px": gettext_lazy("Size of the face (pixels)"),
@@ -39,11 +36,9 @@ QUALITY = {
     "sharpness": gettext_lazy("Sharpness (variance of the Laplacian)"),
     "certainty": gettext_lazy("Certainty that it is a face (0 to 1)"),
     "turn_degrees": gettext_lazy("Turned from the camera (degrees)"),
+    "motion": gettext_lazy("Speed of the face (face widths per second)"),
 }
 SHOWN_MOVEMENTS = 8
-CLEAR = 0.5
-"""The headline names an expression only if it has more than all the others together."""
-
 Parts = dict[str, dict[str, Any]]
 
 
@@ -93,8 +88,10 @@ def in_words(parts: Parts) -> dict[str, Any]:
         "abstained": ABSTAINED.get(status, ""),
         "expressions": [],
         "movements": [],
+        "angles": [],
         "quality": quality_facts(summary),
         "models": model_facts(summary),
+        "caveat": "",
     }
     if context["abstained"]:
         context["headline"] = _("This photograph was not analysed")
@@ -103,30 +100,19 @@ def in_words(parts: Parts) -> dict[str, Any]:
         add_expression(context, parts["expression"])
     if "blendshapes" in parts:
         add_movements(context, parts["blendshapes"])
+    context["angles"] = angle_facts(parts)
+    context["findings"] += smile_findings(parts)
     return context
 
 
 def add_expression(context: dict[str, Any], part: dict[str, Any]) -> None:
-    """The seven classes, and the headline: it names one only if it has most of the share."""
+    """The seven classes, what is said of them, and how sure that is."""
     ranked = sorted(part["probabilities"].items(), key=lambda item: -item[1])
     context["expressions"] = [share_bar(str(EXPRESSIONS[name]), value) for name, value in ranked]
-    (name, value), (second, next_value) = ranked[:2]
-    words = {"expression": EXPRESSIONS[name], "percent": per_cent(value)}
-    if value > CLEAR:
-        context["headline"] = _("The expression looked %(expression)s") % words
-        context["findings"].append(
-            _("Of seven expressions the models put %(percent)s on “%(expression)s”.") % words
-        )
-        return
-    context["headline"] = _("No clear expression")
-    words |= {"second": EXPRESSIONS[second], "second_percent": per_cent(next_value)}
-    context["findings"].append(
-        _(
-            "The models did not agree: %(percent)s on “%(expression)s”, "
-            "%(second_percent)s on “%(second)s”."
-        )
-        % words
-    )
+    context["indices"] = index_facts(part)
+    context["headline"] = set_headline(part)
+    context["findings"] += set_findings(part)
+    context["caveat"] = caveat(part)
 
 
 def add_movements(context: dict[str, Any], part: dict[str, Any]) -> None:
@@ -138,6 +124,7 @@ def add_movements(context: dict[str, Any], part: dict[str, Any]) -> None:
     smile = (moved.get("mouthSmileLeft", 0.0) + moved.get("mouthSmileRight", 0.0)) / 2
     if smile > 0.5:
         context["findings"].append(_("The corners of the mouth were pulled up, as in a smile."))
+        context["findings"] += uneven_smile(part)
 
 
 def quality_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -162,6 +149,6 @@ def measured(name: str, value: float) -> str:
 
 
 def model_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """Which models measured, with their versions."""
-    models = summary.get("models") or {}
-    return [(str(name), str(version)) for name, version in models.items()]
+    """Which packs and models measured, with their versions."""
+    named = (summary.get("packs") or {}) | (summary.get("models") or {})
+    return [(str(name), str(version)) for name, version in named.items()]

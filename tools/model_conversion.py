@@ -5,7 +5,6 @@ Needs the packages that ``rebuild_models`` names; nothing of the project imports
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import struct
@@ -33,11 +32,13 @@ def from_tflite(body: bytes) -> Any:
     return model
 
 
-def from_function(function: Callable[[Any], Any], shape: list[int | None], name: str) -> bytes:
-    """The bytes of an ONNX model from a TensorFlow function of one float32 input."""
+def from_function(
+    function: Callable[[Any], Any], shape: list[int | None], name: str, kind: str = "float32"
+) -> bytes:
+    """The bytes of an ONNX model from a TensorFlow function of one input."""
     tf, tf2onnx = imported("tensorflow"), imported("tf2onnx")
 
-    signature = [tf.TensorSpec(shape, tf.float32, name=name)]
+    signature = [tf.TensorSpec(shape, kind, name=name)]
     traced = tf.function(function, input_signature=signature)
     model, _tensors = tf2onnx.convert.from_function(traced, signature, opset=OPSET)
     return bytes(model.SerializeToString())
@@ -96,58 +97,12 @@ def decoded_weights(groups: list[dict[str, Any]], body: bytes) -> dict[str, Any]
         at += count * kind.itemsize
         if rule and "scale" in rule:
             raw = (raw * np.float32(rule["scale"]) + np.float32(rule["min"])).astype(np.float32)
+        elif rule:  # halved only, as float16
+            raw = raw.astype(weight["dtype"])
         found[weight["name"]] = raw
     if at != len(body):
         raise SystemExit(f"weights: expected {at} bytes, got {len(body)}")
     return found
-
-
-def from_tfjs_graph(topology: bytes, body: bytes) -> bytes:
-    """``human``: a TensorFlow.js graph model, evaluated node by node while TensorFlow traces it."""
-    tf = imported("tensorflow")
-
-    model = json.loads(topology)
-    weights = decoded_weights(model["weightsManifest"], body)
-
-    def text(node: dict[str, Any], name: str) -> str:
-        return base64.b64decode(node["attr"][name]["s"]).decode()
-
-    def numbers(node: dict[str, Any], name: str) -> list[int]:
-        return [int(number) for number in node["attr"][name]["list"]["i"]]
-
-    def fused(node: dict[str, Any], x: Any, kernel: Any, bias: Any) -> Any:
-        steps = [base64.b64decode(step).decode() for step in node["attr"]["fused_ops"]["list"]["s"]]
-        y = tf.nn.conv2d(x, kernel, numbers(node, "strides"), text(node, "padding")) + bias
-        if steps not in (["BiasAdd"], ["BiasAdd", "Relu"]):
-            raise SystemExit(f"unknown fused steps: {steps}")
-        return tf.nn.relu(y) if "Relu" in steps else y
-
-    by_op: dict[str, Callable[..., Any]] = {
-        "_FusedConv2D": fused,
-        "DepthwiseConv2dNative": lambda node, x, kernel: tf.nn.depthwise_conv2d(
-            x, kernel, numbers(node, "strides"), text(node, "padding")
-        ),
-        "MaxPool": lambda node, x: tf.nn.max_pool2d(
-            x, numbers(node, "ksize"), numbers(node, "strides"), text(node, "padding")
-        ),
-        "AddV2": lambda node, x, y: x + y,
-        "Relu": lambda node, x: tf.nn.relu(x),
-        "Mean": lambda node, x, axes: tf.reduce_mean(x, [int(axis) for axis in axes]),
-        "Softmax": lambda node, x: tf.nn.softmax(x),
-        "Identity": lambda node, x: tf.identity(x),
-    }
-
-    def network(x: Any) -> Any:
-        values: dict[str, Any] = dict(weights)
-        for node in model["modelTopology"]["node"]:
-            if node["op"] == "Placeholder":
-                values[node["name"]] = x
-            elif node["op"] != "Const":
-                inputs = [values[name.split(":")[0]] for name in node["input"]]
-                values[node["name"]] = by_op[node["op"]](node, *inputs)
-        return values["Identity"]
-
-    return from_function(network, [None, 64, 64, 1], "input_1")
 
 
 def from_faceapi(listed: bytes, body: bytes) -> bytes:

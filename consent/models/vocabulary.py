@@ -13,11 +13,13 @@ class DataCategory(models.TextChoices):
     EXPRESSION = "expression", _("Apparent expression")
     BLENDSHAPES = "blendshapes", _("Facial movements (blendshapes)")
     HEAD_POSE = "head-pose", _("Posture of my head")
+    GAZE = "gaze", _("Where my eyes point")
+    SMILE_MARKER = "smile-marker", _("Cheeks and eyes when I smile")
     BODY_MOTION = "body-motion", _("Movements of my body")
 
 
-NOT_MEASURED = frozenset({DataCategory.HEAD_POSE, DataCategory.BODY_MOTION})
-"""Named, but no model here measures them yet: a consent to them would be a consent to nothing."""
+NOT_MEASURED = frozenset({DataCategory.BODY_MOTION})
+"""Named, but measured in nothing that is taken yet: a photograph shows no movement."""
 
 
 class LawfulBasis(models.TextChoices):

@@ -9,21 +9,15 @@ taken over can only lie about the picture it was given.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import json
-import os
 import select
-import signal
-import subprocess
-import sys
 import time
-from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from emotion.inference.arrays import Pixels
+from emotion.inference.children import LINE_MAX, Child, answer_from, packages_folder, whole
 from emotion.inference.media_codes import MediaCode, MediaRefused, PhotoFacts
 from emotion.inference.photo_formats import PIXELS_MAX, SIDE_MAX
 
@@ -33,60 +27,19 @@ CHILD = Path(__file__).with_name("decode_child.py")
 # Wall clock for what the child does by itself. Waiting for the sender of an upload does not count.
 SECONDS = 30.0
 PHOTO_MAX_BYTES = 64 * 1024 * 1024
-LINE_MAX = 4096
 JPEG_QUALITY = 88  # of what is shown to people; nothing is measured on it
 TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
-@cache
-def packages_folder() -> str:
-    """Where cv2 and numpy are installed; looked up without importing cv2."""
-    found = importlib.util.find_spec("cv2")
-    assert found is not None  # noqa: S101  # a dependency of this package
-    assert found.origin is not None  # noqa: S101  # an ordinary package, not a namespace
-    return str(Path(found.origin).parents[1])
-
-
-class DecodingChild:
-    """One run of ``decode_child``. Every wait has an end; ``close`` ends it whatever it is doing."""
+class DecodingChild(Child):
+    """One run of ``decode_child``: bytes in, one line of JSON out, for ``pixels`` followed by them."""
 
     def __init__(self, mode: str, max_bytes: int) -> None:
-        program = [sys.executable, "-I", "-S", "-B", str(CHILD)]
-        self.process = subprocess.Popen(  # noqa: S603  # our own program, no shell, no outside argument
-            [*program, mode, str(max_bytes), packages_folder()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={"OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT"},
-            cwd="/",
-            close_fds=True,
-        )
-        assert self.process.stdin is not None  # noqa: S101  # asked for above
-        assert self.process.stdout is not None  # noqa: S101  # asked for above
-        self.input: IO[bytes] = self.process.stdin
-        self.output: IO[bytes] = self.process.stdout
-        os.set_blocking(self.input.fileno(), False)
-
-    def wait(self, pipe: IO[bytes], event: int, until: float) -> None:
-        """Wait until the pipe is ready; raises MediaRefused when ``until`` (monotonic) has passed."""
-        poll = select.poll()
-        poll.register(pipe, event)
-        if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-            raise MediaRefused(MediaCode.TIMEOUT)
+        super().__init__(CHILD, mode, str(max_bytes), packages_folder())
 
     def send(self, data: bytes | memoryview) -> bool:
         """Write all; False when the child no longer reads, because it already has an answer."""
-        left, until = memoryview(data), time.monotonic() + SECONDS
-        while left:
-            self.wait(self.input, select.POLLOUT, until)
-            try:
-                left = left[os.write(self.input.fileno(), left) :]
-            except BlockingIOError:
-                continue
-            except BrokenPipeError:
-                return False
-        return True
+        return self.write(data, time.monotonic() + SECONDS)
 
     def receive(self, until: float) -> dict[str, Any]:
         """The line of JSON. Raises MediaRefused for a refusal, and for a child that died or babbles."""
@@ -99,54 +52,14 @@ class DecodingChild:
             if not byte or len(line) == LINE_MAX:
                 raise MediaRefused(self.cause_of_death())
             line += byte
-        try:
-            body = json.loads(line)
-            if "code" in body:
-                refusal = MediaRefused(MediaCode(body["code"]), str(body["message"])[:200])
-            else:
-                return dict(body)
-        except (ValueError, KeyError, TypeError):
-            refusal = MediaRefused(MediaCode.UNREADABLE)
-        raise refusal
-
-    def receive_into(self, target: memoryview, until: float) -> None:
-        """Fill ``target`` from standard output. Raises MediaRefused when less comes."""
-        while target:
-            self.wait(self.output, select.POLLIN, until)
-            count = os.readv(self.output.fileno(), [target])
-            if not count:
-                raise MediaRefused(self.cause_of_death())
-            target = target[count:]
-
-    def cause_of_death(self) -> MediaCode:
-        """TIMEOUT when the limit on processor time ended it, UNREADABLE for any other end."""
-        try:
-            ended = self.process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            return MediaCode.UNREADABLE
-        return MediaCode.TIMEOUT if ended == -signal.SIGXCPU else MediaCode.UNREADABLE
-
-    def close(self) -> None:
-        """End the child; safe to repeat."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        for pipe in (self.input, self.output):
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-
-def whole(body: dict[str, Any], name: str) -> int:
-    """A side in pixels from the child's answer, checked."""
-    value = body.get(name)
-    if type(value) is not int or not 1 <= value <= SIDE_MAX:
-        raise MediaRefused(MediaCode.UNREADABLE)
-    return value
+        return answer_from(line)
 
 
 def facts_from(body: dict[str, Any]) -> PhotoFacts:
     """The child's answer as facts; raises MediaRefused when they cannot be."""
-    facts = PhotoFacts(str(body.get("media_type")), whole(body, "width"), whole(body, "height"))
+    facts = PhotoFacts(
+        str(body.get("media_type")), whole(body, "width", SIDE_MAX), whole(body, "height", SIDE_MAX)
+    )
     if facts.media_type not in TYPES or facts.width * facts.height > PIXELS_MAX:
         raise MediaRefused(MediaCode.UNREADABLE)
     return facts
@@ -197,7 +110,7 @@ def decode_photo(data: bytes) -> Pixels:
         until = time.monotonic() + SECONDS
         body = child.receive(until)
         facts_from(body)
-        rows, columns = whole(body, "rows"), whole(body, "columns")
+        rows, columns = whole(body, "rows", SIDE_MAX), whole(body, "columns", SIDE_MAX)
         pixels = np.empty((rows, columns, 3), np.uint8)
         child.receive_into(pixels.data.cast("B"), until)
     finally:

@@ -23,6 +23,11 @@ class MediaCode(StrEnum):
     TRAILING_DATA = "media-trailing-data"
     UNREADABLE = "media-unreadable"
     TIMEOUT = "media-timeout"
+    FILM_CODEC_NOT_SUPPORTED = "film-codec-not-supported"
+    FILM_TOO_LONG = "film-too-long"
+    FILM_TOO_MANY_TRACKS = "film-too-many-tracks"
+    FILM_REFERS_ELSEWHERE = "film-refers-elsewhere"
+    FILM_WITHOUT_PICTURES = "film-without-pictures"
 
     @property
     def explanation(self) -> str:
@@ -32,21 +37,30 @@ class MediaCode(StrEnum):
 
 EXPLANATIONS = {
     MediaCode.EMPTY: "The file is empty.",
-    MediaCode.TYPE_NOT_SUPPORTED: "The file is not a JPEG, PNG or WebP photograph.",
-    MediaCode.TRUNCATED: "The photograph is cut off; send the whole file.",
-    MediaCode.TOO_LARGE: "The file is larger than photographs may be.",
-    MediaCode.TOO_MANY_PIXELS: "The picture is wider, higher or larger than photographs may be.",
+    MediaCode.TYPE_NOT_SUPPORTED: (
+        "The file is neither a photograph (JPEG, PNG, WebP) nor a film (MP4, MOV, WebM, MKV)."
+    ),
+    MediaCode.TRUNCATED: "The file is cut off; send all of it.",
+    MediaCode.TOO_LARGE: "The file is larger than it may be.",
+    MediaCode.TOO_MANY_PIXELS: "The picture is wider, higher or larger than it may be.",
     MediaCode.TOO_SMALL: "The picture has too few pixels to show a face.",
     MediaCode.ANIMATED: "The file holds several pictures; send one still photograph.",
     MediaCode.COLOUR_NOT_SUPPORTED: "Only grey or RGB photographs with 8 bits a channel are read.",
-    MediaCode.TRAILING_DATA: "Something else is attached behind the photograph, such as a film.",
-    MediaCode.UNREADABLE: "The file cannot be read as a photograph.",
-    MediaCode.TIMEOUT: "Reading the photograph took too long.",
+    MediaCode.TRAILING_DATA: "Something else is attached behind the photograph or film.",
+    MediaCode.UNREADABLE: "The file cannot be read.",
+    MediaCode.TIMEOUT: "Reading the file took too long.",
+    MediaCode.FILM_CODEC_NOT_SUPPORTED: (
+        "The film's pictures are encoded in a way that is not read; H.264, H.265, VP8, VP9 and AV1 are."
+    ),
+    MediaCode.FILM_TOO_LONG: "The film is longer, or has more pictures, than films may.",
+    MediaCode.FILM_TOO_MANY_TRACKS: "The film has more tracks than films may.",
+    MediaCode.FILM_REFERS_ELSEWHERE: "The film's pictures lie in another file; send one that holds them.",
+    MediaCode.FILM_WITHOUT_PICTURES: "The film shows no pictures.",
 }
 
 
 class MediaRefused(Exception):
-    """These bytes are not a photograph that is taken; ``code`` says why, the message what was expected."""
+    """These bytes are no photograph or film that is taken; ``code`` says why, the message what is."""
 
     def __init__(self, code: MediaCode, message: str = "") -> None:
         self.code = code

@@ -1,4 +1,4 @@
-"""Whether a photograph is good enough to say anything about the face in it: thresholds in one table.
+"""Whether a picture is good enough to say anything about the face in it: thresholds in one table.
 
 "Measured" below means: on the test photograph, made worse step by step (``docs/models.md`` has the
 figures). Light is judged by the brightest parts of a face, not by its mean: a mean would call dark skin a
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from emotion.inference.arrays import Pixels
+from emotion.inference.arrays import Array, Pixels
 from emotion.inference.faces import Face
 
 SHARPNESS_SIDE = 96
@@ -75,7 +75,18 @@ THRESHOLDS = {
         "beyond, half of the face is hidden and its landmarks are the model's guess",
         most=45.0,
     ),
+    "motion": Threshold(
+        "face widths per second, from one picture to the next",
+        "moving",
+        "at an exposure of 1/30 s this smears a face by 0.07 of its width: measured, at 0.08 the landmarks "
+        "were off by 4 % of the eye distance and a plain smile had fallen to 68 %; sharpness does not show "
+        "it, because edges along the movement stay sharp",
+        most=2.0,
+    ),
 }
+"""Whether something covers a face is not among them: it could not be measured. With the mouth of the test
+photograph painted over, the landmark model's certainty stayed at 1.00 and the landmarks moved by less than
+4 %, while the smile was gone."""
 
 
 def measure_quality(pixels: Pixels, face: Face) -> dict[str, float]:
@@ -103,6 +114,16 @@ def sharpness(grey: Pixels) -> float:
     small = reduced.astype(np.float32)
     even = (small - small.mean()) * (50.0 / max(float(small.std()), 1.0))
     return float(cv2.Laplacian(even, cv2.CV_32F).var())
+
+
+def motion(before: Array, after: Array, seconds: float) -> float:
+    """How fast a face moved between two pictures, in its widths per second: the median of all its points.
+
+    before, after: landmarks (478, 3) in pixels of two pictures of one size; seconds: between them, above 0.
+    """
+    width = max(float(np.ptp(after[:, 0])), 1e-6)
+    moved = np.linalg.norm(after[:, :2] - before[:, :2], axis=1)
+    return float(np.median(moved)) / width / seconds
 
 
 def verdict(quality: dict[str, float]) -> str:

@@ -7,11 +7,12 @@ to three; one thread per session and one process per core is the fastest on a CP
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import onnxruntime
 
 from emotion.inference.arrays import Array
-from emotion.inference.models import model_bytes
+from emotion.inference.models import ModelIntegrityError, model_bytes, pack_bytes
 
 MODELS = (
     "face_detector.onnx",
@@ -24,21 +25,26 @@ MODELS = (
 
 
 @cache
-def session(name: str) -> onnxruntime.InferenceSession:
-    """The session of a model file; raises ModelIntegrityError when the file is not the right one."""
+def session(name: str, pack: Path | None = None) -> onnxruntime.InferenceSession:
+    """The session of a model file of the product, or of another pack's folder.
+
+    Raises ModelIntegrityError when the file is not the right one.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    return onnxruntime.InferenceSession(
-        model_bytes(name), options, providers=["CPUExecutionProvider"]
-    )
+    body = model_bytes(name) if pack is None else pack_bytes(name, pack)
+    try:
+        return onnxruntime.InferenceSession(body, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the engine's errors have no base of their own
+        raise ModelIntegrityError(f"{name} cannot be loaded: {type(error).__name__}") from error
 
 
-def run(name: str, inputs: Array) -> list[Array]:
+def run(name: str, inputs: Array, pack: Path | None = None) -> list[Array]:
     """Run a model that has one input; its outputs in their order."""
-    loaded = session(name)
+    loaded = session(name, pack)
     outputs: list[Array] = loaded.run(None, {loaded.get_inputs()[0].name: inputs})
     return outputs
 

@@ -89,10 +89,12 @@ MODULES = [
     "emotion/home.py",
     "emotion/media_words.py",
     "emotion/models.py",
+    "emotion/models_page.py",
     "emotion/movement_words.py",
     "emotion/photographs.py",
     "emotion/reservations.py",
     "emotion/results.py",
+    "emotion/set_words.py",
     "emotion/trend_views.py",
     "emotion/uploads.py",
     "emotion/views.py",
@@ -273,7 +275,7 @@ def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
 @pytest.mark.usefixtures("fresh_db")
 def test_public_pages_follow_the_browser_and_the_switch() -> None:
     browser = Client()
-    for name in ["front", "subject_sign_in", "retention_policy"]:
+    for name in ["front", "subject_sign_in", "retention_policy", "models"]:
         assert_chinese(browser, reverse(name))
     browser.post(reverse("set_language"), {"language": "en", "next": "/"})
     page = browser.get(reverse("front"), headers={"Accept-Language": "zh-hans"})

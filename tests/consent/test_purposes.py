@@ -47,7 +47,6 @@ def submitted(made: Draft) -> Draft:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"categories": ["media", "head-pose"]}, "Not measured yet: head-pose"),
         ({"categories": ["media", "body-motion"]}, "Not measured yet: body-motion"),
         ({"categories": ["expression"]}, "records nobody"),
         ({"controllers-0-kind": "processor"}, "Name a controller"),

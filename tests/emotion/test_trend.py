@@ -159,7 +159,7 @@ def test_nothing_follows_from_results_that_look_bad() -> None:
     integrate_once()
     before, waiting = everything(), waiting_messages()
     page = page_of(person)
-    assert "The expression looked sad: 3" in said(page)
+    assert "The expression looked sad or fearful: 3" in said(page)
     changed = {name for name, content in everything().items() if before[name] != content}
     assert changed == {f"the table {PendingEntry._meta.db_table}"}, "entries, and nothing else"
     assert {parse(row.body).draft.action for row in PendingEntry.objects.all()} == {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from emotion.inference.models import FOLDER
+from emotion.inference.models import manifest, model_bytes
 from tools.model_conversion import decoded_weights, wire
 from tools.rebuild_models import largest_difference, load_sources
 
@@ -21,8 +20,7 @@ def wheel(folder: Path, contents: dict[str, bytes]) -> None:
 
 
 def test_source_with_other_bytes_is_refused(tmp_path: Path) -> None:
-    entry = json.loads((FOLDER / "manifest.json").read_text())["files"]
-    names = [name for listed in entry for name in listed["sources"]]
+    names = [name for entry in manifest().values() for name in entry["sources"]]
     wheel(tmp_path, {name: b"other" for name in names if not name.endswith(".task")})
     with pytest.raises(SystemExit, match="expected SHA-256"):
         load_sources(tmp_path)
@@ -61,6 +59,6 @@ def test_quantised_weights_are_scaled_and_all_bytes_used() -> None:
 
 
 def test_comparison_sees_a_model_of_other_numbers() -> None:
-    fer, human = ((FOLDER / f"expression_{name}.onnx").read_bytes() for name in ("fer", "human"))
+    fer, human = (model_bytes(f"expression_{name}.onnx") for name in ("fer", "human"))
     assert largest_difference("expression_fer.onnx", fer, fer) == 0
     assert largest_difference("expression_fer.onnx", fer, human) > 0.01

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from emotion.inference import media
+from emotion.inference.children import packages_folder
 from emotion.inference.faces import find_faces
 from emotion.inference.media import (
     CHILD,
@@ -21,7 +22,6 @@ from emotion.inference.media import (
     MediaRefused,
     PhotoProbe,
     decode_photo,
-    packages_folder,
 )
 from tests.emotion.inference.photographs import (
     astronaut,

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from emotion.inference import expressions
 from emotion.inference.models import (
     FOLDER,
     ModelIntegrityError,
+    checked_bytes,
     manifest,
     model_bytes,
+    packs,
     verify_models,
 )
-from emotion.inference.pose import TO_MESH_AXES, turn_degrees
 from emotion.inference.sessions import MODELS, session, warm_up
 
 
@@ -30,34 +30,54 @@ def copied(tmp_path: Path) -> Path:
 def test_files_are_as_the_manifest_says() -> None:
     verify_models()
     for name, entry in manifest().items():
-        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == entry["sha256"]
-    listed = set(manifest()) | {"manifest.json", "measurements.json", "licences"}
-    assert {path.name for path in FOLDER.iterdir()} == listed
+        body = (FOLDER / entry["pack"] / name).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == entry["sha256"]
+
+
+def test_a_pack_holds_what_its_manifest_lists_and_nothing_else() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(packs()) | {"measurements.json"}
+    for name, pack in packs().items():
+        listed = {entry["file"] for entry in pack["files"]} | {"manifest.json"} | set(pack["also"])
+        files = [path for path in (FOLDER / name).rglob("*") if path.is_file()]
+        found = {str(path.relative_to(FOLDER / name)) for path in files}
+        assert found - {"evaluation.json"} == listed
+        assert "card.md" in listed
+        licences = {text for entry in pack["files"] for text in entry["licence_files"]}
+        assert {path.name for path in (FOLDER / name / "licences").iterdir()} == licences
+
+
+def test_a_changed_card_or_calibration_is_refused(copied: Path) -> None:
+    for name in ("card.md", "calibration.json"):
+        file = copied / "expression-mean-of-three" / name
+        before = file.read_text()
+        file.write_text(before + " ")
+        with pytest.raises(ModelIntegrityError, match=rf"{name}: expected SHA-256"):
+            verify_models(copied)
+        file.write_text(before)
+    verify_models(copied)
+
+
+def test_a_file_outside_its_pack_is_refused(copied: Path) -> None:
+    for name in ("../faces/face_detector.onnx", str(copied / "faces" / "face_detector.onnx")):
+        sha256 = manifest()["face_detector.onnx"]["sha256"]
+        with pytest.raises(ModelIntegrityError, match="not inside"):
+            checked_bytes(copied / "blendshapes", name, sha256)
 
 
 def test_every_entry_names_source_licence_and_consent() -> None:
     for entry in manifest().values():
         assert entry["licence"] in {"MIT", "Apache-2.0"}
         for licence in entry["licence_files"]:
-            assert len((FOLDER / "licences" / licence).read_text()) > 500
+            text = (FOLDER / entry["pack"] / "licences" / licence).read_text()
+            assert len(text) > 500
         assert all(len(checksum) == 64 for checksum in entry["sources"].values())
         assert entry["training_data"]
         assert entry["training_consent"].startswith(("none", "unknown"))
 
 
-def test_label_order_is_the_one_in_the_code() -> None:
-    known = manifest()
-    assert known["expression_fer.onnx"]["labels"] == list(expressions.LABELS)
-    assert known["expression_human.onnx"]["labels"] == list(expressions.LABELS)
-    assert known["expression_faceapi.onnx"]["labels"] == list(expressions.FACEAPI_LABELS)
-    assert [expressions.FACEAPI_LABELS[i] for i in expressions.FROM_FACEAPI] == list(
-        expressions.LABELS
-    )
-
-
 def test_one_changed_byte_is_refused(copied: Path) -> None:
     verify_models(copied)
-    spoiled = copied / "expression_fer.onnx"
+    spoiled = copied / manifest()["expression_fer.onnx"]["pack"] / "expression_fer.onnx"
     body = bytearray(spoiled.read_bytes())
     body[len(body) // 2] ^= 1
     spoiled.write_bytes(body)
@@ -68,15 +88,27 @@ def test_one_changed_byte_is_refused(copied: Path) -> None:
 
 
 def test_missing_or_unlisted_file_is_refused(copied: Path) -> None:
-    (copied / "face_detector.onnx").unlink()
+    (copied / "faces" / "face_detector.onnx").unlink()
     with pytest.raises(ModelIntegrityError, match="face_detector"):
         model_bytes("face_detector.onnx", copied)
     (copied / "other.onnx").write_bytes(b"x")
-    with pytest.raises(ModelIntegrityError, match="not in the manifest"):
+    with pytest.raises(ModelIntegrityError, match="in no manifest"):
         model_bytes("other.onnx", copied)
-    (copied / "manifest.json").write_text("{")
+    (copied / "faces" / "manifest.json").write_text("{")
     manifest.cache_clear()
+    packs.cache_clear()
     with pytest.raises(ModelIntegrityError, match="manifest"):
+        verify_models(copied)
+
+
+def test_a_pack_under_another_name_and_a_name_twice_are_refused(copied: Path) -> None:
+    shutil.copytree(copied / "blendshapes", copied / "copy")
+    with pytest.raises(ModelIntegrityError, match=r"copy/manifest\.json"):
+        verify_models(copied)
+    packs.cache_clear()
+    written = copied / "copy" / "manifest.json"
+    written.write_text(written.read_text().replace('"pack": "blendshapes"', '"pack": "copy"'))
+    with pytest.raises(ModelIntegrityError, match="two packs"):
         verify_models(copied)
 
 
@@ -86,18 +118,3 @@ def test_sessions_are_made_once_with_one_thread() -> None:
         assert session(name) is session(name)
         assert session(name).get_session_options().intra_op_num_threads == 1
         assert session(name).get_providers() == ["CPUExecutionProvider"]
-
-
-@pytest.mark.parametrize("degrees", [0, 10, 44, 60])
-@pytest.mark.parametrize("axis", [0, 1])
-def test_turn_of_a_turned_mesh(degrees: float, axis: int) -> None:
-    with np.load(FOLDER / "canonical_face.npz") as file:
-        mesh = file["V"]
-    angle = np.radians(degrees)
-    turn = np.eye(3)
-    first, second = [number for number in range(3) if number != axis]
-    turn[first, first] = turn[second, second] = np.cos(angle)
-    turn[first, second], turn[second, first] = np.sin(angle), -np.sin(angle)
-    points = np.full((478, 3), 1e6)  # the iris points must not matter
-    points[:468] = (mesh @ turn.T) * 12 * TO_MESH_AXES + [300, 200, 50]
-    assert turn_degrees(points.astype(np.float32)) == pytest.approx(degrees, abs=0.05)

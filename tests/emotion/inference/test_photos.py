@@ -14,6 +14,7 @@ from emotion.inference.arrays import Pixels
 from emotion.inference.blendshapes import FACS_UNITS, NAMES, POINTS
 from emotion.inference.faces import Face, covered, distinct, find_faces, tiles
 from emotion.inference.landmarks import find_landmarks
+from emotion.inference.moments import Moment
 from emotion.inference.photos import analyse_photo
 from emotion.inference.quality import THRESHOLDS, verdict
 from emotion.inference.readings import STATUSES, PhotoReading
@@ -176,15 +177,20 @@ def test_parts_survive_json_and_describe_themselves() -> None:
     for category in ("expression", "blendshapes"):
         assert {"schema", "unit", "range", "model", "models"} <= set(parts[category])
     summary = parts["summary"]
-    assert set(summary["quality"]) == set(summary["quality_units"]) == set(THRESHOLDS)
+    measured = set(THRESHOLDS) - {"motion"}  # one picture shows none
+    assert set(summary["quality"]) == set(summary["quality_units"]) == measured
     assert "happy" not in json.dumps(summary)
 
 
 def test_every_status_is_explained() -> None:
-    known = {"read", "no-face", "several-faces"} | {rule.status for rule in THRESHOLDS.values()}
+    found = {"read", "no-face", "several-faces", "person-unclear"}
+    known = found | {rule.status for rule in THRESHOLDS.values()}
     assert set(STATUSES) == known
     for status in STATUSES:
-        assert PhotoReading(status, 1).parts()["summary"]["explanation"] == STATUSES[status]
+        assert (
+            PhotoReading(Moment(0.0, status, 1)).parts()["summary"]["explanation"]
+            == STATUSES[status]
+        )
 
 
 @pytest.mark.parametrize("name", THRESHOLDS)

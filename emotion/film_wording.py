@@ -1,0 +1,167 @@
+"""A film in sentences, from the figures of ``inference.summaries``. Always what showed, never what was
+felt.
+
+The same sentences are for the person and for whoever may read the result: they speak of the face.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from emotion.inference.smile_marker import CANNOT_TELL, DUCHENNE_LIKE, NOT
+from emotion.wording import EXPRESSIONS
+
+Figures = dict[str, dict[str, Any]]
+
+NOT_READ = {
+    "no-face": gettext_lazy("no face was found"),
+    "several-faces": gettext_lazy("more than one face was found"),
+    "person-unclear": gettext_lazy("it was not clear which face is the right one"),
+    "too-small": gettext_lazy("the face was too small"),
+    "too-dark": gettext_lazy("too dark"),
+    "too-bright": gettext_lazy("too bright"),
+    "too-blurred": gettext_lazy("too blurred"),
+    "unclear": gettext_lazy("the face was covered, cut off or upside down"),
+    "turned-away": gettext_lazy("the face was turned too far away"),
+    "moving": gettext_lazy("the face moved too fast"),
+}
+"""Why a stretch of a film was not read, by status."""
+EVENTS = {
+    "smile": gettext_lazy("Smile"),
+    "blink": gettext_lazy("Blink"),
+    "eyes-closed": gettext_lazy("Eyes closed"),
+    "nod": gettext_lazy("Nod"),
+    "shake": gettext_lazy("Shake of the head"),
+    "look-away": gettext_lazy("Looking away"),
+    "no-face": gettext_lazy("No face"),
+}
+"""What happened, by the kind of an event."""
+VERDICTS = {
+    DUCHENNE_LIKE: gettext_lazy("cheeks and eyes rose together with the corners of the mouth"),
+    NOT: gettext_lazy("cheeks and eyes did not rise together with the corners of the mouth"),
+    CANNOT_TELL: gettext_lazy("cannot be told"),
+}
+"""What the marker of a smile came to."""
+
+
+def shown(value: float) -> str:
+    """A number as people read it: whole from ten on, else with one digit behind the point."""
+    places = 0 if abs(value) >= 10 else 1
+    return number_format(round(value, places), decimal_pos=places)  # by itself it would cut off
+
+
+def film_sentences(summary: dict[str, Figures]) -> list[str]:
+    """What is to be said about a film, first how much of it could be read. Only what was measured is
+    told."""
+    found = reading_sentences(summary["summary"])
+    makers = {
+        "expression": expression_sentences,
+        "smile-marker": smile_sentences,
+        "blendshapes": blink_sentences,
+        "head-pose": head_sentences,
+        "gaze": away_sentences,
+        "body-motion": body_sentences,
+    }
+    for category, make in makers.items():
+        if category in summary:
+            found += make(summary[category])
+    return found
+
+
+def of_seconds(figures: Figures, name: str, total: str = "read") -> dict[str, str]:
+    """Two lengths for "in %(part)s of %(whole)s seconds"."""
+    return {"part": shown(figures[name]["value"]), "whole": shown(figures[total]["value"])}
+
+
+def reading_sentences(figures: Figures) -> list[str]:
+    """How much was read, and why the rest was not."""
+    words = of_seconds(figures, "read", "watched")
+    found = [_("The face could be read in %(part)s of %(whole)s seconds.") % words]
+    for status, seconds in figures["abstained"]["why"].items():
+        words = {"seconds": shown(seconds), "why": str(NOT_READ.get(status, status))}
+        found.append(_("Not read for %(seconds)s seconds: %(why)s.") % words)
+    return found
+
+
+def expression_sentences(figures: Figures) -> list[str]:
+    """The expression that was foremost for longest."""
+    lengths = {name: figures[f"{name}_foremost"]["value"] for name in EXPRESSIONS}
+    name = max(lengths, key=lambda each: float(lengths[each]))
+    if not lengths[name]:
+        return []
+    words = of_seconds(figures, f"{name}_foremost") | {"expression": str(EXPRESSIONS[name])}
+    return [
+        _("For longest the expression looked %(expression)s: in %(part)s of %(whole)s seconds.")
+        % words
+    ]
+
+
+def smile_sentences(figures: Figures) -> list[str]:
+    """How long a smile showed, and what the markers came to."""
+    number = figures["smiles"]["value"]
+    if not number:
+        return [_("No smile showed.")]
+    found = [_("A smile showed in %(part)s of %(whole)s seconds.") % of_seconds(figures, "smiled")]
+    verdicts = figures["markers"]["by_verdict"]
+    words = {"like": verdicts.get(DUCHENNE_LIKE, 0), "number": number}
+    words["untold"] = verdicts.get(CANNOT_TELL, 0)
+    found.append(
+        ngettext(
+            "In %(like)s of %(number)s smile the cheeks and eyes rose together with the corners of the "
+            "mouth; for %(untold)s it cannot be told. That proves no feeling.",
+            "In %(like)s of %(number)s smiles the cheeks and eyes rose together with the corners of the "
+            "mouth; for %(untold)s it cannot be told. That proves no feeling.",
+            number,
+        )
+        % words
+    )
+    return found
+
+
+def blink_sentences(figures: Figures) -> list[str]:
+    """Blinks, as a rate where the pictures came fast enough."""
+    rate, number = figures["blink_rate"]["value"], figures["blinks"]["value"]
+    if rate is not None:
+        return [_("The eyes blinked %(rate)s times a minute.") % {"rate": shown(rate)}]
+    found = ngettext(
+        "At least %(number)s blink; the pictures came too slowly to see all.",
+        "At least %(number)s blinks; the pictures came too slowly to see all.",
+        number,
+    )
+    return [found % {"number": number}]
+
+
+def head_sentences(figures: Figures) -> list[str]:
+    """Nods and shakes; looking away where the eyes were not measured."""
+    nods, shakes = figures["nods"]["value"], figures["shakes"]["value"]
+    found = [
+        ngettext("The head nodded %(number)s time.", "The head nodded %(number)s times.", nods)
+        % {"number": nods},
+        ngettext(
+            "The head was shaken %(number)s time.", "The head was shaken %(number)s times.", shakes
+        )
+        % {"number": shakes},
+    ]
+    return found + (away_sentences(figures) if "looked_away" in figures else [])
+
+
+def away_sentences(figures: Figures) -> list[str]:
+    """How long head and eyes pointed elsewhere."""
+    away = figures["looked_away"]
+    words = {"part": shown(away["value"]), "whole": shown(away["of"])}
+    return [
+        _("Head and eyes pointed away from the camera in %(part)s of %(whole)s seconds.") % words
+    ]
+
+
+def body_sentences(figures: Figures) -> list[str]:
+    """How much the upper body moved."""
+    speed = figures["moving"]["value"]
+    if speed is None:
+        return []
+    words = {"speed": number_format(round(speed, 2), decimal_pos=2)}
+    return [_("The upper body moved %(speed)s shoulder widths a second on average.") % words]

@@ -1,0 +1,210 @@
+"""A film in numbers: from its tables and events to a handful of figures, each with its unit.
+
+Shares are of the time that was read, never of the film: what was not read is not known, and stands beside
+them with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emotion.inference.asymmetry import PAIRS, blendshape_asymmetry
+from emotion.inference.baseline import Baseline
+from emotion.inference.blendshapes import NAMES
+from emotion.inference.blinks import sees_blinks
+from emotion.inference.events import Event
+from emotion.inference.expressions import LABELS
+from emotion.inference.look_away import away_degrees
+from emotion.inference.motion import body_speed, head_speed
+from emotion.inference.series import Series, Table, rows
+from emotion.inference.spans import Line, present, seconds_of
+
+Figure = dict[str, Any]
+Figures = dict[str, Figure]
+
+
+def figure(value: float | int | str | None, unit: str, **more: Any) -> Figure:
+    """One number with its unit; what cannot be said is None."""
+    if isinstance(value, float) and not np.isfinite(value):
+        value = None
+    return {"value": value, "unit": unit, **more}
+
+
+def summarise(
+    series: Series, events: Sequence[Event], baseline: Baseline | None = None
+) -> dict[str, Figures]:
+    """The figures by data category, "summary" among them, for the tables that there are."""
+    found = {"summary": reading_figures(series["summary"], events)}
+    makers = {
+        "expression": expression_figures,
+        "blendshapes": blendshape_figures,
+        "head-pose": head_figures,
+        "gaze": gaze_figures,
+        "smile-marker": smile_figures,
+        "body-motion": body_figures,
+    }
+    for category, make in makers.items():
+        if category in series:
+            found[category] = make(series, events)
+    if baseline is not None:
+        found["summary"]["baseline"] = figure(
+            baseline.end - baseline.start,
+            "seconds",
+            start=baseline.start,
+            end=baseline.end,
+            how="marked" if baseline.marked else "found",
+        )
+    return found
+
+
+def reading_figures(table: Table, events: Sequence[Event]) -> Figures:
+    """How long the film was, how much of it was read, and why the rest was not."""
+    seconds = seconds_of(table["time"].astype(np.float64))
+    total = float(seconds.sum())
+    by_status = {
+        str(status): float(seconds[table["status"] == status].sum())
+        for status in np.unique(table["status"])
+    }
+    read = by_status.pop("read", 0.0)
+    return {
+        "watched": figure(total, "seconds"),
+        "read": figure(read, "seconds"),
+        "moments": figure(len(table["time"]), "readings"),
+        "abstained": figure(total - read, "seconds", why=by_status),
+        "no_face": figure(number_of(events, "no-face"), "times"),
+    }
+
+
+def number_of(events: Sequence[Event], kind: str) -> int:
+    """How many events of a kind there are."""
+    return sum(event.kind == kind for event in events)
+
+
+def lasted(events: Sequence[Event], kind: str) -> float:
+    """How long the events of a kind took together."""
+    return float(sum(event.end - event.start for event in events if event.kind == kind))
+
+
+def read_seconds(table: Table, column: str) -> float:
+    """How long a column was read."""
+    return float(seconds_of(present(table["time"], table[column])[0]).sum())
+
+
+def mean_over_time(times: Line, values: Line) -> float:
+    """The mean of values by the time that each stands for; NaN without any."""
+    t, v, _at = present(times, values)
+    weights = seconds_of(t)
+    return float((v * weights).sum() / weights.sum()) if weights.sum() > 0 else float("nan")
+
+
+def per_minute(number: int, seconds: float) -> float:
+    """A rate; NaN when nothing was read."""
+    return 60 * number / seconds if seconds > 0 else float("nan")
+
+
+def expression_figures(series: Series, events: Sequence[Event]) -> Figures:
+    """How long each expression had the largest share, and the means of the indices."""
+    table = series["expression"]
+    times, _values, at = present(table["time"], table[LABELS[0]])
+    seconds, top = seconds_of(times), rows(table, LABELS)[at].argmax(axis=1)
+    found = {
+        "read": figure(float(seconds.sum()), "seconds"),
+        **{
+            f"{label}_foremost": figure(float(seconds[top == number].sum()), "seconds")
+            for number, label in enumerate(LABELS)
+        },
+    }
+    for name in ("valence_index", "activation_index"):
+        found[f"{name}_mean"] = figure(mean_over_time(table["time"], table[name]), "index")
+    return found
+
+
+def blendshape_figures(series: Series, events: Sequence[Event]) -> Figures:
+    """Blinks, and how unevenly the sides moved where they moved."""
+    table = series["blendshapes"]
+    seconds, blinks = read_seconds(table, "eyeBlinkLeft"), number_of(events, "blink")
+    uneven = blendshape_asymmetry(rows(table, NAMES).astype(np.float32))
+    seen = np.isfinite(uneven)
+    counts = seen.sum(axis=0)
+    sums = np.where(seen, uneven, 0).sum(axis=0)
+    lengths = [event.end - event.start for event in events if event.kind == "blink"]
+    return {
+        "read": figure(seconds, "seconds"),
+        "blinks": figure(blinks, "times", at_least=not sees_blinks(table)),
+        "blink_rate": figure(
+            per_minute(blinks, seconds) if sees_blinks(table) else None, "per minute read"
+        ),
+        "blink_length": figure(float(np.median(lengths)) if lengths else None, "seconds, median"),
+        "eyes_closed": figure(lasted(events, "eyes-closed"), "seconds"),
+        "asymmetry": figure(
+            None,
+            "-1 right side only, 1 left side only; mean where the sides moved",
+            by_movement={
+                stem: float(total / count)
+                for stem, total, count in zip(PAIRS, sums, counts, strict=True)
+                if count
+            },
+        ),
+    }
+
+
+def head_figures(series: Series, events: Sequence[Event]) -> Figures:
+    """Nods, shakes and how much the head moved."""
+    table = series["head-pose"]
+    turned, moved = head_speed(table)
+    return {
+        "read": figure(read_seconds(table, "yaw"), "seconds"),
+        "nods": figure(number_of(events, "nod"), "times"),
+        "shakes": figure(number_of(events, "shake"), "times"),
+        "turning": figure(mean_over_time(table["time"], turned), "degrees per second, mean"),
+        "moving": figure(mean_over_time(table["time"], moved), "centimetres per second, mean"),
+        **({} if "gaze" in series else away_figures(series, events)),
+    }
+
+
+def away_figures(series: Series, events: Sequence[Event]) -> Figures:
+    """Looking away, from whatever of head and gaze is there."""
+    times, degrees = away_degrees(series)
+    seen = float(seconds_of(present(times, degrees)[0]).sum())
+    away = lasted(events, "look-away")
+    made_of = [category for category in ("head-pose", "gaze") if category in series]
+    return {
+        "look_aways": figure(number_of(events, "look-away"), "times", made_of=made_of),
+        "looked_away": figure(away, "seconds", of=seen, made_of=made_of),
+    }
+
+
+def gaze_figures(series: Series, events: Sequence[Event]) -> Figures:
+    """Looking away. It uses the head's direction, too, where that is measured."""
+    return {"read": figure(read_seconds(series["gaze"], "yaw"), "seconds")} | away_figures(
+        series, events
+    )
+
+
+def smile_figures(series: Series, events: Sequence[Event]) -> Figures:
+    """Smiles, and how their markers came out."""
+    smiles = [event for event in events if event.kind == "smile"]
+    verdicts = [event.values["verdict"] for event in smiles]
+    return {
+        "read": figure(read_seconds(series["smile-marker"], "lip_left"), "seconds"),
+        "smiles": figure(len(smiles), "times"),
+        "smiled": figure(lasted(events, "smile"), "seconds"),
+        "markers": figure(
+            None,
+            "smiles",
+            by_verdict={each: verdicts.count(each) for each in sorted(set(verdicts))},
+        ),
+    }
+
+
+def body_figures(series: Series, events: Sequence[Event]) -> Figures:
+    """How much the upper body moved."""
+    table = series["body-motion"]
+    speed = body_speed(table)
+    return {
+        "read": figure(float(seconds_of(present(table["time"], speed)[0]).sum()), "seconds"),
+        "moving": figure(mean_over_time(table["time"], speed), "shoulder widths per second, mean"),
+    }

@@ -1,0 +1,248 @@
+"""Blinks, nods, looking away, motion, the neutral stretch, and the figures drawn from them."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emotion.inference.baseline import against, find_baseline
+from emotion.inference.blinks import find_closures, sees_blinks
+from emotion.inference.body import POINTS
+from emotion.inference.events import UNITS, find_events
+from emotion.inference.look_away import find_look_aways
+from emotion.inference.motion import body_speed, head_speed, shoulder_width
+from emotion.inference.nods import find_nods
+from emotion.inference.spans import seconds_of, spans_above, stretches
+from emotion.inference.summaries import summarise
+from tests.emotion.inference.acted import (
+    Curve,
+    film,
+    ramp,
+    sampled,
+    smile_table,
+    summary,
+    table,
+    waves,
+    with_hole,
+)
+
+RATES = st.sampled_from([10.0, 12.5, 25.0, 50.0])
+
+
+def lids(*starts: float, closed: float = 0.1) -> Curve:
+    """Open eyes at 0.1, and a blink at each time: 0.06 s down, closed, 0.1 s up."""
+    return lambda t: 0.1 + sum(ramp(at, 0.06, closed, 0.1, 0.6)(t) for at in starts)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([25.0, 30.0, 50.0]), st.floats(0, 0.4), st.integers(0, 9))
+def test_blinks_are_counted_at_any_fast_sampling(rate: float, jitter: float, seed: int) -> None:
+    times = sampled(20, rate, jitter=jitter, seed=seed)
+    starts = (2.0, 5.5, 6.3, 14.02)
+    found = find_closures(
+        table("blendshapes", times, eyeBlinkLeft=lids(*starts), eyeBlinkRight=lids(*starts))
+    )
+    assert [each.kind for each in found] == ["blink"] * 4
+    for each, start in zip(found, starts, strict=True):
+        assert each.start == pytest.approx(start + 0.015, abs=1 / rate)
+        assert each.end - each.start == pytest.approx(0.22, abs=1.2 / rate)
+
+
+def test_closed_eyes_are_no_blink_and_slow_sampling_says_so() -> None:
+    curve = lids(4.0, closed=1.5)
+    slow = table("blendshapes", sampled(10, 10), eyeBlinkLeft=curve, eyeBlinkRight=curve)
+    assert [each.kind for each in find_closures(slow)] == ["eyes-closed"]
+    assert not sees_blinks(slow)
+    assert sees_blinks(table("blendshapes", sampled(10, 25)))
+    figures = summarise(film(slow["time"], blendshapes=slow), [])["blendshapes"]
+    assert figures["blink_rate"]["value"] is None
+    assert figures["blinks"]["at_least"] is True
+
+
+@settings(max_examples=30, deadline=None)
+@given(RATES, st.floats(0, 0.3), st.integers(0, 5), st.sampled_from([0.5, 0.6, 0.8]))
+def test_a_nod_is_a_nod_at_any_sampling(rate: float, jitter: float, seed: int, each: float) -> None:
+    times = sampled(10, rate, jitter=jitter, seed=seed)
+    head = table("head-pose", times, noise=0.4, pitch=waves(4, 2 * each, each, 9))
+    (nod,) = find_nods(head)
+    assert nod.kind == "nod"
+    assert nod.start == pytest.approx(4, abs=0.35)
+    assert nod.end == pytest.approx(4 + 2 * each, abs=0.35)
+    assert 8 < nod.degrees < 20
+
+
+def test_shake_and_slow_turns_and_noise() -> None:
+    times = sampled(12, 25)
+    shake = table("head-pose", times, noise=0.4, yaw=waves(3, 1.5, 0.6, 10))
+    assert [nod.kind for nod in find_nods(shake)] == ["shake"]
+    aside = table("head-pose", times, noise=0.4, yaw=ramp(3, 0.4, 2.0, 0.4, 30.0))
+    slow = table("head-pose", times, noise=0.4, pitch=waves(1, 8, 4, 15))
+    still = table("head-pose", times, noise=0.6)
+    for each in (aside, slow, still):
+        assert find_nods(each) == []
+
+
+@given(RATES)
+def test_looking_away_by_the_head_the_eyes_or_both(rate: float) -> None:
+    times = sampled(10, rate)
+    place = {"z": -60.0}
+    half = ramp(4, 0.2, 2.0, 0.2, 22.0)
+    whole = ramp(4, 0.2, 2.0, 0.2, 44.0)
+    head, eyes = table("head-pose", times, yaw=half, **place), table("gaze", times, yaw=half)
+    assert find_look_aways({"head-pose": head}) == []
+    assert find_look_aways({"gaze": eyes}) == []
+    (both,) = find_look_aways({"head-pose": head, "gaze": eyes})
+    assert both.start == pytest.approx(4.09, abs=0.01 + 0.5 / rate)
+    assert both.end - both.start == pytest.approx(2.22, abs=1 / rate)
+    assert both.degrees == pytest.approx(44, abs=1)
+    back = table("gaze", times, yaw=ramp(4, 0.2, 2.0, 0.2, -44.0))
+    turned = table("head-pose", times, yaw=whole, **place)
+    assert find_look_aways({"head-pose": turned, "gaze": back}) == [], "eyes stay on the camera"
+
+
+def test_a_person_beside_the_camera_looks_at_it() -> None:
+    times = sampled(5, 10)
+    aside = {"x": 60.0, "z": -60.0}
+    assert find_look_aways({"head-pose": table("head-pose", times, yaw=-45.0, **aside)}) == []
+    assert len(find_look_aways({"head-pose": table("head-pose", times, **aside)})) == 1
+
+
+@given(st.sampled_from([5.0, 10.0, 25.0, 50.0]))
+def test_speeds_do_not_depend_on_the_sampling(rate: float) -> None:
+    times = sampled(6, rate)
+    turning: Curve = lambda t: 20 * t  # noqa: E731
+    turned, moved = head_speed(table("head-pose", times, yaw=turning, z=lambda t: -60 + 3 * t))
+    assert turned[times >= 0.2] == pytest.approx(20, rel=1e-3)
+    assert moved[times >= 0.2] == pytest.approx(3, rel=1e-3)
+    assert np.isnan(turned[times < 0.2 - 1e-9]).all()
+
+
+def test_noise_counts_alike_at_every_rate() -> None:
+    speeds = [
+        float(np.nanmean(head_speed(table("head-pose", sampled(20, rate), noise=0.4))[0]))
+        for rate in (10, 25, 50)
+    ]
+    assert max(speeds) < 1.3 * min(speeds)
+
+
+def test_body_motion_in_shoulder_widths() -> None:
+    times = sampled(4, 5)
+    seen = {f"{point}_score": 0.9 for point in POINTS}
+    moving: Curve = lambda t: 0.1 * t  # noqa: E731
+    points = {f"{point}_x": moving for point in POINTS} | seen
+    points["left_shoulder_x"] = lambda t: 0.2 + 0.1 * t
+    found = table("body-motion", times, **points)
+    assert shoulder_width(found) == pytest.approx(0.2, rel=1e-3)
+    assert body_speed(found)[2:] == pytest.approx(0.5, rel=1e-3)
+    unseen = table("body-motion", times, **points | {f"{point}_score": 0.1 for point in POINTS})
+    assert np.isnan(body_speed(unseen)).all()
+
+
+def test_neutral_stretch_found_marked_and_used() -> None:
+    times = sampled(20, 10)
+    head = table("head-pose", times, pitch=5.0, yaw=waves(0, 8, 2.0, 15))
+    faces = table("expression", sampled(20, 5), neutral=ramp(6, 0.5, 9, 0.5, 0.9), happy=0.05)
+    series = film(times, head_pose=head, expression=faces)
+    found = find_baseline(series)
+    assert found is not None
+    assert not found.marked
+    assert found.start == pytest.approx(8.2, abs=0.5)
+    assert found.end == pytest.approx(15.7, abs=0.5)
+    assert found.level("head-pose", "pitch") == pytest.approx(5)
+    rest = against(head, "head-pose", found)
+    assert rest["pitch"] == pytest.approx(0, abs=1e-6)
+    marked = find_baseline(series, (1.0, 3.0))
+    assert marked is not None
+    assert (marked.start, marked.end, marked.marked) == (1.0, 3.0, True)
+    restless = table("head-pose", times, yaw=waves(0, 20, 1.0, 15))
+    assert find_baseline(film(times, head_pose=restless)) is None
+    assert find_baseline(film(times)) is None
+
+
+def test_events_and_figures_of_a_whole_film() -> None:
+    times = sampled(32, 25)
+    blinks = lids(8.0, 20.0)
+    series = film(
+        times,
+        smile_marker=smile_table(times),
+        blendshapes=table("blendshapes", times, eyeBlinkLeft=blinks, eyeBlinkRight=blinks),
+        head_pose=table("head-pose", times, pitch=waves(12, 1.2, 0.6, 9), z=-60.0),
+        gaze=table("gaze", times, yaw=ramp(25, 0.2, 3.0, 0.2, 40.0)),
+        expression=table("expression", sampled(32, 5), neutral=0.7, happy=0.3, valence_index=0.3),
+        body_motion=table("body-motion", sampled(32, 2)),
+    )
+    series["summary"] = summary(times, absent=(29.0, 31.0))
+    events = find_events(series)
+    kinds = [event.kind for event in events]
+    assert kinds == ["smile", "blink", "nod", "blink", "look-away", "no-face"]
+    found = summarise(series, events, find_baseline(series))
+    json.dumps([found, [event.to_json() for event in events]], allow_nan=False)
+    assert found["smile-marker"]["smiles"]["value"] == 1
+    assert found["smile-marker"]["smiled"]["value"] == pytest.approx(2.98, abs=0.05)
+    assert found["smile-marker"]["markers"]["by_verdict"] == {"duchenne-like": 1}
+    assert found["blendshapes"]["blink_rate"]["value"] == pytest.approx(60 * 2 / 32, rel=0.01)
+    assert found["gaze"]["looked_away"]["value"] == pytest.approx(3.2, abs=0.1)
+    assert found["gaze"]["looked_away"]["made_of"] == ["head-pose", "gaze"]
+    assert "looked_away" not in found["head-pose"]
+    assert found["summary"]["watched"]["value"] == pytest.approx(32)
+    assert found["summary"]["read"]["value"] == pytest.approx(29.96, abs=0.05)
+    assert found["summary"]["abstained"]["value"] == pytest.approx(2.04, abs=0.05)
+    assert found["summary"]["abstained"]["why"]["no-face"] == pytest.approx(2.04, abs=0.05)
+    assert found["expression"]["neutral_foremost"]["value"] == pytest.approx(32, abs=0.01)
+    assert found["expression"]["valence_index_mean"]["value"] == pytest.approx(0.3)
+    assert found["body-motion"]["moving"]["value"] is None
+    for event in events:
+        assert set(event.values) <= set(UNITS) | {"cut", "verdict", "why", "note"}
+        assert set(event.categories) <= set(series)
+
+
+def test_only_what_is_there_is_told() -> None:
+    times = sampled(5, 10)
+    series = film(times)
+    assert find_events(series) == []
+    assert set(summarise(series, [])) == {"summary"}
+    empty = film(np.zeros(0), smile_marker=smile_table(np.zeros(0)))
+    assert find_events(empty) == []
+    assert summarise(empty, [])["smile-marker"]["smiled"]["value"] == 0
+
+
+@given(st.lists(st.floats(0.02, 3.0), min_size=1, max_size=60), st.data())
+def test_spans_lie_inside_the_stretches_and_do_not_overlap(
+    steps: list[float], data: st.DataObject
+) -> None:
+    times = np.cumsum(steps)
+    values = np.array(
+        data.draw(
+            st.lists(
+                st.floats(0, 1) | st.just(float("nan")), min_size=len(times), max_size=len(times)
+            )
+        )
+    )
+    found = spans_above(times, values, 0.6, 0.4)
+    for one, other in pairwise(found):
+        assert one.end <= other.start
+    for span in found:
+        assert times[0] <= span.start <= span.end <= times[-1]
+        assert np.nanmax(values[span.first : span.last + 1]) >= 0.6
+        assert not (values[span.first : span.last + 1] < 0.4).any()
+
+
+@given(st.lists(st.floats(0.01, 2.0), min_size=1, max_size=50))
+def test_seconds_add_up_to_what_was_seen(steps: list[float]) -> None:
+    times = np.cumsum(steps)
+    seen = sum(times[last] - times[first] for first, last in stretches(times))
+    assert seconds_of(times).sum() == pytest.approx(seen)
+    assert (seconds_of(times) >= 0).all()
+
+
+def test_nothing_is_carried_across_a_hole() -> None:
+    times = sampled(10, 25)
+    down: Curve = lambda t: np.where((t > 4.99) & (t < 5.62), -9.0, 0.0)  # noqa: E731
+    head = table("head-pose", times, pitch=down)
+    assert len(find_nods(head)) == 1
+    assert find_nods(with_hole(head, 5.02, 5.55)) == [], "who knows what was in between"

@@ -1,0 +1,91 @@
+"""A film's figures in sentences, and the words for whatever can stand in a result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
+from emotion.film_wording import EVENTS, NOT_READ, VERDICTS, film_sentences
+from emotion.inference.events import find_events
+from emotion.inference.photos import analyse_photo
+from emotion.inference.readings import IN_A_PHOTOGRAPH, STATUSES
+from emotion.inference.summaries import summarise
+from emotion.wording import in_words
+from tests.emotion.inference.acted import film, ramp, sampled, smile_table, summary, table, waves
+from tests.emotion.inference.photographs import pixels
+
+
+def test_whatever_can_happen_has_words() -> None:
+    schema = Path(__file__).resolve().parents[2] / "emotion" / "schemas" / "series.schema.json"
+    kinds = json.loads(schema.read_text())["$defs"]["event"]["properties"]["kind"]["enum"]
+    assert set(EVENTS) == set(kinds)
+    assert set(NOT_READ) == set(STATUSES) - {"read"}
+    assert set(VERDICTS) == {"duchenne-like", "not", "cannot-tell"}
+
+
+def test_a_film_in_sentences() -> None:
+    times = sampled(32, 25)
+    eyes = ramp(8, 0.06, 0.1, 0.1, 0.6)
+    series = film(
+        times,
+        smile_marker=smile_table(times),
+        blendshapes=table("blendshapes", times, eyeBlinkLeft=eyes, eyeBlinkRight=eyes),
+        head_pose=table("head-pose", times, pitch=waves(12, 1.2, 0.6, 9), z=-60.0),
+        gaze=table("gaze", times, yaw=ramp(25, 0.2, 3.0, 0.2, 40.0)),
+        expression=table("expression", sampled(32, 5), neutral=0.7, happy=0.3),
+    )
+    series["summary"] = summary(times, absent=(29.0, 31.0))
+    assert film_sentences(summarise(series, find_events(series))) == [
+        "The face could be read in 30 of 32 seconds.",
+        "Not read for 2.0 seconds: no face was found.",
+        "For longest the expression looked neutral: in 32 of 32 seconds.",
+        "A smile showed in 3.0 of 32 seconds.",
+        "In 1 of 1 smile the cheeks and eyes rose together with the corners of the mouth; for 0 it cannot "
+        "be told. That proves no feeling.",
+        "The eyes blinked 1.9 times a minute.",
+        "The head nodded 1 time.",
+        "The head was shaken 0 times.",
+        "Head and eyes pointed away from the camera in 3.2 of 32 seconds.",
+    ]
+
+
+def test_only_what_was_measured_is_said() -> None:
+    times = sampled(5, 10)
+    assert len(film_sentences(summarise(film(times), []))) == 1
+    slow = film(times, blendshapes=table("blendshapes", times))
+    assert film_sentences(summarise(slow, find_events(slow)))[1:] == [
+        "At least 0 blinks; the pictures came too slowly to see all."
+    ]
+    still = film(times, smile_marker=smile_table(sampled(2, 10)))
+    assert film_sentences(summarise(still, find_events(still)))[1:] == ["No smile showed."]
+    unread = film(times, expression=table("expression", np.zeros(0)))
+    assert film_sentences(summarise(unread, []))[1:] == []
+
+
+def test_a_photograph_in_words() -> None:
+    parts = analyse_photo(pixels(), IN_A_PHOTOGRAPH).parts()
+    assert set(parts) == {"summary", *IN_A_PHOTOGRAPH}
+    assert parts["smile-marker"]["verdict"] == "cannot-tell"
+    assert "no feeling" in parts["smile-marker"]["note"]
+    page = in_words(parts)
+    assert dict(page["angles"])["Head raised"] == "15° down"
+    assert dict(page["angles"])["Head turned"] == "straight"
+    assert dict(page["indices"])["Valence index (-1 to 1)"].startswith("1.00 (the share of")
+    (said,) = [each for each in page["findings"] if "cannot be told from one photograph" in each]
+    assert "no feeling" in said
+
+
+@pytest.mark.parametrize(("value", "side"), [(0.3, "left"), (-0.3, "right"), (0.05, "")])
+def test_an_uneven_smile_names_the_side(value: float, side: str) -> None:
+    found = uneven_smile({"asymmetry": {"values": {"mouthSmile": value}}})
+    assert [each.split()[1] for each in found] == ([side] if side else [])
+
+
+def test_readings_from_before_have_less_to_say() -> None:
+    assert uneven_smile({"values": {}}) == []
+    assert index_facts({"probabilities": {}}) == []
+    assert angle_facts({}) == smile_findings({}) == []
