@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from emotion.inference.blendshapes import FACS_UNITS, NAMES
 from emotion.inference.body import POINTS
-from emotion.inference.expressions import LABELS
 from emotion.inference.gaze import MOST_PITCH, MOST_YAW
 from emotion.inference.indices import ACTIVATION, VALENCE
+from emotion.inference.labels import LABELS
 from emotion.inference.quality import THRESHOLDS
 
 SERIES_SCHEMA = 1

@@ -20,6 +20,7 @@ from emotion.inference.arrays import Array, Pixels
 from emotion.inference.calibration import Calibration, Wide
 from emotion.inference.crops import Preprocessing, prepare, tight_crop
 from emotion.inference.indices import ACTIVATION, VALENCE, activation_index, valence_index
+from emotion.inference.labels import LABELS
 from emotion.inference.landmarks import Landmarks
 from emotion.inference.models import (
     BUILT_IN,
@@ -31,7 +32,6 @@ from emotion.inference.models import (
 )
 from emotion.inference.sessions import run
 
-LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SET_TOO_LARGE = "set-too-large"
 CAVEAT = (
     "Calibrated on {data}. Probabilities and coverage hold for photographs that come as those did; with "

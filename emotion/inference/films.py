@@ -2,10 +2,10 @@
 
 The wall around the decoder is that of photographs (``media``); what differs is that a film is never
 whole anywhere. The child asks for pieces of it through its pipes, which are read from the caller's
-``source`` (a view of a sealed blob), and hands pictures back through memory that both share: measured at
-1280 x 720 this takes a third of the processor time of a pipe. That memory is an unnamed file that cannot
-change its size. The child's answers are believed no further than their form can be checked: a decoder
-that was taken over can only lie about the film it was given.
+``source`` (a view of a sealed blob), and hands pictures back through memory that both share, which takes
+less than half the processor time of a pipe. That memory is an unnamed file that cannot change its
+size. The child's answers are believed no further than their form can be checked: a decoder that was
+taken over can only lie about the film it was given.
 """
 
 from __future__ import annotations

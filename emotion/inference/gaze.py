@@ -2,8 +2,8 @@
 
 The eye is taken as a ball whose iris lies 1.0 cm before its centre (Gullstrand's eye: about 1.0 cm from the
 centre of rotation to the plane of the iris), and whose centre lies behind the middle between the inner
-and the outer corner. Then, in the head's own axes (``pose.in_head``), with d the iris centre minus the
-middle of the corners, in centimetres, and r that radius:
+and the outer corner. Then, in the head's own axes (``pose.pose_and_head``), with d the iris centre minus
+the middle of the corners, in centimetres, and r that radius:
 
     yaw = arcsin((dx - REST_OUT) / r), pitch = arcsin((dy - REST_UP) / r)
 
@@ -17,9 +17,8 @@ one film are better than that, because what is wrong about a person stays.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from emotion.inference.pose import Wide
 
@@ -48,15 +47,19 @@ class Gaze:
 
 def eye_angles(head: Wide, out: int, iris: int, outer: int, inner: int) -> tuple[float, float]:
     """Yaw and pitch in degrees of one eye, from landmarks in the head's axes (478, 3) in centimetres."""
-    away = head[iris] - (head[outer] + head[inner]) / 2
-    moved = away[:2] - [out * REST_OUT, REST_UP]
-    turns = np.degrees(np.arcsin(np.clip(moved / RADIUS, -1.0, 1.0)))
-    yaw, pitch = np.clip(turns, [-MOST_YAW, -MOST_PITCH], [MOST_YAW, MOST_PITCH])
-    return float(yaw), float(pitch)
+    (x, y), middle = head[iris, :2], (head[outer, :2] + head[inner, :2]) / 2
+    yaw = turned(x - middle[0] - out * REST_OUT, MOST_YAW)
+    return yaw, turned(y - middle[1] - REST_UP, MOST_PITCH)
+
+
+def turned(moved: float, most: float) -> float:
+    """Degrees by which an eye is turned whose iris moved so many centimetres, at most ``most``."""
+    angle = math.degrees(math.asin(max(-1.0, min(1.0, moved / RADIUS))))
+    return max(-most, min(most, angle))
 
 
 def find_gaze(head: Wide) -> Gaze:
-    """The gaze from all landmarks in the head's axes (478, 3) in centimetres (``pose.in_head``)."""
+    """The gaze from all landmarks in the head's axes (478, 3) in centimetres (``pose.pose_and_head``)."""
     right, left = (eye_angles(head, *eye) for eye in EYES)
     yaw, pitch = (left[0] + right[0]) / 2, (left[1] + right[1]) / 2
     return Gaze(yaw, pitch, *left, *right)

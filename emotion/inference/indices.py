@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from emotion.inference.arrays import Array
-from emotion.inference.expressions import LABELS
+from emotion.inference.labels import LABELS
 
 VALENCE = "p(happy) - the largest of p(angry), p(disgust), p(fear), p(sad)"
 ACTIVATION = "1 - p(neutral)"

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from emotion.inference.arrays import Pixels
 from emotion.inference.calibration import Wide
 from emotion.inference.crops import resized, tight_crop
-from emotion.inference.expressions import LABELS, ExpressionPack
+from emotion.inference.expressions import ExpressionPack
 from emotion.inference.faces import find_faces
+from emotion.inference.labels import LABELS
 from emotion.inference.landmarks import find_landmarks
 from emotion.inference.media import MediaRefused, decode_photo
 from emotion.inference.quality import measure_quality, verdict
 
-BATCH = 64
+BATCH = 8
+"""Faces at once: the engine keeps the memory of its largest batch, 20 MB for each face."""
 GROUP = "group_"
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 

@@ -14,6 +14,8 @@ from emotion.inference.sessions import run
 SIZE = 256
 CROP_SCALE = 1.5
 PRESENCE_AT_LEAST = 0.5
+SHARES = np.arange(256, dtype=np.float32) / 255.0
+"""What the model takes for each value of a pixel; looked up, because dividing takes three times as long."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def find_landmarks(pixels: Pixels, face: Face) -> Landmarks | None:
     """The landmarks of a face in an RGB image; None when the model sees no face in the crop."""
     matrix = crop_matrix(face)
     crop = cv2.warpAffine(pixels, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
-    outputs = run("face_landmarks.onnx", crop[None].astype(np.float32) / 255.0)
+    outputs = run("face_landmarks.onnx", cv2.LUT(crop, SHARES)[None].astype(np.float32, copy=False))
     presence = float(1.0 / (1.0 + np.exp(-outputs[1].reshape(-1)[0])))
     if presence < PRESENCE_AT_LEAST:
         return None

@@ -23,6 +23,7 @@ class MediaCode(StrEnum):
     TRAILING_DATA = "media-trailing-data"
     UNREADABLE = "media-unreadable"
     TIMEOUT = "media-timeout"
+    KIND_NOT_TAKEN = "media-kind-not-taken"
     FILM_CODEC_NOT_SUPPORTED = "film-codec-not-supported"
     FILM_TOO_LONG = "film-too-long"
     FILM_TOO_MANY_TRACKS = "film-too-many-tracks"
@@ -49,6 +50,9 @@ EXPLANATIONS = {
     MediaCode.TRAILING_DATA: "Something else is attached behind the photograph or film.",
     MediaCode.UNREADABLE: "The file cannot be read.",
     MediaCode.TIMEOUT: "Reading the file took too long.",
+    MediaCode.KIND_NOT_TAKEN: (
+        "The study takes photographs or films, and this is the other; send what it asks for."
+    ),
     MediaCode.FILM_CODEC_NOT_SUPPORTED: (
         "The film's pictures are encoded in a way that is not read; H.264, H.265, VP8, VP9 and AV1 are."
     ),

@@ -17,7 +17,7 @@ from emotion.inference.expressions import ExpressionPack, find_expression
 from emotion.inference.faces import Face
 from emotion.inference.gaze import Gaze, find_gaze
 from emotion.inference.landmarks import Landmarks, find_landmarks
-from emotion.inference.pose import Pose, in_head, metric_points, pose_of
+from emotion.inference.pose import Pose, metric_points, pose_and_head
 from emotion.inference.quality import measure_quality, verdict
 from emotion.inference.smile_signs import SmileSigns, find_smile_signs
 
@@ -73,13 +73,11 @@ def read_moment(
     if landmarks is None:  # what looked like a face is none
         return Moment(time, "no-face", faces - 1)
     height, width = pixels.shape[:2]
-    metric = metric_points(landmarks.points, width, height)
-    pose = pose_of(metric)
+    pose, head = pose_and_head(metric_points(landmarks.points, width, height))
     quality |= {"certainty": landmarks.presence, "turn_degrees": pose.turn}
     status = verdict(quality)
     if status != "read":
         return Moment(time, status, faces, quality)
-    head = in_head(metric)
     moved = None
     if {"blendshapes", "smile-marker"} & set(categories):
         moved = np.array(list(find_blendshapes(landmarks).values()), np.float32)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from emotion.inference.arrays import Pixels
 from emotion.inference.calibration import Wide
 from emotion.inference.crops import Preprocessing, resized
-from emotion.inference.expressions import LABELS, ExpressionPack, Member, expression_pack
+from emotion.inference.expressions import ExpressionPack, Member, expression_pack
+from emotion.inference.labels import LABELS
 from emotion.inference.models import ModelIntegrityError, read_pack, verify_pack
 from emotion.inference.sessions import session
 

@@ -11,6 +11,7 @@ the angles hardly depend on it.
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -54,9 +55,12 @@ class Pose:
     @property
     def turn(self) -> float:
         """Degrees between where the face points and the camera: 0 when it points straight at it."""
-        to_camera = -np.array([self.x, self.y, self.z])
-        cosine = self.rotation[:, 2] @ to_camera / max(float(np.linalg.norm(to_camera)), 1e-9)
-        return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+        yaw, pitch = math.radians(self.yaw), math.radians(self.pitch)
+        level = math.cos(pitch)
+        ahead = self.x * math.sin(yaw) * level + self.y * math.sin(pitch)
+        ahead += self.z * math.cos(yaw) * level
+        away = math.hypot(self.x, self.y, self.z)
+        return math.degrees(math.acos(max(-1.0, min(1.0, -ahead / max(away, 1e-9)))))
 
 
 def rotation_of(yaw: float, pitch: float, roll: float) -> Wide:
@@ -71,21 +75,37 @@ def rotation_of(yaw: float, pitch: float, roll: float) -> Wide:
 
 def angles_of(rotation: Wide) -> tuple[float, float, float]:
     """Yaw, pitch and roll in degrees of a rotation (3, 3)."""
-    yaw = np.arctan2(rotation[0, 2], rotation[2, 2])
-    pitch = np.arcsin(np.clip(rotation[1, 2], -1.0, 1.0))
-    roll = np.arctan2(rotation[1, 0], rotation[1, 1])
-    return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
+    yaw = math.atan2(rotation[0, 2], rotation[2, 2])
+    pitch = math.asin(max(-1.0, min(1.0, rotation[1, 2])))
+    roll = math.atan2(rotation[1, 0], rotation[1, 1])
+    return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The landmarks that hold still in any expression, of a face that looks straight, in centimetres.
+
+    ids: (33,); weights: (33, 1), summing to 1; centre: (3,), weighted; centred: (33, 3), around it; spread:
+    the weighted sum of their squares.
+    """
+
+    ids: NDArray[np.int64]
+    weights: Wide
+    centre: Wide
+    centred: Wide
+    spread: float
 
 
 @cache
-def canonical_face() -> tuple[NDArray[np.int64], Wide, Wide]:
-    """The landmarks that hold still in any expression, of a face that looks straight.
-
-    Returns indices (33,), mesh points (33, 3) in centimetres and weights (33, 1), which sum to 1.
-    """
+def canonical_face() -> Canonical:
+    """What every face is laid on. Raises ModelIntegrityError."""
     with np.load(io.BytesIO(model_bytes("canonical_face.npz"))) as file:
         ids, weights = file["ids"], file["w"].astype(np.float64)
-        return ids, file["V"][ids].astype(np.float64), (weights / weights.sum())[:, None]
+        mesh = file["V"][ids].astype(np.float64)
+    weights = (weights / weights.sum())[:, None]
+    centre = (mesh * weights).sum(axis=0)
+    centred = mesh - centre
+    return Canonical(ids, weights, centre, centred, float((weights * centred**2).sum()))
 
 
 def fitted(seen: Wide) -> tuple[float, Wide, Wide]:
@@ -93,15 +113,16 @@ def fitted(seen: Wide) -> tuple[float, Wide, Wide]:
 
     The weighted orthogonal Procrustes problem: seen = scale · rotation · mesh + shift.
     """
-    _ids, mesh, weights = canonical_face()
-    mesh_centre = (mesh * weights).sum(axis=0)
-    centred = mesh - mesh_centre
-    covariance = (seen * weights).T @ centred
-    left, _sizes, right = np.linalg.svd(covariance)
-    left[:, 2] *= np.sign(np.linalg.det(left) * np.linalg.det(right))
+    face = canonical_face()
+    weighted = seen * face.weights
+    covariance = weighted.T @ face.centred
+    left, sizes, right = np.linalg.svd(covariance)
+    if np.linalg.det(covariance) < 0:  # a mirror image would fit better: the best that is none
+        left[:, 2] *= -1
+        sizes[2] *= -1
     rotation: Wide = left @ right
-    scale = float((covariance * rotation).sum() / (weights * centred * centred).sum())
-    shift: Wide = (seen * weights).sum(axis=0) - scale * rotation @ mesh_centre
+    scale = float(sizes.sum()) / face.spread
+    shift: Wide = weighted.sum(axis=0) - scale * (rotation @ face.centre)
     return scale, rotation, shift
 
 
@@ -123,7 +144,7 @@ def metric_points(points: Array, width: int, height: int) -> Wide:
 
     n is 468 or more; the axes are those of ``Pose``.
     """
-    ids = canonical_face()[0]
+    ids = canonical_face().ids
     flat = near_plane(points, width, height)
     depth = float(flat[:MESH_POINTS, 2].mean())
     first = fitted(flat[ids] * [1.0, 1.0, -1.0])[0]
@@ -131,22 +152,17 @@ def metric_points(points: Array, width: int, height: int) -> Wide:
     return pushed_back(flat, depth, first * second)
 
 
-def pose_of(metric: Wide) -> Pose:
-    """The pose of a head whose landmarks lie so before the camera (``metric_points``)."""
-    _scale, rotation, shift = fitted(metric[canonical_face()[0]])
-    return Pose(*angles_of(rotation), *(float(value) for value in shift))
+def pose_and_head(metric: Wide) -> tuple[Pose, Wide]:
+    """The pose of a head, and its landmarks in its own axes, from how they lie before the camera (n, 3).
+
+    The latter are in centimetres of the canonical mesh: turning or moving the head leaves them where they
+    are, and only what the face does moves them.
+    """
+    scale, rotation, shift = fitted(metric[canonical_face().ids])
+    head: Wide = (metric - shift) @ (rotation / scale)
+    return Pose(*angles_of(rotation), *(float(value) for value in shift)), head
 
 
 def find_pose(points: Array, width: int, height: int) -> Pose:
     """The head pose from landmarks (468 or more, 3) in pixels of an image so large."""
-    return pose_of(metric_points(points, width, height))
-
-
-def in_head(metric: Wide) -> Wide:
-    """Points before the camera (n, 3) in the head's own axes, in centimetres of the canonical mesh.
-
-    Turning or moving the head leaves them where they are; only what the face does moves them.
-    """
-    scale, rotation, shift = fitted(metric[canonical_face()[0]])
-    inside: Wide = (metric - shift) @ rotation / scale
-    return inside
+    return pose_and_head(metric_points(points, width, height))[0]

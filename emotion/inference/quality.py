@@ -96,12 +96,24 @@ def measure_quality(pixels: Pixels, face: Face) -> dict[str, float]:
     right, bottom = np.clip(np.ceil(face.box[2:]), [left + 1, top + 1], [width, height]).astype(int)
     face_pixels = pixels[top:bottom, left:right]
     grey = cv2.cvtColor(face_pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).reshape(256).astype(np.float32)
     return {
         "face_size_px": face.size,
-        "light": float(np.percentile(grey, BRIGHT_PERCENTILE) / 255.0),
-        "burnt_out": float((grey >= BURNT_OUT).mean()),
+        "light": percentile(counts, BRIGHT_PERCENTILE) / 255.0,
+        "burnt_out": float(counts[BURNT_OUT:].sum() / counts.sum()),
         "sharpness": sharpness(grey),
     }
+
+
+def percentile(counts: Array, percent: float) -> float:
+    """A percentile of 8-bit values from how often each occurs (256,), as ``numpy.percentile`` has it.
+
+    Counting a face's pixels takes a tenth of the time of sorting them.
+    """
+    place = (float(counts.sum()) - 1) * percent / 100
+    upto = np.cumsum(counts)
+    low, high = np.searchsorted(upto, [np.floor(place) + 1, np.ceil(place) + 1])
+    return float(low + (high - low) * (place % 1))
 
 
 def sharpness(grey: Pixels) -> float:

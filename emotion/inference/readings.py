@@ -1,8 +1,8 @@
 """What comes out: one reading of one photograph, as parts that are sealed and erased each on its own.
 
 Schema version 2 (1 had votes instead of calibrated probabilities, no set, and only expression and
-blendshapes). Every value says its unit, its range and its model; every part says its schema. A photograph that cannot be read is a reading
-too, with a status that says why.
+blendshapes). Every value says its unit, its range and its model; every part says its schema. A photograph
+that cannot be read is a reading too, with a status that says why.
 """
 
 from __future__ import annotations
@@ -15,12 +15,8 @@ from emotion.inference.arrays import Array
 from emotion.inference.asymmetry import FORMULA, PAIRS, blendshape_asymmetry
 from emotion.inference.blendshapes import FACS_UNITS, NAMES
 from emotion.inference.columns import BLENDSHAPE_MODEL, COLUMNS
-from emotion.inference.expressions import (
-    LABELS,
-    ExpressionPack,
-    expression_pack,
-    expression_part,
-)
+from emotion.inference.expressions import ExpressionPack, expression_pack, expression_part
+from emotion.inference.labels import LABELS
 from emotion.inference.models import manifest
 from emotion.inference.moments import Moment
 from emotion.inference.quality import THRESHOLDS

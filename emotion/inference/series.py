@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.columns import COLUMNS, SERIES_SCHEMA, TIME
-from emotion.inference.expressions import LABELS
 from emotion.inference.gaze import Gaze
 from emotion.inference.indices import activation_index, valence_index
+from emotion.inference.labels import LABELS
 from emotion.inference.moments import Moment
 from emotion.inference.pose import Pose
 from emotion.inference.smile_signs import SmileSigns

@@ -9,9 +9,8 @@ faces (0.015): only its change within one smile means anything.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from emotion.inference.arrays import Array
 from emotion.inference.blendshapes import NAMES
@@ -44,10 +43,13 @@ class SmileSigns:
 
 def find_smile_signs(head: Wide, blendshapes: Array) -> SmileSigns:
     """The signs from landmarks in the head's axes (478, 3) and the blendshapes (52,)."""
-    across = float(np.linalg.norm(head[263] - head[33]))
+    across = math.dist(head[263], head[33])
+    heights = head[:, 1]
 
     def height(cheek: list[int], corners: list[int]) -> float:
-        return float((head[cheek, 1].mean() - head[corners, 1].mean()) / across)
+        return float(
+            (sum(heights[cheek]) / len(cheek) - sum(heights[corners]) / len(corners)) / across
+        )
 
     return SmileSigns(
         lip_left=float(blendshapes[LIP_LEFT]),

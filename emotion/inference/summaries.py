@@ -16,7 +16,7 @@ from emotion.inference.baseline import Baseline
 from emotion.inference.blendshapes import NAMES
 from emotion.inference.blinks import sees_blinks
 from emotion.inference.events import Event
-from emotion.inference.expressions import LABELS
+from emotion.inference.labels import LABELS
 from emotion.inference.look_away import away_degrees
 from emotion.inference.motion import body_speed, head_speed
 from emotion.inference.series import Series, Table, rows

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 
 from emotion.inference.arrays import Array
-from emotion.inference.models import FOLDER
+from emotion.inference.models import model_bytes
 from emotion.inference.pose import FIELD_OF_VIEW, Wide, rotation_of
 
 
 def canonical_mesh() -> Wide:
     """The mesh (478, 3) in centimetres; the irises lie between the corners of the eyes, looking ahead."""
-    with np.load(FOLDER / "canonical_face.npz") as file:
+    with np.load(io.BytesIO(model_bytes("canonical_face.npz"))) as file:
         mesh = file["V"].astype(float)
     irises = np.zeros((10, 3))
     for at, (outer, inner) in ((0, (33, 133)), (5, (263, 362))):

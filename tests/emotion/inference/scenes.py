@@ -5,10 +5,14 @@ Both are the one real photograph, the other mirrored and darker; who is who is k
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 
@@ -97,3 +101,22 @@ def without(start: float, end: float, path: Path) -> Path:
 def walks(start: float, x: float, speed: float, y: float = 250) -> Path:
     """Walking across at ``speed`` pixels a second, at ``x`` when ``start``."""
     return lambda time: (x + (time - start) * speed, y)
+
+
+def as_film(scene: Scene, container: str = "mp4") -> bytes:
+    """The scene as a file."""
+    held = io.BytesIO()
+    encoder = "libx264" if container == "mp4" else "libvpx"
+    options = {"preset": "ultrafast", "crf": "20", "threads": "1"}
+    if encoder == "libvpx":
+        options = {"cpu-used": "8", "deadline": "realtime", "b": "2M"}
+    with av.open(held, "w", format=container) as film:
+        video: Any = film.add_stream(encoder, options=options)
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.time_base = video.codec_context.time_base = Fraction(1, 1000)
+        for time, picture in scene.frames():
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
+            film.mux(video.encode(frame))
+        film.mux(video.encode())
+    return held.getvalue()

@@ -14,13 +14,13 @@ from emotion.inference.calibration import (
     tempered,
 )
 from emotion.inference.expressions import (
-    LABELS,
     SET_TOO_LARGE,
     expression_pack,
     expression_part,
     find_expression,
 )
 from emotion.inference.faces import find_faces
+from emotion.inference.labels import LABELS
 from emotion.inference.landmarks import find_landmarks
 from emotion.inference.models import BUILT_IN
 from tests.emotion.inference.photographs import pixels
@@ -81,7 +81,8 @@ def test_a_set_is_never_empty_and_a_temperature_keeps_the_order() -> None:
 
 def part_of(**shares: float) -> dict[str, object]:
     rest = (1 - sum(shares.values())) / (7 - len(shares))
-    return expression_part({label: shares.get(label, rest) for label in LABELS}, expression_pack())
+    values = np.array([shares.get(label, rest) for label in LABELS], np.float32)
+    return expression_part(values, expression_pack())
 
 
 def test_one_or_two_classes_are_named_and_more_are_not() -> None:
@@ -118,9 +119,9 @@ def test_probabilities_are_the_tempered_mean_of_the_models() -> None:
     landmarks = find_landmarks(pixels(), face)
     assert landmarks is not None
     found = find_expression(pixels(), landmarks)
-    assert list(found) == list(LABELS)
-    assert sum(found.values()) == pytest.approx(1)
-    assert 0.97 < found["happy"] < 0.999, "the votes are at 0.999; the temperature evens them out"
+    assert found.shape == (len(LABELS),)
+    assert found.sum() == pytest.approx(1)
+    assert 0.97 < found[LABELS.index("happy")] < 0.999, "the temperature evens 0.999 out"
 
 
 def changed(**values: object) -> dict[str, object]:

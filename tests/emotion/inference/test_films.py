@@ -240,3 +240,20 @@ def test_a_size_that_changes_midway_is_fitted_into_the_first(codec: str) -> None
     square = frames[12].pixels
     assert square[:, :40].max() < 4
     assert difference(square[:, 40:280], numbered(2, 240, 240)) < 8
+
+
+def test_colours_of_a_film_that_names_its_colour_matrix_are_right_too() -> None:
+    held = io.BytesIO()
+    picture = np.ascontiguousarray(pixels()[:400])
+    with av.open(held, "w", format="mp4") as container:
+        track = container.add_stream("libx264", rate=25)
+        track.width, track.height, track.pix_fmt = 512, 400, "yuv420p"
+        track.codec_context.colorspace = track.codec_context.color_primaries = 1  # BT.709
+        track.codec_context.color_trc = 1
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    (shown,) = run(held.getvalue())
+    assert abs(shown.pixels.mean((0, 1)) - picture.mean((0, 1))).max() < 2
+    assert difference(shown.pixels, picture) < 4

@@ -405,32 +405,25 @@ FUZZED = {
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """Some bytes changed, mostly where the structure is; sometimes a stretch is moved, cut or repeated."""
+    """Some bytes changed, mostly near the ends, where descriptions lie; now and then some moved or cut.
+
+    Moving breaks the outer structure, which is refused before anything is decoded, so most stay in place.
+    """
     made = bytearray(data)
     for _ in range(chance.choice((1, 2, 5, 20))):
-        structure = chance.random() < 0.6
-        ends = (200, len(made) - 1)
-        at = (
-            chance.randrange(*ends)
-            if not structure
-            else chance.choice(
-                (
-                    chance.randrange(min(600, len(made))),
-                    len(made) - 1 - chance.randrange(min(900, len(made))),
-                )
-            )
-        )
-        match chance.randrange(5):
+        reach = chance.choice((600, 1200, len(made) - 1))
+        at = chance.randrange(min(reach, len(made) - 1)) * chance.choice((1, -1)) % len(made)
+        match chance.randrange(16):
             case 0:
-                made[at] ^= 1 << chance.randrange(8)
-            case 1:
-                made[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF))
-            case 2:
-                made[at : at + 4] = chance.choice((b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff"))
-            case 3:
                 made[at : at + 1] = made[at : at + chance.randrange(1, 64)]
-            case _:
+            case 1:
                 del made[at : at + chance.randrange(1, 16)]
+            case 2 | 3 | 4:
+                made[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF))
+            case 5 | 6 if at + 4 <= len(made):
+                made[at : at + 4] = chance.choice((b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff"))
+            case _:
+                made[at] ^= 1 << chance.randrange(8)
     return bytes(made)
 
 
@@ -439,6 +432,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
 def test_a_mutated_film_ends_in_pictures_or_a_code(name: str, batch: int) -> None:
     chance = random.Random(f"{name} {batch}")
     data = film(FUZZED[name])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     for number in range(15):
         broken = mutated(data, chance)
         started = time.monotonic()
@@ -453,4 +447,5 @@ def test_a_mutated_film_ends_in_pictures_or_a_code(name: str, batch: int) -> Non
             assert refused.code in MediaCode, (name, batch, number)
         assert time.monotonic() - started < 15, (name, batch, number)
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert used < 700 * 1024, "kilobytes of the largest child so far"
+    # A child counts as large as its parent until it has become a program of its own.
+    assert used <= max(before, 700 * 1024), "kilobytes of the largest child so far"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.inference.expressions import LABELS
+from emotion.inference.labels import LABELS
 from emotion.inference.models import BUILT_IN, FOLDER
 from emotion.inference.pack_checks import against_use, evaluation_of, problems_of
 from tests.emotion.inference.broken_packs import (

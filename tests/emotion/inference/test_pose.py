@@ -11,7 +11,7 @@ from emotion.inference.arrays import Pixels
 from emotion.inference.faces import find_faces
 from emotion.inference.gaze import MOST_YAW, REST_OUT, REST_UP, Gaze, find_gaze
 from emotion.inference.landmarks import find_landmarks
-from emotion.inference.pose import Pose, angles_of, find_pose, in_head, metric_points, pose_of
+from emotion.inference.pose import Pose, angles_of, find_pose, metric_points, pose_and_head
 from emotion.inference.pose import rotation_of as turned
 from tests.emotion.inference.meshes import canonical_mesh, photographed
 from tests.emotion.inference.photographs import pixels
@@ -80,7 +80,7 @@ def test_gaze_of_turned_eyeballs_whatever_the_head_does(
         mesh[eye, 0] += out * REST_OUT + np.sin(np.radians(yaw))
         mesh[eye, 1] += REST_UP + np.sin(np.radians(pitch))
     points = photographed(mesh, (head_yaw, head_pitch, 5), (3, -2, -70), (1280, 720))
-    found = find_gaze(in_head(metric_points(points, 1280, 720)))
+    found = find_gaze(pose_and_head(metric_points(points, 1280, 720))[1])
     assert (found.yaw, found.pitch) == pytest.approx((yaw, pitch), abs=3)
     assert found.left_yaw == pytest.approx(found.right_yaw, abs=3)
 
@@ -94,8 +94,8 @@ def test_gaze_is_cut_off_where_no_eye_turns() -> None:
 def read(image: Pixels) -> tuple[Pose, Gaze]:
     found = find_landmarks(image, find_faces(image)[0])
     assert found is not None
-    metric = metric_points(found.points, image.shape[1], image.shape[0])
-    return pose_of(metric), find_gaze(in_head(metric))
+    pose, head = pose_and_head(metric_points(found.points, image.shape[1], image.shape[0]))
+    return pose, find_gaze(head)
 
 
 def test_mirroring_changes_the_sign_of_what_goes_sideways() -> None:

@@ -16,9 +16,9 @@ from emotion.inference.blendshapes import NAMES
 from emotion.inference.body import POINTS, find_body
 from emotion.inference.columns import COLUMNS
 from emotion.inference.events import find_events
-from emotion.inference.expressions import LABELS
 from emotion.inference.faces import find_faces
 from emotion.inference.indices import activation_index, valence_index
+from emotion.inference.labels import LABELS
 from emotion.inference.landmarks import face_of, find_landmarks
 from emotion.inference.moments import Moment, read_moment
 from emotion.inference.quality import motion
