@@ -25,6 +25,7 @@ from consent.models import (
     Notice,
     Purpose,
     Sector,
+    category_label,
 )
 
 Json = dict[str, Any]
@@ -214,7 +215,7 @@ def inner_process(history: History, category: str) -> Json:
             {
                 "@type": dpv.SENSITIVE_TYPES,
                 "skos:broader": dpv.PERSONAL_DATA[DataCategory(category)],
-                "skos:prefLabel": str(DataCategory(category).label),
+                "skos:prefLabel": category_label(category, history.purpose.takes),
             }
         ],
         "dpv:hasNecessity": "dpv:Required" if needed else "dpv:Optional",

@@ -14,7 +14,7 @@ def what_is_erased(request: ErasureRequest) -> str:
     if request.purpose_id is None:
         return _("Your address, name, messages and the words of your requests")
     if request.category == DataCategory.MEDIA:
-        return _("The photograph of one recording")
+        return _("The photograph or film of one recording")
     if request.category:
         label = CATEGORIES.get(request.category, request.category)
         return _("What was measured: %(category)s") % {"category": label}

@@ -41,12 +41,13 @@ REQUEST_REASONS = (
 
 # The person is asked in the first person; whoever plans a study reads the same about somebody.
 CATEGORY_LABELS = {
-    DataCategory.MEDIA.value: _("Photographs of the face"),
+    DataCategory.MEDIA.value: _("Pictures of the face: photographs or films, see below"),
     DataCategory.EXPRESSION.value: _("Apparent expression"),
     DataCategory.BLENDSHAPES.value: _("Facial movements (blendshapes)"),
     DataCategory.HEAD_POSE.value: _("Posture of the head"),
     DataCategory.GAZE.value: _("Where the eyes point"),
     DataCategory.SMILE_MARKER.value: _("Cheeks and eyes in a smile"),
+    DataCategory.BODY_MOTION.value: _("Movements of the body, in films"),
 }
 
 

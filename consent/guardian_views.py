@@ -146,7 +146,7 @@ def assent(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     context = {
         "purpose": state.purpose,
         "given": state.status == ConsentStatus.GIVEN,
-        "granted": category_labels(agreed.categories),
+        "granted": category_labels(agreed.categories, state.purpose),
         "error": error,
     }
     status = UNPROCESSABLE if error else 200

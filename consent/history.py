@@ -61,6 +61,7 @@ ACTIONS: dict[str, Text] = {
     Action.BREACH_PERSON_TOLD: _("You were told of a data breach"),
     Action.ANALYSIS_REFUSE: _("An analysis was stopped"),
     Action.ANALYSIS_FAIL: _("An analysis did not succeed"),
+    Action.ANALYSIS_REPEAT: _("Another analysis was asked for"),
     Action.ACCOUNT_CLOSE: _("You closed your account"),
     Action.TAGS_DESTROY: _("What linked these entries to you was destroyed"),
     Action.HOLD_PLACE: _("A legal hold was placed on your data"),

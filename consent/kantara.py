@@ -12,7 +12,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from consent.consent_record import SETS_CATEGORIES, History, notice_url
-from consent.models import ControllerKind, DataCategory, Sector
+from consent.models import ControllerKind, DataCategory, Sector, category_label
 
 VERSION = "KI-CR-v1.1.0"
 METHODS = {
@@ -72,7 +72,7 @@ def of_category(history: History, category: str) -> dict[str, Any]:
         "purpose": purpose.description,
         "purposeCategory": [str(Sector(purpose.sector).label)],
         "consentType": "EXPLICIT",
-        "piiCategory": [str(DataCategory(category).label)],
+        "piiCategory": [category_label(category, purpose.takes)],
         "primaryPurpose": category == DataCategory.MEDIA,
         "termination": ends,
         "thirdPartyDisclosure": bool(purpose.recipient_list),

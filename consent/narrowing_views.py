@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from consent.errors import ConsentError
-from consent.models import ConsentState, ConsentStatus, DataCategory
+from consent.models import ConsentState, ConsentStatus, DataCategory, category_label
 from consent.narrowing import pause, resume, stop_category
 from consent.views import own_state, own_subject
 
@@ -34,12 +34,15 @@ def change(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         return redirect("consent_change", purpose_id)
     if state.status != ConsentStatus.GIVEN:
         return redirect("subject_home")
-    labels = dict(DataCategory.choices)
     context = {
         "purpose": state.purpose,
         "state": state,
         "categories": [
-            {"value": each, "label": labels[each], "needed": each == DataCategory.MEDIA}
+            {
+                "value": each,
+                "label": category_label(each, state.purpose.takes),
+                "needed": each == DataCategory.MEDIA,
+            }
             for each in state.categories
         ],
     }

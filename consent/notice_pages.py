@@ -17,7 +17,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
-from consent.models import ControllerKind, DataCategory, Notice, Purpose, Use
+from consent.models import ControllerKind, DataCategory, Notice, Purpose, Use, category_label
 
 Pair = tuple[str, str]
 
@@ -116,7 +116,7 @@ def glance_of(purpose: Purpose) -> list[Pair]:
         (_("Why your face"), purpose.necessity),
         (_("Where"), place(purpose)),
         (
-            _("Photographs"),
+            purpose.kind.label,
             kept(purpose.media_retention_days)
             if purpose.keep_media
             else _("deleted as soon as they have been measured"),
@@ -185,7 +185,7 @@ def choices_of(purpose: Purpose) -> list[Choice]:
         DataCategory.BODY_MOTION: _("How much your head, shoulders and arms move."),
     }
     return [
-        Choice(value, str(DataCategory(value).label), helps[DataCategory(value)])
+        Choice(value, category_label(value, purpose.takes), helps[DataCategory(value)])
         for value in purpose.categories
     ]
 

@@ -32,7 +32,8 @@ SECTIONS: list[tuple[Any, Any, list[str]]] = [
     (_("Who"), _("Whose faces, and where those people can turn."),
      ["people", "minimum_age", "guardian_allowed", "child_words", "paper_allowed",
       "officer_contact", "authority", "recipients"]),
-    (_("Data"), _("As little as the study can do with."), ["categories", "keep_media"]),
+    (_("Data"), _("As little as the study can do with."),
+     ["categories", "takes", "sample_rate", "keep_media"]),
     (_("Keeping"), _("How long, and where."),
      ["media_retention_days", "result_retention_days", "consent_validity_days",
       "storage_location", "jurisdiction", "transfers"]),
@@ -92,12 +93,11 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
         choices=list(CATEGORY_LABELS.items()),
         widget=forms.CheckboxSelectMultiple,
         help_text=_(
-            "Each is consented to on its own. Posture of the head and movements of the body are not "
-            "measured yet, so nobody can be asked for them."
+            "Each is consented to on its own. Movements of the body are seen only in films."
         ),
     )
     media_retention_days = forms.IntegerField(
-        label=_("Keep photographs for at most (days)"),
+        label=_("Keep photographs and films for at most (days)"),
         min_value=1,
         max_value=3650,
         help_text=_("Then they are erased, whatever happened to them before."),
@@ -127,6 +127,8 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "officer_contact": _("Data protection officer"),
             "authority": _("Supervisory authority"),
             "recipients": _("Who receives anything, one a line"),
+            "takes": _("What people send"),
+            "sample_rate": _("Moments of a film that are read (a second)"),
             "keep_media": _("Keep the photographs after the analysis"),
             "guardian_allowed": _("Younger people may take part with a parent or guardian"),
             "child_words": _("What happens, in words for a child"),
@@ -143,8 +145,14 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "officer_contact": _("An address that the officer reads."),
             "authority": _("To which people can complain: name and address."),
             "recipients": _("For instance: the researchers of this study. A name and a role each."),
+            "takes": _("People are asked for just that, and nothing else is taken."),
+            "sample_rate": _(
+                "10 is enough for expressions and smiles; for blinks take 25 or more. 0 reads every "
+                "picture, which takes as much longer."
+            ),
             "keep_media": _(
-                "Leave this off unless the study cannot do without: results are enough."
+                "Films are never kept, nor is a photograph with more than one face. Leave this off "
+                "unless the study cannot do without: results are enough."
             ),
             "guardian_allowed": _(
                 "From 7 years on. The guardian consents and the child says yes too, each for themself; "

@@ -14,10 +14,11 @@ from audit_log.log import append
 from consent.errors import InvalidPurpose, ProhibitedPurpose
 from consent.models import (
     LEAST_AGE,
-    NOT_MEASURED,
+    ONLY_IN_FILMS,
     ControllerKind,
     DataCategory,
     LawfulBasis,
+    MediaKind,
     PurposeRefusal,
 )
 from consent.screening import refusals
@@ -33,6 +34,8 @@ WORDS = {
     "storage_location": "where data are stored",
     "jurisdiction": "whose law holds",
 }
+SAMPLE_RATE_MAX = 60
+"""Moments a second: as many pictures as webcams and telephones record."""
 DAYS = ("media_retention_days", "result_retention_days", "consent_validity_days")
 
 
@@ -77,7 +80,32 @@ def check_fields(values: dict[str, Any]) -> None:
     for name in DAYS:
         if values.get(name) is not None and values[name] < 1:
             raise InvalidPurpose(f"{name} must be at least one day; got {values[name]}.")
+    check_media(values)
     check_ages(values)
+
+
+def check_media(values: dict[str, Any]) -> None:
+    """Raise InvalidPurpose for a kind of media, or a sampling rate, that nothing here can do."""
+    takes = values.get("takes", MediaKind.PHOTOGRAPHS)
+    if takes not in MediaKind.values:
+        raise InvalidPurpose(f"takes must be one of {MediaKind.values}; got {takes!r}.")
+    if MediaKind(takes).takes_films and values.get("keep_media"):
+        raise InvalidPurpose(
+            "Films are not kept: whoever walks through one has not agreed. They are deleted once they have "
+            "been measured."
+        )
+    unseen = sorted(set(values.get("categories") or []) & ONLY_IN_FILMS)
+    if unseen and not MediaKind(takes).takes_films:
+        raise InvalidPurpose(
+            f"Only films show {', '.join(unseen)}, and this purpose takes none. Nobody is asked to consent "
+            "to something that nothing measures."
+        )
+    rate = values.get("sample_rate", 10)
+    if not 0 <= rate <= SAMPLE_RATE_MAX:
+        raise InvalidPurpose(
+            f"sample_rate must be 1 to {SAMPLE_RATE_MAX} moments a second, or 0 for every picture; "
+            f"got {rate}."
+        )
 
 
 def check_ages(values: dict[str, Any]) -> None:
@@ -93,16 +121,10 @@ def check_ages(values: dict[str, Any]) -> None:
 
 
 def check_categories(categories: list[str]) -> None:
-    """Raise InvalidPurpose for what is unknown, for what is not measured, and without media."""
+    """Raise InvalidPurpose for what is unknown, and without media."""
     unknown = sorted(set(categories) - set(DataCategory.values))
     if unknown:
         raise InvalidPurpose(f"Unknown data categories {unknown}; known: {DataCategory.values}.")
-    too_early = sorted(set(categories) & NOT_MEASURED)
-    if too_early:
-        raise InvalidPurpose(
-            f"Not measured yet: {', '.join(too_early)}. "
-            "Nobody is asked to consent to something that nothing measures."
-        )
     if DataCategory.MEDIA not in categories:
         raise InvalidPurpose("A purpose that records nobody's face needs no consent platform.")
 

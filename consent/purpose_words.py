@@ -42,8 +42,22 @@ def parties_of(purpose: Purpose) -> list[Text]:
     ]
 
 
+def taken_in(purpose: Purpose) -> list[Text]:
+    """Whether photographs or films come, and how densely films are read."""
+    if not purpose.kind.takes_films:
+        return [purpose.kind.label]
+    if not purpose.sample_rate:
+        return [purpose.kind.label, _("every picture of a film is read")]
+    words = ngettext(
+        "%(rate)s moment a second of a film is read",
+        "%(rate)s moments a second of a film are read",
+        purpose.sample_rate,
+    )
+    return [purpose.kind.label, words % {"rate": purpose.sample_rate}]
+
+
 def media_kept(purpose: Purpose) -> str:
-    """How long photographs stay."""
+    """How long photographs and films stay."""
     if purpose.keep_media:
         return in_days(purpose.media_retention_days)
     return _("erased right after the analysis, at the latest after %(days)s") % {
@@ -105,7 +119,8 @@ def sections_of(purpose: Purpose) -> list[tuple[Text, Facts]]:
             _("Data and keeping"),
             [
                 (_("Collected and measured"), categories_of(purpose)),
-                (_("Photographs"), [media_kept(purpose)]),
+                (_("Taken in"), taken_in(purpose)),
+                (_("Photographs and films"), [media_kept(purpose)]),
                 (_("Results"), [in_days(purpose.result_retention_days)]),
                 (_("A consent lasts"), [in_days(purpose.consent_validity_days)]),
                 (_("Stored"), [purpose.storage_location]),

@@ -59,7 +59,7 @@ def in_words(event: ConsentEvent) -> dict[str, Any]:
         "how": HOW.get(event.method, "") if event.kind in YES else "",
         "paper": getattr(event, "paper", None),
         "at": event.at,
-        "categories": category_labels(event.categories),
+        "categories": category_labels(event.categories, event.purpose),
         "valid_until": event.valid_until,
         "notice": event.notice if event.language else None,
         "language": event.language,

@@ -29,11 +29,11 @@ from consent.last_entries import record_receipt_taken
 from consent.models import (
     ConsentState,
     ConsentStatus,
-    DataCategory,
     DataSubject,
     ErasureRequest,
     Notice,
     Purpose,
+    category_label,
 )
 from consent.notice_pages import page_in
 from consent.notices import last_substantive, renewal_asked
@@ -68,10 +68,9 @@ def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
     return state
 
 
-def category_labels(categories: list[str]) -> list[Any]:
+def category_labels(categories: list[str], purpose: Purpose) -> list[str]:
     """Data categories in words."""
-    labels = dict(DataCategory.choices)
-    return [labels[category] for category in categories]
+    return [category_label(category, purpose.takes) for category in categories]
 
 
 AGES = {"alone": True, "younger": False}
@@ -164,7 +163,7 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "agreed": given and not renewal,
         "renewal": renewal,
         "ends_soon": ends_soon(state),
-        "granted": category_labels(state.categories),
+        "granted": category_labels(state.categories, state.purpose),
         "chosen": request.POST.getlist("categories"),
         "age": request.POST.get("age", ""),
         "error": error,
@@ -184,8 +183,8 @@ def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     context = {
         "purpose": state.purpose,
         "given": given,
-        "granted": category_labels(state.categories),
-        "declined": category_labels(declined) if given else [],
+        "granted": category_labels(state.categories, state.purpose),
+        "declined": category_labels(declined, state.purpose) if given else [],
         "ways_back": ways_back(own_subject(request)),
         "event": state.event,
         "valid_until": state.valid_until,

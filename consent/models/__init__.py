@@ -56,21 +56,23 @@ from consent.models.requests import (
 from consent.models.vocabulary import (
     LEAST_AGE,
     LEAST_CHILD_AGE,
-    NOT_MEASURED,
+    ONLY_IN_FILMS,
     ControllerKind,
     DataCategory,
     ExceptionReason,
     LawfulBasis,
+    MediaKind,
     PurposeState,
     ResidualRisk,
     Sector,
     Use,
+    category_label,
 )
 
 __all__ = [
     "LEAST_AGE",
     "LEAST_CHILD_AGE",
-    "NOT_MEASURED",
+    "ONLY_IN_FILMS",
     "Breach",
     "BreachKind",
     "BreachPerson",
@@ -100,6 +102,7 @@ __all__ = [
     "LawfulBasis",
     "LegalHold",
     "LegalHoldQuerySet",
+    "MediaKind",
     "NotNotified",
     "NotTold",
     "Notice",
@@ -124,6 +127,7 @@ __all__ = [
     "TellingQuerySet",
     "Use",
     "WebhookEndpoint",
+    "category_label",
     "is_held",
     "is_person_held",
 ]

@@ -13,13 +13,18 @@ from consent.models.vocabulary import (
     ControllerKind,
     ExceptionReason,
     LawfulBasis,
+    MediaKind,
     PurposeState,
     Sector,
 )
 
 
 class Purpose(models.Model):
-    """A study: why faces are recorded, what is measured, and how long anything is kept."""
+    """A study: why faces are recorded, what is measured, and how long anything is kept.
+
+    Fields:
+        sample_rate: how many moments of a second of film are read; 0 for every picture of it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=120)
@@ -48,6 +53,10 @@ class Purpose(models.Model):
         "Document", models.PROTECT, null=True, related_name="exceptions"
     )
     categories = models.JSONField(_("data categories"), default=list)
+    takes = models.CharField(
+        _("what is taken in"), max_length=24, choices=MediaKind, default=MediaKind.PHOTOGRAPHS
+    )
+    sample_rate = models.PositiveSmallIntegerField(_("moments of a film (a second)"), default=10)
     keep_media = models.BooleanField(_("keep the photographs after analysis"), default=False)
     media_retention_days = models.PositiveIntegerField(_("keep photographs for (days)"), null=True)
     result_retention_days = models.PositiveIntegerField(_("keep results for (days)"), null=True)
@@ -85,6 +94,11 @@ class Purpose(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def kind(self) -> MediaKind:
+        """What it takes in."""
+        return MediaKind(self.takes)
 
     @property
     def controller(self) -> str:

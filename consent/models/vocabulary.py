@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 class DataCategory(models.TextChoices):
     """What may be collected or measured; each is consented to on its own."""
 
-    MEDIA = "media", _("Photographs of my face")
+    MEDIA = "media", _("Pictures of my face")
     EXPRESSION = "expression", _("Apparent expression")
     BLENDSHAPES = "blendshapes", _("Facial movements (blendshapes)")
     HEAD_POSE = "head-pose", _("Posture of my head")
@@ -18,8 +18,40 @@ class DataCategory(models.TextChoices):
     BODY_MOTION = "body-motion", _("Movements of my body")
 
 
-NOT_MEASURED = frozenset({DataCategory.BODY_MOTION})
-"""Named, but measured in nothing that is taken yet: a photograph shows no movement."""
+ONLY_IN_FILMS = frozenset({DataCategory.BODY_MOTION})
+"""One photograph shows none of it: consent to it would be consent to nothing where no film is taken."""
+
+
+class MediaKind(models.TextChoices):
+    """What a purpose takes in under the category "media"; people are asked for just that."""
+
+    PHOTOGRAPHS = "photographs", _("Photographs")
+    FILMS = "films", _("Films; their sound is not listened to")
+    BOTH = "photographs-and-films", _("Photographs and films; the sound is not listened to")
+
+    @property
+    def takes_photographs(self) -> bool:
+        """Whether a photograph may come."""
+        return self != MediaKind.FILMS
+
+    @property
+    def takes_films(self) -> bool:
+        """Whether a film may come."""
+        return self != MediaKind.PHOTOGRAPHS
+
+
+MEDIA_LABELS = {
+    MediaKind.PHOTOGRAPHS: _("Photographs of my face"),
+    MediaKind.FILMS: _("Films of my face; their sound is not listened to"),
+    MediaKind.BOTH: _("Photographs and films of my face; the sound is not listened to"),
+}
+
+
+def category_label(category: str, takes: str) -> str:
+    """A data category in the person's own words, for a purpose that takes this kind of media."""
+    if category == DataCategory.MEDIA:
+        return str(MEDIA_LABELS[MediaKind(takes)])
+    return str(DataCategory(category).label)
 
 
 class LawfulBasis(models.TextChoices):

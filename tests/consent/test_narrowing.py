@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.models import ConsentEvent, ConsentState, ErasureRequest
 from consent.narrowing import stop_category
-from emotion import analyses
+from emotion import analyses, saving
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis
@@ -160,21 +161,29 @@ def test_what_a_pause_stopped_goes_on_after_it(study: Study, person: Person, key
     assert parts(key, row) == {"summary", "expression", "blendshapes"}
 
 
-@pytest.mark.parametrize("step", ["decode_photo", "analyse_photo", "create_data_key"])
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [(analyses, "decode_photo"), (analyses, "analyse_photo"), (saving, "create_data_key")],
+)
 def test_a_category_stopped_during_the_work_is_not_measured(
-    study: Study, person: Person, key: str, monkeypatch: pytest.MonkeyPatch, step: str
+    study: Study,
+    person: Person,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    place: ModuleType,
+    step: str,
 ) -> None:
     """The attempt under the old consent is given up, and the next one measures what is left."""
     answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
     row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
-    real: Callable[..., Any] = getattr(analyses, step)
+    real: Callable[..., Any] = getattr(place, step)
 
     def stopped_before(*args: Any, **kwargs: Any) -> Any:
         stop_category(person.actor, person.subject, study.purpose, "expression")
         return real(*args, **kwargs)
 
     with monkeypatch.context() as during:
-        during.setattr(analyses, step, stopped_before)
+        during.setattr(place, step, stopped_before)
         run_analysis(row.id)
     row.refresh_from_db()
     assert (row.state, row.tries) == ("queued", 1)

@@ -56,6 +56,8 @@ PURPOSE = {
     "categories": [DataCategory.MEDIA.value, DataCategory.EXPRESSION.value],
     "media_retention_days": "7",
     "result_retention_days": "30",
+    "takes": "photographs",
+    "sample_rate": "10",
     "consent_validity_days": "365",
     "minimum_age": "18",
 }

@@ -47,7 +47,7 @@ def submitted(made: Draft) -> Draft:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"categories": ["media", "body-motion"]}, "Not measured yet: body-motion"),
+        ({"categories": ["media", "body-motion"]}, "Only films show body-motion"),
         ({"categories": ["expression"]}, "records nobody"),
         ({"controllers-0-kind": "processor"}, "Name a controller"),
         ({"minimum_age": "13"}, "14"),

@@ -37,7 +37,7 @@ from consent.notices import Change, publish_notice
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
-from emotion.wording import ABSTAINED, EXPRESSIONS, QUALITY, in_words
+from emotion.wording import ABSTAINED, QUALITY, in_words
 from tests.cast import (
     CATEGORIES,
     PHOTO,
@@ -517,20 +517,6 @@ def test_every_status_and_figure_of_a_reading_has_words() -> None:
         assert page["quality"] == [
             ("Light on the face (0 dark, 1 bright)", "0.10; needed: at least 0.15")
         ]
-
-
-@pytest.mark.parametrize(
-    ("top", "headline"), [(0.999, "The expression looked sad"), (0.4, "No clear expression")]
-)
-def test_the_headline_names_an_expression_only_when_the_models_agree(
-    top: float, headline: str
-) -> None:
-    rest = (1 - top) / 6
-    probabilities = {name: top if name == "sad" else rest for name in EXPRESSIONS}
-    page = in_words({"expression": {"probabilities": probabilities}})
-    assert page["headline"] == headline
-    assert page["expressions"][0]["label"] == "sad"
-    assert "100" not in page["expressions"][0]["value"]
 
 
 def test_a_photograph_without_a_face_gets_advice_not_an_error() -> None:
