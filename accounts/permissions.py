@@ -65,6 +65,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_subjects",
             "emotion.export_results",
             "emotion.read_media",
+            "emotion.analyse_again",
             "emotion.read_result",
             "emotion.upload_recording",
             "emotion.view_disputes",

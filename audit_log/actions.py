@@ -57,6 +57,7 @@ class Action(StrEnum):
     DISPUTE_HANDLE = "dispute:handle"
     ANALYSIS_REFUSE = "analysis:refuse"
     ANALYSIS_FAIL = "analysis:fail"
+    ANALYSIS_REPEAT = "analysis:repeat"
     REQUEST_MAKE = "request:make"
     REQUEST_RETRACT = "request:retract"
     REQUEST_TAKE = "request:take"

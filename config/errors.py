@@ -74,6 +74,8 @@ STATUS: dict[type[Exception], int] = {
     emotion_errors.BundleInProgress: 429,
     emotion_errors.ReasonRequired: 400,
     emotion_errors.UploadInvalid: 400,
+    emotion_errors.ParameterInvalid: 400,
+    emotion_errors.UnderWay: 409,
     emotion_errors.UploadTooLarge: 413,
     emotion_errors.IdempotencyConflict: 422,
     emotion_errors.IdempotencyInProgress: 409,

@@ -291,6 +291,8 @@ SECURE_PROXY_SSL_HEADER = (
 FILE_UPLOAD_HANDLERS = ["emotion.intake.RefuseFiles"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 PHOTO_MAX_BYTES = env.number("PHOTO_MAX_MB", 20, least=1) * 1024 * 1024
+FILM_MAX_BYTES = env.number("FILM_MAX_MB", 500, least=1) * 1024 * 1024
+FILM_MAX_SECONDS = env.number("FILM_MAX_MINUTES", 120, least=1) * 60
 BLOB_DIR = VAR_DIR / "blobs"
 MODELS_DIR = VAR_DIR / "models"
 HELP_LINES_FILE = Path(env.text("HELP_LINES_FILE") or BASE_DIR / "emotion" / "help_lines.json")

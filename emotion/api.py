@@ -26,11 +26,19 @@ from emotion.uploads import Receiving
 
 
 class UploadInput(serializers.Serializer[Any]):
-    """A photograph of one person. Send ``subject`` and ``purpose`` before ``file``."""
+    """A photograph or film of one person. Send ``subject`` and ``purpose`` before ``file``."""
 
     subject = serializers.CharField(max_length=120, help_text="Your own reference for this person.")
     purpose = serializers.UUIDField()
-    file = serializers.FileField(help_text="JPEG, PNG or WebP.")
+    markers = serializers.CharField(
+        required=False,
+        help_text="Of a film: what was shown when, as JSON: "
+        '{"marks": [{"at": 12.5, "name": "clip 1"}], "baseline": [0, 5]}, times in seconds. Sealed, and '
+        "carried through to the result.",
+    )
+    file = serializers.FileField(
+        help_text="JPEG, PNG or WebP; MP4, MOV, WebM or MKV where the purpose takes films."
+    )
 
 
 class AnalysisOutput(serializers.Serializer[Any]):
@@ -44,6 +52,13 @@ class AnalysisOutput(serializers.Serializer[Any]):
     reason = serializers.CharField(help_text="Why it was refused or failed; else empty.")
     queued_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+    media_code = serializers.CharField(help_text="Why the file could not be read; else empty.")
+    progress = serializers.FloatField(
+        help_text="Of a film: the share that has been read, 0 to 1; 1 when it is done."
+    )
+    expected_at = serializers.DateTimeField(
+        allow_null=True, help_text="Of a film: when it will be done, as far as that can be told."
+    )
     categories = serializers.ListField(child=serializers.CharField())
 
 
@@ -52,6 +67,10 @@ class RecordingOutput(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     url = serializers.URLField()
+    media_type = serializers.CharField(help_text="By its bytes, not as declared.")
+    seconds = serializers.FloatField(
+        allow_null=True, help_text="Of a film whose length is known; else null."
+    )
     media_state = serializers.ChoiceField(choices=["stored", "erased"])
     created_at = serializers.DateTimeField()
     retain_until = serializers.DateTimeField()
@@ -81,6 +100,9 @@ def analysis_json(request: Request, analysis: Analysis) -> dict[str, Any]:
         "reason": analysis.reason,
         "queued_at": analysis.queued_at,
         "finished_at": analysis.finished_at,
+        "media_code": analysis.media_code,
+        "progress": analysis.progress,
+        "expected_at": analysis.expected_at,
         "categories": analysis.categories,
     }
 
@@ -91,6 +113,8 @@ def recording_json(request: Request, recording: Recording) -> dict[str, Any]:
     return {
         "id": recording.id,
         "url": reverse("api_recording", [recording.id], request=request),
+        "media_type": recording.media_type,
+        "seconds": recording.seconds,
         "media_state": recording.media_state,
         "created_at": recording.created_at,
         "retain_until": recording.retain_until,
@@ -112,7 +136,7 @@ def begin_upload(actor: Actor, key: str, fields: dict[str, str]) -> Receiving:
     if purpose_id != actor.purpose_id:
         raise NotFound("There is no such purpose.")
     reference = find_reference(purpose_id, fields["subject"])
-    return Receiving(actor, reference.subject, purpose_id, key)
+    return Receiving(actor, reference.subject, purpose_id, key, fields.get("markers", ""))
 
 
 class Recordings(APIView):
@@ -144,7 +168,7 @@ class Recordings(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Take a photograph in, sealed from the first byte; 202, and the analysis follows."""
+        """Take a photograph or a film in, sealed from the first byte; 202, and the analysis follows."""
         actor = actor_of(request)
         key = request.headers.get("Idempotency-Key", "")
         if not 1 <= len(key) <= 128:

@@ -120,8 +120,9 @@ def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[tupl
 
 
 LOGIC = (
-    "A detector finds the face, one model places landmarks, one estimates 52 facial movements, and three "
-    "models averaged divide 100 per cent among seven apparent expressions. They describe what a face "
+    "A detector finds the face, one model places landmarks, from which the direction of head and eyes is "
+    "computed, one estimates 52 facial movements, and three models averaged divide 100 per cent among "
+    "seven apparent expressions. Only what was consented to is measured. They describe what a face "
     "showed; they cannot tell what anybody felt. No decision rests on them. Measured errors: "
     "docs/models.md of the program."
 )
@@ -182,6 +183,10 @@ def recording_files(actor: Actor, recording: Recording) -> Iterator[tuple[str, b
             left_out[f"analysis {analysis.id}"] = str(error)
             continue
         yield from result_files(f"{folder}/{str(analysis.id)[-8:]}", opened.parts)
+    if recording.is_film:
+        left_out["film"] = _("A film is measured and deleted; it is not part of the archive.")
+        yield f"{folder}/recording.json", as_json(of_recording(recording, left_out))
+        return
     try:
         with read_media(actor, recording.id) as media:
             photograph = media.blob.read()
@@ -232,11 +237,15 @@ def result_files(folder: str, parts: dict[str, dict[str, Any]]) -> Iterator[tupl
 
 
 def as_csv(values: dict[str, Any]) -> bytes:
-    """Two columns: name and value."""
+    """Name and value; and the unit, where each value has its own."""
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["name", "value"])
-    rows.writerows(values.items())
+    described = {name: value for name, value in values.items() if isinstance(value, dict)}
+    rows.writerow(["name", "value", "unit"] if described else ["name", "value"])
+    rows.writerows(
+        (name, value["value"], value["unit"]) if name in described else (name, value)
+        for name, value in values.items()
+    )
     return text.getvalue().encode()
 
 

@@ -28,6 +28,7 @@ from emotion.faults import in_a_line, is_environment
 from emotion.inference.media import MediaRefused
 from emotion.models import MAX_TRIES, Analysis, AnalysisState, Recording
 from emotion.queue import enqueue_analysis
+from emotion.stretches import discard
 from vault.tags import tagger
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def claim(analysis_id: UUID) -> Claim | None:
     )
     if not taken:
         return None
-    row = Analysis.objects.select_related("recording").get(pk=analysis_id)
+    row = Analysis.objects.select_related("recording__purpose").get(pk=analysis_id)
     return Claim(row.id, row.attempt, row.tries, row.recording)
 
 
@@ -130,19 +131,37 @@ def settle(held: Claim, error: Exception) -> None:
     elif isinstance(error, ConsentRefused):
         end(held, AnalysisState.REFUSED, Action.ANALYSIS_REFUSE, error.reason)
     elif isinstance(error, MediaRefused):
-        end(held, AnalysisState.FAILED, Action.ANALYSIS_FAIL, ReasonCode.MEDIA_UNREADABLE)
+        end(
+            held,
+            AnalysisState.FAILED,
+            Action.ANALYSIS_FAIL,
+            ReasonCode.MEDIA_UNREADABLE,
+            media_code=error.code.value,
+        )
     else:
         try_again(held, error)
 
 
-def end(held: Claim, state: AnalysisState, action: Action, reason: ReasonCode) -> None:
+def end(
+    held: Claim,
+    state: AnalysisState,
+    action: Action,
+    reason: ReasonCode,
+    *,
+    media_code: str = "",
+) -> None:
     """End the row with its reason and its entry, if it is still this attempt's."""
     outcome = Outcome.REFUSED if state is AnalysisState.REFUSED else Outcome.FAILED
     with transaction.atomic():
         mine = Analysis.objects.filter(held.row()).update(
-            state=state, reason=reason, finished_at=timezone.now(), lease_until=None
+            state=state,
+            reason=reason,
+            media_code=media_code,
+            finished_at=timezone.now(),
+            lease_until=None,
         )
         if mine:
+            discard(held.analysis_id)
             append(held.draft(action, outcome=outcome, reason=reason))
 
 

@@ -35,7 +35,9 @@ def remove_rows(recording: Recording, category: str) -> None:
             forget_category(recording, category)
         results.delete()
         if category in {"", DataCategory.MEDIA}:
-            Recording.objects.filter(pk=recording.pk).update(media_state=MediaState.ERASED)
+            Recording.objects.filter(pk=recording.pk).update(
+                media_state=MediaState.ERASED, sealed_markers=None
+            )
         if not category:
             Upload.objects.filter(recording_id=recording.id).update(fingerprint=None)
             Analysis.objects.filter(recording=recording).update(

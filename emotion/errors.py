@@ -57,6 +57,18 @@ class UploadInvalid(EmotionError):
     code = "upload-invalid"
 
 
+class UnderWay(EmotionError):
+    """An analysis of this recording waits or runs already."""
+
+    code = "analysis-under-way"
+
+
+class ParameterInvalid(EmotionError):
+    """A parameter of the request is none of those that are known."""
+
+    code = "parameter-invalid"
+
+
 class UploadTooLarge(EmotionError):
     """More bytes than a photograph may have."""
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from emotion.inference.smile_marker import CANNOT_TELL, DUCHENNE_LIKE, NOT
-from emotion.wording import EXPRESSIONS
+from emotion.set_words import EXPRESSIONS
 
 Figures = dict[str, dict[str, Any]]
 
@@ -127,6 +127,8 @@ def blink_sentences(figures: Figures) -> list[str]:
     rate, number = figures["blink_rate"]["value"], figures["blinks"]["value"]
     if rate is not None:
         return [_("The eyes blinked %(rate)s times a minute.") % {"rate": shown(rate)}]
+    if not number:
+        return [_("The pictures came too slowly to see blinks.")]
     found = ngettext(
         "At least %(number)s blink; the pictures came too slowly to see all.",
         "At least %(number)s blinks; the pictures came too slowly to see all.",

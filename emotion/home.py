@@ -24,7 +24,6 @@ from consent.methods import HOW, how_each_yes_came
 from consent.models import (
     ConsentState,
     ConsentStatus,
-    DataCategory,
     DataSubject,
     ErasureCause,
     ErasureRequest,
@@ -32,6 +31,7 @@ from consent.models import (
     Purpose,
     PurposeState,
     SubjectRequest,
+    category_label,
 )
 from consent.notices import last_substantive, renewal_asked
 from consent.request_clock import days_left
@@ -53,8 +53,10 @@ def results_kept(purpose: Purpose) -> str:
     return text % {"days": days}
 
 
-def photographs_kept(purpose: Purpose) -> str:
-    """How long photographs are kept."""
+def media_kept(purpose: Purpose) -> str:
+    """How long photographs and films are kept."""
+    if purpose.kind.takes_films:
+        return _("What you send is deleted once it has been measured.")
     if not purpose.keep_media:
         return _("Photographs are deleted once they have been measured.")
     days = purpose.media_retention_days or 0
@@ -91,8 +93,7 @@ def consent_card(
     """
     live = state.status == ConsentStatus.GIVEN
     purpose = state.purpose
-    labels = dict(DataCategory.choices)
-    keeps = results_kept(purpose) + " " + photographs_kept(purpose)
+    keeps = results_kept(purpose) + " " + media_kept(purpose)
     ask = state.status in {ConsentStatus.REQUESTED, ConsentStatus.REFUSED}
     renew = state.status in {ConsentStatus.EXPIRED, ConsentStatus.WITHDRAWN}
     is_open = purpose.state == PurposeState.OPEN and state.tags_ended_at is None
@@ -100,7 +101,7 @@ def consent_card(
         "purpose": purpose,
         "state": "waiting" if live and state.restricted_at else state.status,
         "label": consent_word(state),
-        "categories": [labels[category] for category in state.categories],
+        "categories": [category_label(category, purpose.takes) for category in state.categories],
         "valid_until": state.valid_until if live else None,
         "keeps": keeps if live else "",
         "how": HOW.get(method, "") if live else "",

@@ -23,6 +23,7 @@ from emotion.uploads import Receiving
 
 CHUNK = 64 * 1024
 FIELD_MAX = 1024
+MARKERS_MAX = 64 * 1024
 DRAIN_MAX = 32 * 1024 * 1024
 
 
@@ -76,8 +77,9 @@ class Intake:
             self.receiving.write(chunk)
             return
         self.value += chunk
-        if len(self.value) > FIELD_MAX:
-            raise UploadInvalid(f"A field may have at most {FIELD_MAX} bytes; a longer one came.")
+        most = MARKERS_MAX if self.name == "markers" else FIELD_MAX
+        if len(self.value) > most:
+            raise UploadInvalid(f"This field may have at most {most} bytes; more came.")
 
     def end_part(self) -> None:
         """A part is complete."""

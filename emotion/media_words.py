@@ -1,10 +1,10 @@
-"""Why a photograph or film was not taken, in the reader's language; the decoder speaks English only."""
+"""Why media were not taken, in the reader's language; the pure decoder speaks English only."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from emotion.inference.media import MediaCode, MediaRefused
@@ -25,6 +25,9 @@ MEDIA_REFUSALS: dict[MediaCode, Promise] = {
     MediaCode.TRAILING_DATA: _("Something else is attached behind the photograph or film."),
     MediaCode.UNREADABLE: _("The file cannot be read."),
     MediaCode.TIMEOUT: _("Reading the file took too long."),
+    MediaCode.KIND_NOT_TAKEN: _(
+        "The study takes photographs or films, and this is the other; send what it asks for."
+    ),
     MediaCode.FILM_CODEC_NOT_SUPPORTED: _(
         "The film's pictures are encoded in a way that is not read; H.264, H.265, VP8, VP9 and AV1 are."
     ),
@@ -35,6 +38,19 @@ MEDIA_REFUSALS: dict[MediaCode, Promise] = {
     ),
     MediaCode.FILM_WITHOUT_PICTURES: _("The film shows no pictures."),
 }
+
+
+def media_code_words(code: str) -> str:
+    """Why a file could not be read, by the code that is filed; nothing without one."""
+    return str(MEDIA_REFUSALS[MediaCode(code)]) if code in list(MediaCode) else ""
+
+
+def length_words(seconds: float) -> str:
+    """The length of a film: minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return ngettext("%(number)s second", "%(number)s seconds", rest) % {"number": rest}
+    return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": rest}
 
 
 def refusal_words(problem: Exception) -> str:

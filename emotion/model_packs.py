@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from emotion.active_pack import ROLE, chosen, installed
 from emotion.inference import models
-from emotion.inference.models import FOLDER, ModelIntegrityError, model_bytes
+from emotion.inference.models import FOLDER, ModelIntegrityError
 
 NOT_MEASURED = "not measured"
 INTENDED = {
@@ -41,21 +42,31 @@ def measurements(folder: Path = FOLDER) -> dict[str, Any]:
 
 def packs(folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Every pack of the product. Raises ModelIntegrityError without their manifests."""
-    return [pack(listed, folder) for listed in models.packs(folder).values()]
+    figures = measurements(folder)["figures"]
+    return [pack(listed, folder / name, figures) for name, listed in models.packs(folder).items()]
 
 
-def pack(listed: dict[str, Any], folder: Path = FOLDER) -> dict[str, Any]:
-    """One pack from its manifest."""
+def packs_beside() -> list[dict[str, Any]]:
+    """Every pack that this installation took in and that can be read."""
+    found = []
+    for home in installed():
+        if home.parent != FOLDER:
+            try:
+                found.append(pack(models.read_pack(home), home, figures_of(home)))
+            except (ModelIntegrityError, KeyError, TypeError):
+                continue  # the public page and `manage.py models list` name it with what is wrong
+    return found
+
+
+def pack(listed: dict[str, Any], home: Path, figures: list[dict[str, Any]]) -> dict[str, Any]:
+    """One pack from its manifest, its folder, and the figures among which its own are."""
     entries: list[dict[str, Any]] = listed["files"]
     return {
         "name": listed["pack"],
         "version": listed["version"],
         "what": listed["what"],
-        "packages": list(
-            dict.fromkeys(
-                f"{entry['registry']}: {entry['package']} {entry['version']}" for entry in entries
-            )
-        ),
+        "in_use": listed["role"] != ROLE or listed["pack"] == chosen(),
+        "packages": list(dict.fromkeys(origin(entry) for entry in entries)),
         "licence": several(entries, "licence"),
         "licence_files": sorted({name for entry in entries for name in entry["licence_files"]}),
         "note": several(entries, "note"),
@@ -63,10 +74,44 @@ def pack(listed: dict[str, Any], folder: Path = FOLDER) -> dict[str, Any]:
         "training_consent": several(entries, "training_consent"),
         "intended_for": INTENDED.get(listed["role"], listed["what"]),
         "must_not_be_used": NEVER,
-        "files": [model_file(entry, folder) for entry in entries],
-        "error": measured(entries, "accuracy", folder),
-        "bias": measured(entries, "bias", folder),
+        "files": [model_file(entry, home) for entry in entries],
+        "error": measured(entries, "accuracy", figures),
+        "bias": measured(entries, "bias", figures),
     }
+
+
+def origin(entry: dict[str, Any]) -> str:
+    """Where a model file comes from."""
+    registry = f"{entry['registry']}: " if entry.get("registry") else ""
+    return f"{registry}{entry['package']} {entry['version']}"
+
+
+def figures_of(home: Path) -> list[dict[str, Any]]:
+    """The evaluations of a pack in the form of ``measurements.json``."""
+    names = [entry["file"] for entry in models.read_pack(home)["files"]]
+    found = []
+    for report in reports_of(home):
+        told = {"of": names, "data": report["data"], "by": "this installation: manage.py models"}
+        told |= {"source": "evaluation.json of the pack"}
+        values = [
+            ["right", in_words(report["accuracy"])],
+            ["each class counted alike (balanced)", in_words(report["balanced_accuracy"])],
+        ]
+        found.append({"kind": "accuracy", "what": "The whole pack", "values": values, **told})
+        for question, groups in report["groups"].items():
+            compared = [
+                [name, in_words(row["accuracy"])] for name, row in groups.items() if "gap" in row
+            ]
+            if compared:
+                what = f"How often right by {question}, as people said of themselves"
+                found.append({"kind": "bias", "what": what, "values": compared, **told})
+    return found
+
+
+def in_words(figure: list[float]) -> str:
+    """A share with its interval."""
+    value, low, high = (f"{number * 100:.1f}" for number in figure)
+    return f"{value} % ({low} to {high} %)"
 
 
 def pack_row(folder: Path) -> dict[str, Any]:
@@ -115,13 +160,13 @@ def reports_of(folder: Path) -> list[dict[str, Any]]:
 
 def several(entries: list[dict[str, Any]], name: str) -> str:
     """What the entries say under a name: once if they agree, else one after the other."""
-    return "; ".join(dict.fromkeys(str(entry[name]) for entry in entries))
+    return "; ".join(dict.fromkeys(str(entry.get(name) or "nothing said") for entry in entries))
 
 
-def model_file(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+def model_file(entry: dict[str, Any], home: Path) -> dict[str, Any]:
     """One file, hashed now. ``state``: "as listed", or what is wrong with it."""
     try:
-        model_bytes(entry["file"], folder)
+        models.checked_bytes(home, entry["file"], entry["sha256"])
         state = "as listed"
     except ModelIntegrityError as error:
         state = str(error)
@@ -130,18 +175,16 @@ def model_file(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
         "role": entry["role"],
         "sha256": entry["sha256"],
         "state": state,
-        "sources": entry["sources"],
+        "sources": entry.get("sources", {}),
         "input": entry["input"],
         "output": entry["output"],
     }
 
 
-def measured(entries: list[dict[str, Any]], kind: str, folder: Path) -> list[dict[str, Any]] | str:
+def measured(
+    entries: list[dict[str, Any]], kind: str, figures: list[dict[str, Any]]
+) -> list[dict[str, Any]] | str:
     """The figures of this kind in which one of these files had a part; "not measured" without any."""
     names = {entry["file"] for entry in entries}
-    found = [
-        figure
-        for figure in measurements(folder)["figures"]
-        if figure["kind"] == kind and names & set(figure["of"])
-    ]
+    found = [each for each in figures if each["kind"] == kind and names & set(each["of"])]
     return found or NOT_MEASURED

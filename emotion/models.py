@@ -81,15 +81,22 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
 
 
 class Recording(models.Model):
-    """What one person's face was recorded with for one purpose: here, one photograph."""
+    """What one person's face was recorded with for one purpose: one photograph or one film.
+
+    Fields:
+        width, height: pixels; of a film they, and its seconds, are known when it was first opened.
+        sealed_markers: what was shown when, as it came with a film; under the media's key.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="recordings")
     purpose = models.ForeignKey(Purpose, models.PROTECT, related_name="recordings")
     uploaded_by = models.CharField(max_length=64)
     media_type = models.CharField(max_length=20)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+    seconds = models.FloatField(null=True)
+    sealed_markers = models.BinaryField(null=True)
     size = models.PositiveBigIntegerField()
     media_state = models.CharField(max_length=8, choices=MediaState, default=MediaState.STORED)
     media_key_id = models.UUIDField()
@@ -119,6 +126,11 @@ class Recording(models.Model):
     def __str__(self) -> str:
         return str(self.id)
 
+    @property
+    def is_film(self) -> bool:
+        """Whether it is a film, by what its bytes said on arrival."""
+        return self.media_type.startswith("video/")
+
 
 class AnalysisState(models.TextChoices):
     """One run on a recording."""
@@ -145,6 +157,8 @@ class Analysis(models.Model):
     Fields:
         attempt: grows with each claim and tells which worker's claim is the newest.
         tries: the claims that were not given back because the installation was at fault.
+        media_code: why the media could not be read, see ``inference.media_codes``.
+        progress: the share of a film that has been read, 0 to 1; expected_at: when it will be done.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -158,6 +172,9 @@ class Analysis(models.Model):
     queued_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    media_code = models.CharField(max_length=40, blank=True)
+    progress = models.FloatField(default=0.0)
+    expected_at = models.DateTimeField(null=True)
     categories = models.JSONField(default=list)
 
     objects = AnalysisQuerySet.as_manager()
@@ -174,13 +191,23 @@ class Analysis(models.Model):
     def __str__(self) -> str:
         return f"{self.state} {self.id}"
 
+    @property
+    def percent(self) -> int:
+        """How much of a film has been read, in whole per cent, rounded down."""
+        return int(self.progress * 100)
+
 
 class Result(models.Model):
-    """One data category of an analysis, sealed under a key of its own."""
+    """One data category of an analysis, sealed under a key of its own.
+
+    part: 0 is the reading as JSON; of a film, 1 and on are the stretches of its series as Parquet, which
+    are sealed one by one while it is read and closed to readers until all is done.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     analysis = models.ForeignKey(Analysis, models.PROTECT, related_name="results")
     category = models.CharField(max_length=20)
+    part = models.PositiveIntegerField(default=0)
     data_key_id = models.UUIDField()
     sealed = models.BinaryField()
     retain_until = models.DateTimeField()
@@ -188,7 +215,9 @@ class Result(models.Model):
     class Meta:
         indexes = [models.Index(fields=["retain_until"], name="results_due")]
         constraints = [
-            models.UniqueConstraint(fields=["analysis", "category"], name="one_result_per_category")
+            models.UniqueConstraint(
+                fields=["analysis", "category", "part"], name="one_result_per_part"
+            )
         ]
 
     def __str__(self) -> str:

@@ -22,6 +22,14 @@ FIGURES = {
     "balanced_accuracy": gettext_lazy("Right, each expression counted alike"),
     "calibration_error": gettext_lazy("How far probabilities are off (0 is best)"),
 }
+PARTS = {
+    "Made for": gettext_lazy("Made for"),
+    "Must not be used for": gettext_lazy("Must not be used for"),
+    "How it works": gettext_lazy("How it works"),
+    "Trained on": gettext_lazy("Trained on"),
+    "Limits": gettext_lazy("Limits"),
+}
+"""The headings of a card that the page can translate; what stands under them stays its makers'."""
 
 
 @require_safe
@@ -42,7 +50,8 @@ def shown(folder: Path, used: str) -> dict[str, Any]:
         "used": folder.name == used or (folder.parent == FOLDER and folder != BUILT_IN),
     }
     try:
-        row |= {"pack": pack_row(folder), "card": card_of(folder)}
+        card = [(str(PARTS.get(heading, heading)), text) for heading, text in card_of(folder)]
+        row |= {"pack": pack_row(folder), "card": card}
         row["reports"] = [report_row(report) for report in reports_of(folder)]
     except ModelIntegrityError as error:
         row["problem"] = str(error)

@@ -23,6 +23,11 @@ urlpatterns = [
     ),
     path("disputes/", dispute_views.disputes, name="operate_disputes"),
     path("disputes/<uuid:dispute_id>/", dispute_views.dispute_detail, name="operate_dispute"),
+    path(
+        "recordings/<uuid:recording_id>/again/",
+        operator_views.again,
+        name="operate_again",
+    ),
     path("analyses/<uuid:analysis_id>/result/", operator_views.result, name="operate_result"),
     path("retention/", retention_views.retention, name="operate_retention"),
     path(

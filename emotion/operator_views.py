@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actors import Actor, actor_of
 from accounts.permissions import require_permission
@@ -23,12 +24,14 @@ from consent.models import Breach, OutboxMessage, PurposeState, SubjectRequest, 
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes
-from emotion.errors import Gone, NoResult, NotReady
+from emotion.errors import Gone, NoResult, NotReady, UnderWay
 from emotion.health import checks
+from emotion.inference.series import MEASURED_IN
 from emotion.models import Analysis, AnalysisState, Dispute, Recording
 from emotion.overview import overview
+from emotion.reanalysis import analyse_again, can_be_repeated
+from emotion.result_pages import result_page, result_words
 from emotion.results import STATED_REASONS, OpenResult, find_analysis, find_recording, read_result
-from emotion.wording import in_words
 
 GONE, CONFLICT = 410, 409
 
@@ -112,9 +115,23 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
         "recording": found,
         "analyses": found.analyses.order_by("-id")[:20],
         "labels": CATEGORY_LABELS,
+        "repeatable": can_be_repeated(found),
         "dispute": found.disputes.order_by("-opened_at").first() if found.disputed_at else None,
     }
     return render(request, "operators/recording.html", context)
+
+
+@require_permission("emotion.analyse_again")
+@require_POST
+def again(request: HttpRequest, recording_id: UUID) -> HttpResponse:
+    """Analyse a kept photograph once more, with the pack in use now."""
+    try:
+        analyse_again(actor_of(request), recording_id)
+    except (ConsentError, Gone, UnderWay) as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("It is analysed once more; the older result stays."))
+    return redirect("operate_recording", recording_id)
 
 
 @require_permission("emotion.read_result")
@@ -134,7 +151,9 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
         status = UNPROCESSABLE
         if form.is_valid():
             try:
-                return show_result(request, read_result(actor, analysis_id, form.stated()), about)
+                return show_result(
+                    request, read_result(actor, analysis_id, form.stated(), MEASURED_IN), about
+                )
             except ConsentError as error:
                 status = refuse(form, error)
             except (NotReady, NoResult) as error:
@@ -148,8 +167,8 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
 
 def show_result(request: HttpRequest, opened: OpenResult, about: dict[str, Any]) -> HttpResponse:
     """An opened result, in words first, with the log entry that allowed it."""
-    context = in_words(opened.parts) | about | {"own": False, "entry_id": opened.entry_id}
-    return render(request, "emotion/result.html", context)
+    context = result_words(opened) | about | {"own": False, "entry_id": opened.entry_id}
+    return render(request, result_page(opened), context)
 
 
 @require_permission("config.view_health")

@@ -24,8 +24,9 @@ from audit_log.log import append
 from emotion.active_pack import NAME, ROLE, installed
 from emotion.errors import PackRefused
 from emotion.inference.evaluation import report
-from emotion.inference.expressions import LABELS, ExpressionPack, expression_pack
+from emotion.inference.expressions import ExpressionPack, expression_pack
 from emotion.inference.labelled_faces import UnusableData, read_labelled
+from emotion.inference.labels import LABELS
 from emotion.inference.models import BUILT_IN, pack_digest
 from emotion.inference.pack_checks import against_use, evaluation_of, problems_of
 from emotion.models import ActivePack

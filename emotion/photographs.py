@@ -14,10 +14,10 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
-from emotion.errors import Gone
+from emotion.errors import Gone, NotFound
 from emotion.inference.media import MediaRefused, decode_photo, encode_jpeg
 from emotion.models import Recording
-from emotion.results import read_media
+from emotion.results import find_recording, read_media
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class OpenPhotograph:
 
 def open_photograph(actor: Actor, recording_id: UUID, stated: str = "") -> OpenPhotograph:
     """Open a photograph; at most about 1600 pixels wide or high. Raises what ``read_media`` raises."""
+    if find_recording(actor, recording_id).is_film:
+        raise NotFound(_("Films are measured and deleted, not shown."))
     with read_media(actor, recording_id, stated) as media:
         data = media.blob.read()
     try:

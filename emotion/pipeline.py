@@ -47,7 +47,7 @@ def quality_limits() -> list[dict[str, Any]]:
 def steps() -> list[dict[str, Any]]:
     """Every step: what it does, in which file, and its limits."""
     # Whoever imports these loads the engine that runs the models; most pages never need it.
-    from emotion.inference import faces, landmarks
+    from emotion.inference import faces, film_reading, landmarks, tracking
     from emotion.inference.expressions import expression_pack
 
     sure = expression_pack().calibration
@@ -55,8 +55,8 @@ def steps() -> list[dict[str, Any]]:
         step(
             "receive",
             "emotion/uploads.py",
-            "The gate is asked, and the photograph goes from the request straight into a sealed file.",
-            limit("largest file", settings.PHOTO_MAX_BYTES, "bytes", "refused"),
+            "The gate is asked, and what is sent goes from the request straight into a sealed file.",
+            limit("largest photograph", settings.PHOTO_MAX_BYTES, "bytes", "refused"),
         ),
         step(
             "inspect and decode",
@@ -94,6 +94,20 @@ def steps() -> list[dict[str, Any]]:
             "emotion/inference/photos.py",
             "Only the data categories that the person said yes to: seven expressions as the mean of three "
             "models, each also on the mirrored face; 52 facial movements.",
+        ),
+        step(
+            "read a film",
+            "emotion/film_analyses.py",
+            "Picture by picture, in stretches that are sealed one by one. Which face is the person's is "
+            "decided by place and continuity; where that cannot be told, nobody is read.",
+            limit("largest film", settings.FILM_MAX_BYTES, "bytes", "refused"),
+            limit("longest film", settings.FILM_MAX_SECONDS, "seconds", "refused"),
+            limit("stretch", film_reading.STRETCH, "seconds", "sealed, and the next one begins"),
+            limit("another face", tracking.NEAR, "face widths", "this moment is not read below"),
+            limit("another face", tracking.OVER, "face widths", "it is open who is who below"),
+            limit(
+                "absence", tracking.AWAY_MAX, "seconds", "whoever sits there may be somebody else"
+            ),
         ),
         step(
             "seal and save",

@@ -7,7 +7,7 @@ subject's own reads need no reason, everybody else's do.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +15,7 @@ from io import RawIOBase
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
@@ -34,6 +35,8 @@ from consent.models import DataCategory
 from consent.records import acting_name
 from consent.rules import Operation
 from emotion.errors import Gone, NoResult, NotFound, NotReady, ReasonRequired
+from emotion.inference.film_results import looking_away
+from emotion.inference.series import Series, joined
 from emotion.models import (
     Analysis,
     AnalysisState,
@@ -42,11 +45,12 @@ from emotion.models import (
     Result,
     recording_standing,
 )
+from emotion.saving import sealed_part
 from emotion.sealed_media import blob_path, media_row, media_unit
-from vault.parts import Sealed, unseal_parts
+from emotion.sealed_series import from_parquet
+from vault.parts import unseal_parts
 from vault.store import open_blob
 from vault.tags import tagger
-from vault.units import Row, Unit
 
 SUMMARY = "summary"
 """The part that says whether a face could be read; it measures nothing."""
@@ -61,10 +65,14 @@ STATED_REASONS = (
 
 @dataclass(frozen=True)
 class OpenResult:
-    """A result in plain, for one answer; ``entry_id`` is the log entry that allowed it."""
+    """A result in plain, for one answer; ``entry_id`` is the log entry that allowed it.
+
+    ``series``: of a film, the tables of the categories that were asked for, and "summary".
+    """
 
     analysis: Analysis
     parts: dict[str, dict[str, Any]]
+    series: Series
     entry_id: UUID
 
     def __repr__(self) -> str:
@@ -176,8 +184,10 @@ def read_permit(
     return permit, receipt
 
 
-def read_result(actor: Actor, analysis_id: UUID, stated: str = "") -> OpenResult:
-    """Open one result.
+def read_result(
+    actor: Actor, analysis_id: UUID, stated: str = "", series: Collection[str] = ()
+) -> OpenResult:
+    """Open one result; with ``series``, also a film's series of these data categories, in one read.
 
     Raises NotFound, ReasonRequired, Gone, NotReady, NoResult or ConsentRefused; LogUnavailable when
     the entry cannot be written, and then nothing was opened.
@@ -189,7 +199,9 @@ def read_result(actor: Actor, analysis_id: UUID, stated: str = "") -> OpenResult
     reason = parse_reason(actor, stated)
     if analysis.state == AnalysisState.ERASED:
         raise Gone(_("This result was erased."))
-    rows = readable_rows(analysis)
+    # Looking away is found anew in whatever of head and eyes is there: see ``film_results``.
+    both = ("head-pose", "gaze") if recording.is_film else ()
+    rows = readable_rows(analysis, {*series, *both})
     measured = frozenset(row.category for row in rows) - {SUMMARY}
     permit, receipt = read_permit(
         actor, recording, Operation.READ_RESULT, Action.RESULT_READ, reason, measured
@@ -202,29 +214,31 @@ def read_result(actor: Actor, analysis_id: UUID, stated: str = "") -> OpenResult
             % {"reason": analysis.reason or analysis.state}
         )
     opened = unseal_parts(permit, receipt, [sealed_part(recording, row) for row in rows])
-    parts = {
-        row.category: json.loads(plain.reveal()) for row, plain in zip(rows, opened, strict=True)
-    }
-    return OpenResult(analysis, parts, receipt.entry_id)
+    parts: dict[str, dict[str, Any]] = {}
+    stretches: dict[int, Series] = {}
+    for row, plain in zip(rows, opened, strict=True):
+        if row.part:
+            stretches.setdefault(row.part, {})[row.category] = from_parquet(plain.reveal())[0]
+        else:
+            parts[row.category] = json.loads(plain.reveal())
+    whole = joined([stretches[number] for number in sorted(stretches)])
+    for category, away in looking_away(whole).items():
+        parts[category]["figures"] |= away["figures"]
+        parts[category]["events"] += away["events"]
+    asked = {name: table for name, table in whole.items() if name in {SUMMARY, *series}}
+    return OpenResult(analysis, parts, asked, receipt.entry_id)
 
 
-def readable_rows(analysis: Analysis) -> list[Result]:
-    """The parts whose data category the consent covers now; one dropped since stays closed."""
+def readable_rows(analysis: Analysis, series: Collection[str]) -> list[Result]:
+    """The parts whose data category the consent covers now; one dropped since stays closed.
+
+    A film's series come only as asked for, with the table that says when it could be read.
+    """
     state = current_state(analysis.recording.subject_id, analysis.recording.purpose_id)
     covered = {SUMMARY, *(state.categories if state else ())}
-    return [row for row in analysis.results.order_by("category") if row.category in covered]
-
-
-def sealed_part(recording: Recording, row: Any) -> Sealed:
-    """One sealed category with what it is bound to."""
-    unit = Unit(
-        subject_id=recording.subject_id,
-        purpose_id=recording.purpose_id,
-        category=row.category,
-        recording_id=recording.id,
-    )
-    place = Row(table="result", column="sealed", row_id=row.id)
-    return Sealed(data_key_id=row.data_key_id, unit=unit, row=place, sealed=bytes(row.sealed))
+    wanted = {SUMMARY, *series} if series else set()
+    rows = analysis.results.filter(Q(part=0) | Q(category__in=wanted)).order_by("category", "part")
+    return [row for row in rows if row.category in covered]
 
 
 @dataclass(frozen=True)

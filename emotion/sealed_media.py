@@ -32,6 +32,11 @@ def media_row(recording_id: UUID) -> Row:
     return Row(table="recording", column="media", row_id=recording_id)
 
 
+def markers_row(recording_id: UUID) -> Row:
+    """What the markers of a film are bound to."""
+    return Row(table="recording", column="markers", row_id=recording_id)
+
+
 def remove_media(recording_id: UUID) -> None:
     """Remove a recording's sealed file, and what a killed process left half-written beside it."""
     path = blob_path(recording_id)

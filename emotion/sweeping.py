@@ -27,6 +27,7 @@ from emotion.models import (
     Result,
 )
 from emotion.queue import enqueue_analysis
+from emotion.stretches import discard
 from vault.tags import tagger
 
 STALE = timedelta(seconds=15)
@@ -63,6 +64,7 @@ def fail(analysis: Analysis) -> None:
             lease_until=None,
         )
         if ended:
+            discard(analysis.pk)
             append(
                 Draft(
                     action=Action.ANALYSIS_FAIL,

@@ -24,7 +24,7 @@ from consent.models import ImpactAssessment, Purpose, PurposeState, Sector, Use
 from consent.register import SECURITY_MEASURES, of_assessment
 from consent.screening import MAY_BE_EXCEPTED, REFUSED_SECTORS, REFUSED_USES
 from emotion.inference.models import ModelIntegrityError
-from emotion.model_packs import NEVER, measurements, packs
+from emotion.model_packs import NEVER, measurements, packs, packs_beside
 from emotion.models import Analysis, AnalysisState
 from emotion.oversight import oversight
 from emotion.overview import by_state
@@ -40,9 +40,9 @@ CLASSIFIED = (
     "reads apparent expression; it makes no claim about what anybody feels (recital 18)."
 )
 INTENDED = (
-    "To measure, in one photograph at a time and on the operator's own machines, the apparent expression "
-    "and the facial movements of people who consented to exactly that, for research, usability tests, "
-    "health care and the arts."
+    "To measure, in one photograph at a time and on the operator's own machines, the apparent expression, "
+    "the facial movements and the direction of head and eyes of people who consented to exactly that, for "
+    "research, usability tests, health care and the arts."
 )
 BY_THE_OPERATOR = [
     "Annex IV(2)(g): how well it does on the recordings of this installation, and for its groups of people",
@@ -157,7 +157,7 @@ def open_purposes() -> list[dict[str, Any]]:
 def installed_models() -> list[dict[str, Any]]:
     """Every pack on the disk; empty when the list of them cannot be read, which /readyz says too."""
     try:
-        return packs()
+        return packs() + packs_beside()
     except ModelIntegrityError:
         return []
 

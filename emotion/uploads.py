@@ -1,4 +1,4 @@
-"""The walk in: a photograph streams from the request straight into a sealed blob.
+"""The walk in: a photograph or a film streams from the request straight into a sealed blob.
 
 Order matters: the idempotency key is reserved, then the gate is asked, then bytes flow; the gate is
 asked again in the transaction that makes the recording, after the wait that receiving was.
@@ -7,12 +7,12 @@ asked again in the transaction that makes the recording, after the wait that rec
 from __future__ import annotations
 
 import hmac
+import json
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,13 +29,14 @@ from consent.records import acting_name, lock_state
 from consent.rules import Operation
 from emotion.disputes import require_undisputed
 from emotion.errors import IdempotencyConflict, UploadInvalid, UploadTooLarge
-from emotion.inference.media import PhotoProbe
+from emotion.inference.markers import read_markers
 from emotion.models import Analysis, Recording, Upload, UploadState
+from emotion.probing import MediaProbe, largest
 from emotion.queue import enqueue_analysis
 from emotion.reservations import forget_upload, key_index, reserve, upload_owner
-from emotion.sealed_media import blob_path, media_row, media_unit
+from emotion.sealed_media import blob_path, markers_row, media_row, media_unit
 from vault.keyring import create_data_key
-from vault.store import seal_blob
+from vault.store import seal, seal_blob
 from vault.tags import tagger
 
 log = logging.getLogger(__name__)
@@ -56,23 +57,41 @@ def retention_dates(
     )
 
 
+def known_markers(text: str) -> bytes:
+    """Markers as they are kept; raises UploadInvalid for what is none."""
+    if not text:
+        return b""
+    try:
+        return json.dumps(read_markers(text).to_json(), sort_keys=True).encode()
+    except ValueError as error:
+        raise UploadInvalid(f"{error}; see the API's guide.") from None
+
+
 class Receiving:
     """One upload being received: ``write`` chunks, ``finish``, and always ``close``."""
 
     def __init__(
-        self, actor: Actor, subject: DataSubject, purpose_id: UUID, idempotency_key: str
+        self,
+        actor: Actor,
+        subject: DataSubject,
+        purpose_id: UUID,
+        idempotency_key: str,
+        markers: str = "",
     ) -> None:
+        self.markers = known_markers(markers)
         self.actor = actor
         self.subject = subject
         self.purpose_id = purpose_id
         self.tags = tagger(subject.id, purpose_id)
         self.fingerprint = self.tags.fingerprint()
+        self.fingerprint.update(self.markers)
         self.size = 0
         self.upload, self.replayed = reserve(actor, key_index(actor, purpose_id, idempotency_key))
         self.recording_id = self.upload.recording_id
         self.finished = False
         try:
             self.permit = self.ask_gate()
+            self.kind = Purpose.objects.get(pk=purpose_id).kind
             if not self.replayed:
                 self.open_blob()
         except BaseException:
@@ -118,15 +137,16 @@ class Receiving:
         path = blob_path(self.recording_id)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.blob = seal_blob(self.permit, self.key_id, unit, media_row(self.recording_id), path)
-        self.probe = PhotoProbe.start(settings.PHOTO_MAX_BYTES)
+        self.probe = MediaProbe(self.kind)
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes: sealed, fingerprinted and shown to the probe, never kept in plain."""
         self.size += len(chunk)
-        if self.size > settings.PHOTO_MAX_BYTES:
+        most = largest(self.kind)
+        if self.size > most:
             raise UploadTooLarge(
-                _("A photograph may have at most %(most)s bytes; more came.")
-                % {"most": settings.PHOTO_MAX_BYTES}
+                _("A file for this study may have at most %(most)s bytes; more came.")
+                % {"most": most}
             )
         self.fingerprint.update(chunk)
         if not self.replayed:
@@ -138,8 +158,11 @@ class Receiving:
         digest = self.fingerprint.digest()
         if self.replayed:
             return self.replay(digest)
-        facts = self.probe.finish()
+        media_type, width, height = self.probe.finish()
+        if self.markers and not media_type.startswith("video/"):
+            raise UploadInvalid("Markers come with a film; this is a photograph.")
         self.blob.commit()
+        sealed_markers = self.sealed_markers() if self.markers else None
         now = timezone.now()
         try:
             with transaction.atomic():
@@ -155,10 +178,11 @@ class Receiving:
                     uploaded_by="subject"
                     if self.actor.kind == "subject"
                     else upload_owner(self.actor),
-                    media_type=facts.media_type,
-                    width=facts.width,
-                    height=facts.height,
+                    media_type=media_type,
+                    width=width,
+                    height=height,
                     size=self.size,
+                    sealed_markers=sealed_markers,
                     media_key_id=self.key_id,
                     keep_media=purpose.keep_media,
                     media_retain_until=media_until,
@@ -182,6 +206,11 @@ class Receiving:
             raise
         self.finished = True
         return analysis
+
+    def sealed_markers(self) -> bytes:
+        """What was shown when: in the sender's words, so it is sealed like the film itself."""
+        unit = media_unit(self.recording_id, self.subject.id, self.purpose_id)
+        return seal(self.permit, self.key_id, unit, markers_row(self.recording_id), self.markers)
 
     def entry(self) -> Draft:
         """The entry of an accepted upload."""

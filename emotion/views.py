@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -14,7 +15,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -24,19 +24,21 @@ from audit_log.actions import ReasonCode
 from consent.errors import ConsentRefused
 from consent.history import REASONS
 from consent.holds import hold_over, hold_words
-from consent.models import ConsentState, ConsentStatus, DataCategory, DataSubject
+from consent.models import ConsentState, ConsentStatus, DataSubject, MediaKind, category_label
 from consent.views import own_subject
 from emotion.disputes import ERASED_AFTER, erasure_of
 from emotion.errors import EmotionError, UploadInvalid
 from emotion.home import closed_since, is_closed
 from emotion.inference.media import MediaRefused
+from emotion.inference.series import MEASURED_IN
 from emotion.intake import receive_upload
-from emotion.media_words import refusal_words
+from emotion.media_words import length_words, media_code_words, refusal_words
 from emotion.models import AnalysisState, Recording, recording_standing
 from emotion.reservations import new_idempotency_key
+from emotion.result_pages import result_page, result_words
 from emotion.results import find_recording, read_result
+from emotion.upload_words import accepted, file_label, upload_words
 from emotion.uploads import Receiving
-from emotion.wording import in_words
 
 
 def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
@@ -76,18 +78,20 @@ def begin_upload(
     return Receiving(actor_of(request), subject, purpose_id, key)
 
 
-class PhotoForm(forms.Form):
+class MediaForm(forms.Form):
     """The one field of the upload page; the file itself is read by ``emotion.intake``."""
 
-    file = forms.FileField(
-        label=pgettext_lazy("file to upload", "Photograph"),
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-    )
+    file = forms.FileField()
+
+    def __init__(self, kind: MediaKind, *args: Any) -> None:
+        super().__init__(*args)
+        self.fields["file"].label = file_label(kind)
+        self.fields["file"].widget = forms.FileInput(attrs={"accept": accepted(kind)})
 
 
-def refused_form(message: str) -> PhotoForm:
-    """The form again, saying why the photograph was not taken."""
-    form = PhotoForm({}, MultiValueDict())
+def refused_form(kind: MediaKind, message: str) -> MediaForm:
+    """The form again, saying why the file was not taken."""
+    form = MediaForm(kind, {}, MultiValueDict())
     form.errors["file"] = form.error_class([message], field_id=form["file"].auto_id)
     return form
 
@@ -96,26 +100,28 @@ def refused_form(message: str) -> PhotoForm:
 @require_permission("emotion.upload_own_recording")
 @require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
-    """Upload a photograph of oneself."""
+    """Upload a photograph or film of oneself."""
     state = own_state(request, purpose_id)
     if state.status != ConsentStatus.GIVEN and request.method == "GET":
         return redirect("subject_home")
-    form, status = PhotoForm(), 200
+    kind = state.purpose.kind
+    form, status = MediaForm(kind), 200
     if request.method == "POST":
         begin = partial(begin_upload, request, state.subject, purpose_id)
         try:
             analysis = receive_upload(request, begin)
         except (EmotionError, MediaRefused, ConsentRefused) as problem:
-            form, status = refused_form(refusal_words(problem)), 422
+            form, status = refused_form(kind, refusal_words(problem)), 422
         else:
             return redirect("own_recording", analysis.recording_id)
-    labels = dict(DataCategory.choices)
     context = {
         "purpose": state.purpose,
-        "categories": [labels[category] for category in state.categories],
+        "categories": [
+            category_label(category, state.purpose.takes) for category in state.categories
+        ],
         "idempotency_key": new_idempotency_key(),
         "form": form,
-        "max_mb": settings.PHOTO_MAX_BYTES // 1024**2,
+        "words": upload_words(kind),
     }
     return render(request, "emotion/upload.html", context, status=status)
 
@@ -145,6 +151,8 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
         "photograph_closed": bool(ended) or given_up,
         "hold": "" if erased else hold_words(hold_over(subject.id, found.purpose_id)),
         "analysis": analysis,
+        "media_words": media_code_words(analysis.media_code) if analysis else "",
+        "length": length_words(found.seconds) if found.seconds else "",
         "reason_words": REASONS.get(analysis.reason, "") if analysis else "",
         "ended": ended,
         "dispute": dispute,
@@ -163,9 +171,9 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
 @require_GET
 def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
     """What my face showed: in words first, then in numbers, with what could not be told."""
-    opened = read_result(actor_of(request), analysis_id)
+    opened = read_result(actor_of(request), analysis_id, series=MEASURED_IN)
     recording = opened.analysis.recording
-    context = in_words(opened.parts) | {
+    context = result_words(opened) | {
         "recording": recording,
         "own": True,
         "entry_id": opened.entry_id,
@@ -174,4 +182,4 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
         "again_url": reverse("upload", args=[recording.purpose_id]),
         "withdraw_url": reverse("consent_withdraw", args=[recording.purpose_id]),
     }
-    return render(request, "emotion/result.html", context)
+    return render(request, result_page(opened), context)

@@ -16,7 +16,15 @@ from accounts.operators import create_operator
 from accounts.second_factor import enrol_app
 from consent.assessments import approve_assessment, write_assessment
 from consent.invitations import create_invitation, invitation_url
-from consent.models import ControllerKind, DataCategory, Purpose, ResidualRisk, Sector, Use
+from consent.models import (
+    ControllerKind,
+    DataCategory,
+    MediaKind,
+    Purpose,
+    ResidualRisk,
+    Sector,
+    Use,
+)
 from consent.notices import publish_notice
 from consent.purposes import assign, create_purpose, open_purpose, submit_for_review
 from consent.subjects import register_subject
@@ -112,6 +120,7 @@ def make_purpose(administrator: User, officer: User, researcher: User) -> Purpos
         sector=Sector.RESEARCH,
         uses=[Use.STATISTICS, Use.INDIVIDUAL_FEEDBACK],
         categories=[DataCategory.MEDIA, DataCategory.EXPRESSION, DataCategory.BLENDSHAPES],
+        takes=MediaKind.BOTH,
         media_retention_days=7,
         result_retention_days=90,
     )

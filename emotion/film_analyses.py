@@ -1,0 +1,182 @@
+"""The walk of a film through the worker: as a photograph's, but sealed stretch by stretch.
+
+Each stretch is saved as results are: behind the gate, under the lock, with its entry. A worker that dies
+loses the stretch it was in; the next one opens what was sealed, and goes on from there. What was measured
+under a consent to other categories is thrown away and measured anew.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit_log.actions import Action
+from consent.enforcement import ConsentPermit
+from consent.models import DataCategory
+from consent.rules import Operation
+from emotion.active_pack import active_folder
+from emotion.claims import Claim
+from emotion.inference.expressions import ExpressionPack, expression_pack
+from emotion.inference.film_formats import FilmFacts
+from emotion.inference.film_reading import STRETCH, Stretch, read_film
+from emotion.inference.film_results import film_parts
+from emotion.inference.films import Film, Frame, open_film
+from emotion.inference.markers import Markers, read_markers
+from emotion.inference.series import Series, joined
+from emotion.models import Analysis, Recording, Result
+from emotion.probing import film_limits
+from emotion.saving import (
+    Keys,
+    add_rows,
+    keys_of_an_attempt,
+    save_results,
+    sealed_part,
+    sealed_row,
+)
+from emotion.sealed_media import blob_path, markers_row, media_row, media_unit
+from emotion.sealed_series import SUMMARY, from_parquet, to_parquet
+from emotion.stretches import discard
+from emotion.worker_gate import begin_reading, consented_categories, permit_for
+from vault.parts import unseal_parts
+from vault.store import open_blob, unseal
+
+BEAT = 10.0
+"""Seconds between two signs of life: the lease is renewed and the gate asked; the lease lasts longer."""
+
+
+@dataclass
+class Progress:
+    """What has been read and sealed so far.
+
+    Fields:
+        keys: of each category; number: of the last stretch; state: from which the next one goes on.
+    """
+
+    keys: Keys = field(default_factory=dict)
+    series: list[Series] = field(default_factory=list)
+    number: int = 0
+    state: dict[str, Any] | None = None
+
+
+def analyse_film(held: Claim) -> None:
+    """Gate, log, open, take up what was sealed before, read and seal stretch by stretch, sum up, save."""
+    recording = held.recording
+    chosen = consented_categories(recording)
+    measured = chosen - {DataCategory.MEDIA}
+    pack = expression_pack(active_folder())
+    done = taken_up(held, chosen, pack)
+    permit, receipt = begin_reading(held, chosen)
+    unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
+    path, row = blob_path(recording.id), media_row(recording.id)
+    rate = float(recording.purpose.sample_rate)
+    with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
+        start = done.number * STRETCH
+        source = io.BufferedReader(blob)  # a sealed file gives what is left of a chunk, no more
+        with open_film(source, rate=rate or None, start=start, limits=film_limits()) as film:
+            note_facts(recording, film.facts)
+            frames = alive(held, permit, film)
+            for stretch in read_film(frames, measured, pack, done.state):
+                save_stretch(held, chosen, done, stretch)
+    held.renew()
+    permit.recheck()
+    markers = opened_markers(held, chosen)
+    parts = film_parts(joined(done.series), facts_of(recording), pack, markers)
+    save_results(held, parts, chosen, done.keys)
+
+
+def opened_markers(held: Claim, chosen: frozenset[str]) -> Markers:
+    """What came with the film about what was shown when; an entry of its own where there is anything."""
+    recording = held.recording
+    if recording.sealed_markers is None:
+        return Markers([])
+    permit, receipt = begin_reading(held, chosen)
+    unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
+    place, sealed = markers_row(recording.id), bytes(recording.sealed_markers)
+    opened = unseal(permit, receipt, recording.media_key_id, unit, place, sealed)
+    return read_markers(opened.reveal().decode())
+
+
+def taken_up(held: Claim, chosen: frozenset[str], pack: ExpressionPack) -> Progress:
+    """What an earlier attempt has sealed, opened; nothing if it measured otherwise than this one would."""
+    rows = list(
+        Result.objects.filter(analysis_id=held.analysis_id, part__gt=0).order_by("part", "category")
+    )
+    wanted = {SUMMARY, *chosen} - {DataCategory.MEDIA}
+    last = max((row.part for row in rows), default=0)
+    if not rows or {row.category for row in rows if row.part == last} != wanted:
+        with transaction.atomic():
+            discard(held.analysis_id)
+        return Progress()
+    permit, receipt = begin_reading(held, chosen)
+    opened = unseal_parts(permit, receipt, [sealed_part(held.recording, row) for row in rows])
+    done = Progress(keys={row.category: row.data_key_id for row in rows}, number=last)
+    parts: dict[int, Series] = {}
+    for row, plain in zip(rows, opened, strict=True):
+        table, state = from_parquet(plain.reveal())
+        parts.setdefault(row.part, {})[row.category] = table
+        done.state = state or done.state
+    if done.state is None or done.state["pack"] != pack.digest:
+        with transaction.atomic():
+            discard(held.analysis_id)
+        return Progress()
+    done.series = [parts[number] for number in sorted(parts)]
+    return done
+
+
+def note_facts(recording: Recording, facts: FilmFacts) -> None:
+    """Write down what the film says of itself, now that it was opened."""
+    recording.width, recording.height = facts.width, facts.height
+    recording.seconds = facts.duration
+    recording.save(update_fields=["width", "height", "seconds"])
+
+
+def facts_of(recording: Recording) -> dict[str, Any]:
+    """What a result says of the film itself."""
+    return {
+        "seconds": recording.seconds,
+        "width": recording.width,
+        "height": recording.height,
+        "media_type": recording.media_type,
+        "moments_per_second": recording.purpose.sample_rate or None,
+    }
+
+
+def alive(held: Claim, permit: ConsentPermit, film: Film) -> Iterator[Frame]:
+    """The film's frames; now and then the lease is renewed, the gate asked and the progress noted."""
+    began, first, beat = time.monotonic(), film.position, time.monotonic()
+    for frame in film:
+        yield frame
+        now = time.monotonic()
+        if now - beat < BEAT:
+            continue
+        beat = now
+        held.renew()
+        permit.recheck()
+        gone, share = now - began, film.position
+        left = gone * (1 - share) / max(share - first, 1e-3)
+        Analysis.objects.filter(held.row()).update(
+            progress=share, expected_at=timezone.now() + timedelta(seconds=left)
+        )
+
+
+def save_stretch(held: Claim, chosen: frozenset[str], done: Progress, stretch: Stretch) -> None:
+    """Seal one stretch of every category and save it, with its entry."""
+    permit = permit_for(held, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
+    with keys_of_an_attempt(done.keys):
+        rows = [
+            sealed_row(permit, held, done.keys, category, body, stretch.number)
+            for category, body in to_parquet(stretch).items()
+        ]
+        held.renew()
+        with transaction.atomic():
+            # What was read is kept: a later try starts behind it, and has its tries before it.
+            add_rows(held, permit, rows, tries=1)
+    done.series.append(stretch.series)
+    done.number, done.state = stretch.number, stretch.state

@@ -1,0 +1,194 @@
+"""A film's series as strips for a page: server-made SVG, each with words for those who do not see it.
+
+Every strip has the film's length from left to right. What was not read is a gap with a mark in it, never a
+line drawn across.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from emotion.film_wording import EVENTS, NOT_READ, VERDICTS, shown
+from emotion.inference.series import Series, Table
+from emotion.media_words import length_words
+from emotion.set_words import EXPRESSIONS
+
+COLUMNS = 240
+"""Columns of a strip: more than a telephone has room for, few enough to be quick."""
+HEIGHT = 20.0
+TO = UNREAD = "\u2013"
+ROWS = 12
+"""Rows of the table beside the strips."""
+
+LINES: list[tuple[str, str, Any, float, float]] = [
+    *(("expression", name, label, 0.0, 1.0) for name, label in EXPRESSIONS.items()),
+    ("blendshapes", "mouthSmileLeft", gettext_lazy("left corner of the mouth up"), 0.0, 1.0),
+    ("blendshapes", "mouthSmileRight", gettext_lazy("right corner of the mouth up"), 0.0, 1.0),
+    ("blendshapes", "eyeBlinkLeft", gettext_lazy("left eye closed"), 0.0, 1.0),
+    ("blendshapes", "eyeBlinkRight", gettext_lazy("right eye closed"), 0.0, 1.0),
+    ("head-pose", "yaw", gettext_lazy("head to the side (-45° to 45°)"), -45.0, 45.0),
+    ("head-pose", "pitch", gettext_lazy("head up and down (-45° to 45°)"), -45.0, 45.0),
+    ("gaze", "yaw", gettext_lazy("eyes to the side (-45° to 45°)"), -45.0, 45.0),
+    ("gaze", "pitch", gettext_lazy("eyes up and down (-45° to 45°)"), -45.0, 45.0),
+    ("smile-marker", "lip_left", gettext_lazy("smile, left"), 0.0, 1.0),
+    ("smile-marker", "lip_right", gettext_lazy("smile, right"), 0.0, 1.0),
+]
+"""What is drawn: category, column, words, and the values at the foot and the top of the strip."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """path: a line in a box of COLUMNS by HEIGHT. gaps: marks (x) where nothing was read."""
+
+    label: str
+    path: str
+    gaps: list[int]
+    mean: str
+
+
+def strips(series: Series, seconds: float) -> list[Strip]:
+    """The strips of the opened categories, for a film of this length."""
+    found = []
+    for category, name, label, low, high in LINES:
+        if category in series:
+            values = binned(series[category], name, seconds)
+            found.append(strip(str(label), values, low, high))
+    return found
+
+
+def binned(table: Table, name: str, seconds: float) -> np.ndarray:
+    """The mean of a column in each part of the film, (COLUMNS,); NaN where nothing was read."""
+    values, times = table[name].astype(np.float64), table["time"]
+    there = np.isfinite(values)
+    at = np.minimum(times[there] / max(seconds, 1e-9) * COLUMNS, COLUMNS - 1).astype(int)
+    sums = np.bincount(at, values[there], COLUMNS)
+    counts = np.bincount(at, minlength=COLUMNS)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return bridged(means, len(times))
+
+
+def bridged(means: np.ndarray, moments: int) -> np.ndarray:
+    """Columns between two moments of a film with fewer moments than columns take the one before."""
+    step = -(-COLUMNS // max(moments, 1))
+    found = means.copy()
+    for _ahead in range(step - 1):
+        empty = np.isnan(found)
+        empty[0] = False
+        before = np.roll(found, 1)
+        found = np.where(empty, before, found)
+    return found
+
+
+def strip(label: str, values: np.ndarray, low: float, high: float) -> Strip:
+    """One strip: a line through the columns, broken where there is no value."""
+    heights = HEIGHT - (np.clip(values, low, high) - low) / (high - low) * HEIGHT
+    pieces, gaps, drawing = [], [], False
+    for x, y in enumerate(heights):
+        if np.isnan(y):
+            gaps.append(x)
+            drawing = False
+            continue
+        pieces.append(f"{'L' if drawing else 'M'}{x} {y:.1f}h1")
+        drawing = True
+    seen = values[np.isfinite(values)]
+    mean = shown(float(seen.mean())) if len(seen) else _("not read")
+    return Strip(label, "".join(pieces), gaps, mean)
+
+
+def table_rows(series: Series, seconds: float) -> list[dict[str, Any]]:
+    """The same in a table: one row for each of ROWS parts of the film."""
+    summary = series["summary"]
+    edges = np.linspace(0, max(seconds, 1e-9), min(ROWS, max(int(seconds), 1)) + 1)
+    found = []
+    for start, end in pairwise(edges):
+        here = (summary["time"] >= start) & (summary["time"] < end)
+        read = summary["status"][here] == "read"
+        found.append(
+            {
+                "span": f"{clock(start)}{TO}{clock(end)}",
+                "read": f"{round(100 * read.mean())} %" if len(read) else UNREAD,
+                "expression": foremost(series, start, end),
+                "smile": mean_of(series, "smile-marker", ("lip_left", "lip_right"), start, end),
+                "head": mean_of(series, "head-pose", ("yaw",), start, end),
+            }
+        )
+    return found
+
+
+def clock(seconds: float) -> str:
+    """A time of the film as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def foremost(series: Series, start: float, end: float) -> str:
+    """The expression with the largest mean share in this part of the film."""
+    if "expression" not in series:
+        return ""
+    table = series["expression"]
+    here = (table["time"] >= start) & (table["time"] < end) & np.isfinite(table["neutral"])
+    if not here.any():
+        return UNREAD
+    means = {name: float(table[name][here].mean()) for name in EXPRESSIONS}
+    return str(EXPRESSIONS[max(means, key=lambda name: means[name])])
+
+
+def mean_of(
+    series: Series, category: str, columns: tuple[str, ...], start: float, end: float
+) -> str:
+    """The mean of some columns in this part of the film, in words; nothing if not measured."""
+    if category not in series:
+        return ""
+    table = series[category]
+    here = (table["time"] >= start) & (table["time"] < end)
+    values = np.concatenate([table[name][here] for name in columns])
+    values = values[np.isfinite(values)]
+    return shown(float(values.mean())) if len(values) else UNREAD
+
+
+def event_rows(parts: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+    """What happened when, in words, by time."""
+    events = [event for part in parts.values() for event in part.get("events", [])]
+    return [
+        {
+            "at": clock(event["start"]),
+            "what": str(EVENTS.get(event["kind"], event["kind"])),
+            "length": length_words(event["end"] - event["start"])
+            if event["end"] - event["start"] >= 1
+            else _("under a second"),
+            "note": note(event),
+        }
+        for event in sorted(events, key=lambda event: event["start"])
+    ]
+
+
+def note(event: dict[str, Any]) -> str:
+    """What else is to be said about an event: of a smile, its marker."""
+    verdict = event["values"].get("verdict")
+    return str(VERDICTS.get(verdict, "")) if verdict else ""
+
+
+def mark_rows(marks: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+    """What was shown when, with its column in the strips."""
+    return [
+        {
+            "at": clock(mark["at"]) + (TO + clock(mark["until"]) if "until" in mark else ""),
+            "name": mark["name"],
+            "x": min(int(mark["at"] / max(seconds, 1e-9) * COLUMNS), COLUMNS - 1),
+        }
+        for mark in marks
+    ]
+
+
+def reasons(part: dict[str, Any]) -> list[tuple[str, str]]:
+    """Why how much of a film was not read."""
+    why = part["figures"]["abstained"]["why"]
+    return [
+        (str(NOT_READ.get(status, status)), _("%(seconds)s s") % {"seconds": shown(seconds)})
+        for status, seconds in sorted(why.items(), key=lambda item: -item[1])
+    ]

@@ -1,0 +1,70 @@
+"""The stretches of a film's series as Apache Parquet, and what a new attempt takes up of an older one.
+
+Each data category is a file of its own, because each is sealed and erased alone. The file of "summary"
+also carries the state from which the next stretch goes on (who is followed, and where in the picture).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from emotion.inference.film_reading import Stretch
+from emotion.inference.series import TYPES, Table
+
+if TYPE_CHECKING:
+    import pyarrow
+
+STATE = b"consentry.state"
+SUMMARY = "summary"
+
+
+def to_parquet(stretch: Stretch) -> dict[str, bytes]:
+    """A stretch's tables as files, by data category; the same stretch gives the same bytes."""
+    return {
+        category: written(table, {STATE: as_bytes(stretch.state)} if category == SUMMARY else {})
+        for category, table in stretch.series.items()
+    }
+
+
+def as_bytes(state: dict[str, Any]) -> bytes:
+    """A state as JSON; its numbers come back as they were."""
+    return json.dumps(state, separators=(",", ":"), sort_keys=True).encode()
+
+
+def written(table: Table, metadata: dict[bytes, bytes]) -> bytes:
+    """One table as a Parquet file."""
+    # Loaded by those who write or read films only: it takes longer than all the rest of the worker.
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {name: pyarrow.array(values) for name, values in table.items()}
+    body = io.BytesIO()
+    parquet.write_table(
+        pyarrow.table(columns).replace_schema_metadata(metadata),
+        body,
+        compression="zstd",
+        use_dictionary=False,
+        write_statistics=False,
+    )
+    return body.getvalue()
+
+
+def opened(body: bytes) -> pyarrow.Table:
+    """A Parquet file of ours as an Arrow table."""
+    import pyarrow
+    from pyarrow import parquet
+
+    return parquet.read_table(pyarrow.BufferReader(body))
+
+
+def from_parquet(body: bytes) -> tuple[Table, dict[str, Any] | None]:
+    """The table of a file, and the state in it, if there is one."""
+    found = opened(body)
+    table = {
+        name: found.column(name).to_numpy().astype(TYPES.get(name, "float32"))
+        for name in found.column_names
+    }
+    state = (found.schema.metadata or {}).get(STATE)
+    return table, json.loads(state) if state else None

@@ -1,0 +1,93 @@
+"""The API of a film's series: the numbers of every moment, one data category at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.actors import actor_of
+from accounts.models import Scope
+from accounts.permissions import HasScope
+from consent.api import PROBLEMS, Problem
+from emotion.errors import NotFound, ParameterInvalid
+from emotion.inference.series import MEASURED_IN, Table, document, plain
+from emotion.results import STATED_REASONS, SUMMARY, read_result
+from emotion.sealed_series import written
+
+PARQUET = "application/vnd.apache.parquet"
+FORMATS = {"json": "application/json", "csv": "text/csv", "parquet": PARQUET}
+CATEGORIES = (SUMMARY, *MEASURED_IN)
+
+
+class SeriesDetail(APIView):
+    """The series of one data category."""
+
+    permission_classes = (HasScope,)
+    scopes = {"GET": Scope.RESULTS_READ}
+
+    @extend_schema(
+        operation_id="analyses_series",
+        parameters=[
+            OpenApiParameter(
+                "Access-Reason",
+                str,
+                OpenApiParameter.HEADER,
+                required=True,
+                enum=[reason.value for reason in STATED_REASONS],
+                description="Why you read it. The data subject sees it in the access log.",
+            ),
+            OpenApiParameter(
+                "as",
+                str,
+                enum=list(FORMATS),
+                description="JSON says unit, range and model of every column; CSV and Apache Parquet hold "
+                "the same columns as a table.",
+            ),
+        ],
+        responses={
+            (200, "application/json"): OpenApiTypes.OBJECT,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, PARQUET): OpenApiTypes.BINARY,
+            **dict.fromkeys((400, 409, 410, 503), Problem),
+            **PROBLEMS,
+        },
+    )
+    def get(self, request: Request, analysis_id: UUID, category: str) -> Response | HttpResponse:
+        """Open the series: gate, then an entry in the access log, then the answer."""
+        wanted = request.query_params.get("as", "json")
+        if wanted not in FORMATS:
+            raise ParameterInvalid(
+                f"'as' must be one of {', '.join(FORMATS)}; something else came."
+            )
+        if category not in CATEGORIES:
+            raise NotFound("There is no such data category.")
+        opened = read_result(
+            actor_of(request), analysis_id, request.headers.get("Access-Reason", ""), {category}
+        )
+        if category not in opened.series:
+            raise NotFound("This analysis has no such series.")
+        headers = {"Cache-Control": "no-store", "Log-Entry": str(opened.entry_id)}
+        if wanted == "json":
+            return Response(document(opened.series, category), headers=headers)
+        table = opened.series[category]
+        body = as_csv(table) if wanted == "csv" else written(table, {})
+        return HttpResponse(body, content_type=FORMATS[wanted], headers=headers)
+
+
+def as_csv(table: Table) -> bytes:
+    """A table as CSV after RFC 4180; what was not measured is an empty field."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(table)
+    columns: list[list[Any]] = [plain(values) for values in table.values()]
+    rows.writerows(zip(*columns, strict=True))
+    return text.getvalue().encode()
