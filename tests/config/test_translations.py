@@ -83,9 +83,11 @@ MODULES = [
     "consent/subject_forms.py",
     "consent/views.py",
     "consent/withdrawals.py",
+    "emotion/angle_words.py",
     "emotion/bundle_views.py",
     "emotion/bundles.py",
     "emotion/disputes.py",
+    "emotion/film_wording.py",
     "emotion/home.py",
     "emotion/media_words.py",
     "emotion/models.py",
@@ -99,6 +101,9 @@ MODULES = [
     "emotion/uploads.py",
     "emotion/views.py",
     "emotion/wording.py",
+    "emotion/film_charts.py",
+    "emotion/result_pages.py",
+    "emotion/upload_words.py",
 ]
 # Name of the function → which of its arguments are (context, singular, plural).
 CALLS: dict[str, tuple[int | None, int, int | None]] = {

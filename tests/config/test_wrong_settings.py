@@ -46,6 +46,8 @@ WRONG = {
     "EMAIL_URL": (["consolemail://", "mail.example.org"], "smtp://"),
     "EMAIL_FROM": (["nobody", "a@b, c@d"], "study@example.org"),
     "PHOTO_MAX_MB": (["big", "0"], ""),
+    "FILM_MAX_MB": (["big", "0"], ""),
+    "FILM_MAX_MINUTES": (["long", "0"], ""),
     "SESSION_HOURS": (["long", "0"], ""),
     "TIME_ZONE": (["Mars", "../etc/passwd"], "Europe/Berlin"),
     "LOG_LEVEL": (["LOUD"], "INFO"),

@@ -19,6 +19,7 @@ from audit_log.errors import LogUnavailable
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.signing import verifier_key
+from emotion.bundles import result_files
 from emotion.disputes import dispute
 from tests.cast import PHOTO, Person, Study, analysed, consenting, open_study
 from tests.processes import ROOT
@@ -149,3 +150,13 @@ def test_withdrawing_offers_the_download_first(study: Study, person: Person) -> 
     page = person.browser.get(reverse("consent_withdraw", args=[study.purpose.id])).content.decode()
     link = page.index(reverse("own_bundle", args=[study.purpose.id]))
     assert link < page.index("Withdraw my consent")
+
+
+def test_values_with_units_of_their_own_bring_them_into_the_csv() -> None:
+    values = {
+        "yaw": {"value": 3.5, "unit": "degrees", "model": "x"},
+        "z": {"value": -60, "unit": "cm"},
+    }
+    (_whole, (name, body)) = result_files("a", {"head-pose": {"values": values}})
+    assert name == "a/head-pose.csv"
+    assert body == b"name,value,unit\r\nyaw,3.5,degrees\r\nz,-60,cm\r\n"

@@ -14,14 +14,17 @@ from django.conf import settings as configured
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from jsonschema import Draft202012Validator
 
 from audit_log.actions import Action
 from audit_log.models import PendingEntry
 from emotion.active_pack import active_folder, verify_active
 from emotion.analyses import run_analysis
-from emotion.inference.expressions import LABELS, expression_pack
+from emotion.inference.expressions import expression_pack
+from emotion.inference.labels import LABELS
 from emotion.inference.models import BUILT_IN, ModelIntegrityError
 from emotion.models import ActivePack, Analysis, AnalysisState
+from emotion.technical_file import technical_file
 from tests.cast import PHOTO, consenting, open_study
 from tests.duties.walks import analysed, uploaded
 from tests.emotion.inference.broken_packs import another, change
@@ -234,3 +237,20 @@ def test_a_pack_that_is_not_as_listed_is_named_on_the_page(
     text = page_of_models().get_text(" ", strip=True)
     assert "This pack is not as it should be, and reads nobody: card.md: expected SHA-256" in text
     assert "anything" not in text
+
+
+def test_the_technical_file_has_what_was_taken_in_with_what_was_measured(tmp_path: Path) -> None:
+    use_other(tmp_path)
+    schema = configured.BASE_DIR / "emotion" / "schemas" / "technical-file.schema.json"
+    found = json.loads(json.dumps(technical_file()))
+    Draft202012Validator(json.loads(schema.read_text())).validate(found)
+    rows = {row["name"]: row for row in found["models"]}
+    assert rows["other"]["in_use"] is True
+    assert rows[BUILT_IN.name]["in_use"] is False
+    assert rows["faces"]["in_use"] is True
+    (figure,) = rows["other"]["error"]
+    assert figure["data"] == "reference faces"
+    assert figure["values"][0] == ["right", "100.0 % (98.4 to 100.0 %)"]
+    (figure,) = rows["other"]["bias"]
+    assert [name for name, _value in figure["values"]] == ["north", "south"]
+    assert {file["state"] for file in rows["other"]["files"]} == {"as listed"}

@@ -141,7 +141,7 @@ def test_thresholds_and_screening_are_those_of_the_code() -> None:
     for name, threshold in THRESHOLDS.items():
         assert limits[name]["value"] in {threshold.least, threshold.most}
         assert threshold.reason in limits[name]["beyond"]
-    assert limits["largest file"]["value"] == settings.PHOTO_MAX_BYTES
+    assert limits["largest photograph"]["value"] == settings.PHOTO_MAX_BYTES
     for step in found["pipeline"]["steps"]:
         assert (settings.BASE_DIR / step["code"]).is_file()
     for row in found["robustness"]:

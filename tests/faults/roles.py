@@ -181,6 +181,7 @@ def build() -> House:
         "pk": passkey.pk,
         "level": 0,
         "tile": "000.p/1",
+        "category": "expression",
     }
     browsers = {
         "stranger": Client(),

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,12 +21,14 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.errors import ConsentRefused
 from consent.models import ErasureRequest
-from emotion import analyses
-from emotion.analyses import claim, read_face, run_analysis, save_results
+from emotion import analyses, saving
+from emotion.analyses import read_face, run_analysis
+from emotion.claims import claim
 from emotion.dispute_notes import tell_operators
 from emotion.disputes import ERASED_AFTER, dispute, erase_unanswered
 from emotion.erasure import drain
 from emotion.models import Analysis, AnalysisState, Dispute, Recording, Result
+from emotion.saving import save_results
 from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, operator, upload
 from tests.faults.leftovers import living_keys, sealed_files
 from tests.mail_server import mail_server
@@ -117,17 +120,24 @@ def test_a_waiting_analysis_never_runs(person: Person, waiting: Analysis) -> Non
     assert not entries(Action.MEDIA_ANALYSE)
 
 
-@pytest.mark.parametrize("step", ["decode_photo", "analyse_photo", "create_data_key"])
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [(analyses, "decode_photo"), (analyses, "analyse_photo"), (saving, "create_data_key")],
+)
 def test_a_running_analysis_is_stopped(
-    person: Person, waiting: Analysis, monkeypatch: pytest.MonkeyPatch, step: str
+    person: Person,
+    waiting: Analysis,
+    monkeypatch: pytest.MonkeyPatch,
+    place: ModuleType,
+    step: str,
 ) -> None:
-    real: Callable[..., Any] = getattr(analyses, step)
+    real: Callable[..., Any] = getattr(place, step)
 
     def disputed_before(*args: Any, **kwargs: Any) -> Any:
         dispute(person.actor, waiting.recording_id)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(analyses, step, disputed_before)
+    monkeypatch.setattr(place, step, disputed_before)
     run_analysis(waiting.id)
     waiting.refresh_from_db()
     assert (waiting.state, waiting.reason) == (AnalysisState.REFUSED, "recording-disputed")

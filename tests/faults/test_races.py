@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,21 +23,14 @@ from audit_log.sequencer import integrate_once
 from consent.errors import ConsentRefused
 from consent.rules import Operation
 from consent.withdrawals import withdraw
-from emotion import analyses
-from emotion.analyses import (
-    Claim,
-    Superseded,
-    claim,
-    commit_results,
-    permit_for,
-    read_face,
-    run_analysis,
-    save_results,
-    sealed_result,
-)
+from emotion import analyses, saving
+from emotion.analyses import read_face, run_analysis
+from emotion.claims import Claim, Superseded, claim
 from emotion.erasure import drain
 from emotion.models import Analysis, AnalysisState, Recording, Result
+from emotion.saving import as_json, commit_results, save_results, sealed_row
 from emotion.sweeping import requeue_stale
+from emotion.worker_gate import permit_for
 from tests.broker import in_folder, waiting_messages, wipe
 from tests.cast import PHOTO, Person, Study, consent, consenting, open_study, upload
 from tests.faults.canary import Search
@@ -103,17 +97,25 @@ def test_withdrawal_between_upload_and_claim(
     nothing_came_of(waiting, person)
 
 
-@pytest.mark.parametrize("step", ["decode_photo", "analyse_photo", "create_data_key"])
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [(analyses, "decode_photo"), (analyses, "analyse_photo"), (saving, "create_data_key")],
+)
 def test_withdrawal_during_the_work(
-    study: Study, person: Person, waiting: Analysis, monkeypatch: pytest.MonkeyPatch, step: str
+    study: Study,
+    person: Person,
+    waiting: Analysis,
+    monkeypatch: pytest.MonkeyPatch,
+    place: ModuleType,
+    step: str,
 ) -> None:
-    real: Callable[..., Any] = getattr(analyses, step)
+    real: Callable[..., Any] = getattr(place, step)
 
     def withdrawn_before(*args: Any, **kwargs: Any) -> Any:
         withdraw(person.actor, person.subject, study.purpose)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(analyses, step, withdrawn_before)
+    monkeypatch.setattr(place, step, withdrawn_before)
     run_analysis(waiting.id)
     waiting.refresh_from_db()
     assert (waiting.state, waiting.reason) == (AnalysisState.REFUSED, "consent-withdrawn")
@@ -154,13 +156,13 @@ def test_withdrawal_between_sealing_and_save(
     mine = held(waiting)
     reading, chosen = read_face(mine)
     permit = permit_for(mine, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
-    rows = [sealed_result(permit, mine, *part) for part in reading.parts().items()]
+    rows = [sealed_row(permit, mine, {}, name, as_json(part)) for name, part in reading.items()]
     withdraw(person.actor, person.subject, study.purpose)
     if again:
         drain()
         consent(person, study.purpose)
     with pytest.raises(ConsentRefused):
-        commit_results(mine, permit, rows)
+        commit_results(mine, permit, rows, keep=False)
     assert not Result.objects.exists()
     nothing_came_of(waiting, person)
 
@@ -169,11 +171,11 @@ def test_a_lost_lease_between_sealing_and_save(person: Person, waiting: Analysis
     slow = held(waiting)
     reading, chosen = read_face(slow)
     permit = permit_for(slow, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
-    rows = [sealed_result(permit, slow, *part) for part in reading.parts().items()]
+    rows = [sealed_row(permit, slow, {}, name, as_json(part)) for name, part in reading.items()]
     Analysis.objects.filter(pk=waiting.pk).update(lease_until=timezone.now() - timedelta(days=1))
     assert held(waiting).attempt == 2
     with pytest.raises(Superseded):
-        commit_results(slow, permit, rows)
+        commit_results(slow, permit, rows, keep=False)
     assert not Result.objects.exists()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from emotion import analyses, claims
+from emotion import analyses, claims, saving, worker_gate
 from emotion.analyses import run_analysis
 from emotion.models import Analysis, AnalysisState, Result
 from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
@@ -207,24 +208,32 @@ def test_a_disk_that_is_full_before_the_work(
     assert row.state == AnalysisState.DONE
 
 
-@pytest.mark.parametrize("step", ["append_durable", "sealed_result", "commit_results"])
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [(worker_gate, "append_durable"), (saving, "sealed_row"), (saving, "commit_results")],
+)
 def test_a_disk_that_fills_during_the_work(
-    person: Person, row: Analysis, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, step: str
+    person: Person,
+    row: Analysis,
+    disk: SmallDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    place: ModuleType,
+    step: str,
 ) -> None:
     """Before the log entry, before the keys of the results, and before they are saved."""
-    real = getattr(analyses, step)
+    real = getattr(place, step)
 
-    def full_before(*arguments: Any) -> Any:
+    def full_before(*arguments: Any, **named: Any) -> Any:
         disk.fill()
-        return real(*arguments)
+        return real(*arguments, **named)
 
-    monkeypatch.setattr(analyses, step, full_before)
+    monkeypatch.setattr(place, step, full_before)
     monkeypatch.setattr(claims, "sleep", lambda _seconds: disk.clear())
     run_analysis(row.pk)
     disk.clear()
     assert waits(row) <= 15
     assert not Result.objects.exists()
-    monkeypatch.setattr(analyses, step, real)
+    monkeypatch.setattr(place, step, real)
     later(row)
     assert row.state == AnalysisState.DONE
     assert Result.objects.count() == 3

@@ -31,11 +31,13 @@ from consent.models import ConsentEvent, Purpose, Sector, Use
 from consent.purposes import create_purpose
 from consent.rules import Operation
 from consent.withdrawals import withdraw
-from emotion.analyses import Superseded, claim, read_face, run_analysis, save_results
+from emotion.analyses import read_face, run_analysis
+from emotion.claims import Superseded, claim
 from emotion.erasure import drain
 from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.queue import enqueue_analysis
-from emotion.results import read_permit, read_result, sealed_part
+from emotion.results import read_permit, read_result
+from emotion.saving import save_results, sealed_part
 from emotion.sweeping import requeue_stale
 from tests.broker import wipe
 from tests.cast import (

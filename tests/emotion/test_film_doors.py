@@ -1,0 +1,183 @@
+"""A film's doors: markers that come with it, series by the API, the pages of person and operator."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pyarrow import parquet
+
+from accounts.models import Scope
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
+from emotion.analyses import run_analysis
+from emotion.models import Analysis, AnalysisState, Recording
+from emotion.results import read_result
+from tests.cast import PHOTO, Person, Study, api_get, consenting
+from tests.emotion.test_films import MEASURED, film_study, short, waiting
+
+pytestmark = pytest.mark.usefixtures("fresh_db")
+MARKERS = {"marks": [{"at": 2.0, "name": "clip of Rosa Beispiel"}], "baseline": [0, 2]}
+
+
+@pytest.fixture
+def study() -> Study:
+    return film_study()
+
+
+@pytest.fixture
+def person(study: Study) -> Person:
+    return consenting(study, categories=list(MEASURED))
+
+
+def send(study: Study, body: bytes, markers: str, key: str = "") -> Any:
+    """An upload with markers, always under the same idempotency key."""
+    fields = {"subject": "P-001", "purpose": str(study.purpose.id), "markers": markers}
+    parts = [
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    return Client().post(
+        reverse("api_recordings"),
+        data="".join(parts).encode() + head.encode() + body + b"\r\n--b--\r\n",
+        content_type="multipart/form-data; boundary=b",
+        headers={"Authorization": f"Bearer {key or study.key()}", "Idempotency-Key": "one"},
+    )
+
+
+def done(row: Analysis) -> Analysis:
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert row.state == AnalysisState.DONE, (row.reason, row.media_code)
+    return row
+
+
+def test_markers_are_carried_through_and_lie_nowhere_in_plain(study: Study, person: Person) -> None:
+    answer = send(study, short(), json.dumps(MARKERS))
+    assert answer.status_code == 202, answer.content
+    recording = Recording.objects.get()
+    assert b"Rosa" not in bytes(recording.sealed_markers or b"")
+    row = done(Analysis.objects.get())
+    summary = read_result(person.actor, row.id).parts["summary"]
+    assert summary["marks"] == MARKERS["marks"]
+    assert summary["figures"]["baseline"]["how"] == "marked"
+    recording.refresh_from_db()
+    assert recording.sealed_markers is None  # they go with the film
+    page = person.browser.get(reverse("own_result", args=[row.id])).content.decode()
+    assert "clip of Rosa Beispiel" in page
+
+
+@pytest.mark.parametrize(
+    "markers",
+    [
+        "no json",
+        "[]",
+        '{"other": 1}',
+        '{"marks": [{"at": -1, "name": "a"}]}',
+        '{"marks": [{"at": 1, "name": ""}]}',
+        '{"marks": [{"at": 1, "name": "a", "until": 1}]}',
+        '{"marks": [{"at": 1e999, "name": "a"}]}',
+        '{"marks": [{"at": true, "name": "a"}]}',
+        '{"baseline": [5, 2]}',
+        '{"baseline": 5}',
+    ],
+)
+def test_markers_that_are_none_are_refused_with_what_was_expected(
+    study: Study, person: Person, markers: str
+) -> None:
+    answer = send(study, short(), markers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "upload-invalid")
+    assert "must be" in answer.json()["detail"]
+    assert not Recording.objects.exists()
+
+
+def test_markers_come_with_films_only() -> None:
+    study = film_study(takes="photographs-and-films")
+    consenting(study, categories=list(MEASURED))
+    answer = send(study, PHOTO.read_bytes(), json.dumps(MARKERS))
+    assert (answer.status_code, answer.json()["code"]) == (400, "upload-invalid")
+    assert not Recording.objects.exists()
+
+
+def test_another_marker_is_another_body(study: Study, person: Person) -> None:
+    key = study.key()
+    assert send(study, short(), json.dumps(MARKERS), key).status_code == 202
+    assert send(study, short(), json.dumps(MARKERS), key).status_code == 202
+    assert send(study, short(), "", key).status_code == 422
+    assert Recording.objects.count() == 1
+
+
+def test_series_come_as_json_csv_and_parquet_each_an_entry(study: Study, person: Person) -> None:
+    row = done(waiting(study, short()))
+    key = study.key()
+
+    def get(category: str, kind: str) -> Any:
+        answer = Client().get(
+            reverse("api_series", args=[row.id, category]) + f"?as={kind}",
+            headers={"Authorization": f"Bearer {key}", "Access-Reason": "study-analysis"},
+        )
+        assert answer.status_code == 200, answer.content
+        assert answer["Cache-Control"] == "no-store"
+        integrate_once()
+        entry = LogEntry.objects.get(entry_id=answer["Log-Entry"])
+        assert entry.action == "result:read"
+        return answer
+
+    told = get("head-pose", "json").json()
+    names = [column["name"] for column in told["columns"]]
+    assert names[:2] == ["time", "yaw"]
+    assert told["columns"][1]["unit"] == "degrees"
+    assert None in told["columns"][1]["values"]  # the stretch that was not read
+    table = list(csv.reader(io.StringIO(get("head-pose", "csv").content.decode())))
+    assert table[0] == names
+    assert len(table) - 1 == told["moments"] == 60
+    opened = parquet.read_table(io.BytesIO(get("head-pose", "parquet").content))
+    assert opened.column_names == names
+    assert opened.schema.metadata is None or b"consentry.state" not in opened.schema.metadata
+    assert opened.column("time").to_pylist() == told["columns"][0]["values"]
+
+
+def test_what_is_asked_wrongly_is_told(study: Study, person: Person) -> None:
+    row = done(waiting(study, short()))
+    reason = {"Access_Reason": "study-analysis"}
+    every = study.key()
+    assert api_get(every, "api_series", row.id, "thoughts", **reason).status_code == 404
+    assert api_get(every, "api_series", row.id, "gaze", **reason).status_code == 404
+    assert api_get(every, "api_series", row.id, "head-pose").status_code == 400  # no reason
+    blind = study.key(Scope.RECORDINGS_READ)
+    assert api_get(blind, "api_series", row.id, "head-pose", **reason).status_code == 403
+    address = reverse("api_series", args=[row.id, "head-pose"]) + "?as=xlsx"
+    answer = Client().get(
+        address, headers={"Authorization": f"Bearer {every}", "Access-Reason": "study-analysis"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "parameter-invalid")
+
+
+def test_the_pages_say_how_far_it_is_and_what_it_showed(study: Study, person: Person) -> None:
+    row = waiting(study, short())
+    address = reverse("own_recording", args=[row.recording_id])
+    soon = timezone.now() + timedelta(minutes=3, seconds=5)
+    Analysis.objects.filter(pk=row.pk).update(state="running", progress=0.42, expected_at=soon)
+    page = person.browser.get(address).content.decode()
+    assert "42 % read;" in page
+    assert "3\xa0minutes" in page
+    assert "photograph" not in page.lower()
+    Analysis.objects.filter(pk=row.pk).update(state="queued")
+    done(row)
+    own = person.browser.get(reverse("own_result", args=[row.id])).content.decode()
+    assert "What the face showed in 6 seconds" in own
+    assert "it was not clear which face is the right one" in own
+    assert own.count("<svg") >= 7
+    browser = study.researcher.sign_in()
+    asked = reverse("operate_result", args=[row.id])
+    assert "What the face showed" not in browser.get(asked).content.decode()
+    shown = browser.post(asked, {"reason": "study-analysis"}).content.decode()
+    assert "What the face showed in 6 seconds" in shown
