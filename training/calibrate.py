@@ -22,8 +22,9 @@ import numpy as np
 from emotion.inference.calibration import class_thresholds, tempered
 from emotion.inference.crops import resized
 from emotion.inference.evaluation import balanced, calibration_error, report
-from emotion.inference.expressions import LABELS, Member, expression_pack
+from emotion.inference.expressions import Member, expression_pack
 from emotion.inference.intervals import bootstrap, wilson
+from emotion.inference.labels import LABELS
 from emotion.inference.models import BUILT_IN, read_pack
 from training.fitting import WAYS, Array, fit_temperature
 from training.references import write_references

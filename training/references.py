@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from emotion.inference.crops import resized, tight_crop
-from emotion.inference.expressions import LABELS, expression_pack
+from emotion.inference.expressions import expression_pack
 from emotion.inference.faces import find_faces
+from emotion.inference.labels import LABELS
 from emotion.inference.landmarks import find_landmarks
 from training.fitting import Array
 
