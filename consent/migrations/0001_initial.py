@@ -7,527 +7,1496 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField()),
-                ('language', models.CharField(choices=[('en', 'English'), ('zh-hans', 'Simplified Chinese')], max_length=10)),
-                ('title', models.CharField(max_length=200)),
-                ('summary', models.TextField(verbose_name='in plain words')),
-                ('text', models.TextField(verbose_name='the full text')),
-                ('pages', models.JSONField(default=dict)),
-                ('sha256', models.CharField(max_length=64)),
-                ('substantive', models.BooleanField(default=True)),
-                ('change', models.TextField(blank=True, verbose_name='what has changed')),
-                ('published_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[("en", "English"), ("zh-hans", "Simplified Chinese")],
+                        max_length=10,
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("summary", models.TextField(verbose_name="in plain words")),
+                ("text", models.TextField(verbose_name="the full text")),
+                ("pages", models.JSONField(default=dict)),
+                ("sha256", models.CharField(max_length=64)),
+                ("substantive", models.BooleanField(default=True)),
+                ("change", models.TextField(blank=True, verbose_name="what has changed")),
+                ("published_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='PurposeRefusal',
+            name="PurposeRefusal",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('by', models.CharField(max_length=64)),
-                ('name', models.CharField(max_length=120)),
-                ('sector', models.CharField(max_length=60)),
-                ('uses', models.JSONField(default=list)),
-                ('exception', models.CharField(blank=True, max_length=20)),
-                ('articles', models.JSONField(default=list)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("by", models.CharField(max_length=64)),
+                ("name", models.CharField(max_length=120)),
+                ("sector", models.CharField(max_length=60)),
+                ("uses", models.JSONField(default=list)),
+                ("exception", models.CharField(blank=True, max_length=20)),
+                ("articles", models.JSONField(default=list)),
             ],
         ),
         migrations.CreateModel(
-            name='DataSubject',
+            name="DataSubject",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('receipts_sha256', models.BinaryField(max_length=32, null=True, unique=True)),
-                ('tags_ended_at', models.DateTimeField(null=True)),
-                ('tags_destroyed_at', models.DateTimeField(null=True)),
-                ('user', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='data_subject', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("receipts_sha256", models.BinaryField(max_length=32, null=True, unique=True)),
+                ("tags_ended_at", models.DateTimeField(null=True)),
+                ("tags_destroyed_at", models.DateTimeField(null=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="data_subject",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Contact',
+            name="Contact",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('email_index', models.BinaryField(max_length=32, unique=True)),
-                ('subject', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='contact', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField()),
+                ("email_index", models.BinaryField(max_length=32, unique=True)),
+                (
+                    "subject",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contact",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ConsentEvent',
+            name="ConsentEvent",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('sequence', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('requested', 'asked for'), ('notice-shown', 'notice shown'), ('guardian', 'agreed to by a guardian'), ('given', 'given'), ('renewed', 'renewed'), ('re-affirmed', 'confirmed again'), ('narrowed', 'narrowed to fewer data categories'), ('restricted', 'paused'), ('resumed', 'taken up again'), ('refused', 'refused'), ('withdrawn', 'withdrawn'), ('expired', 'expired')], max_length=12)),
-                ('at', models.DateTimeField()),
-                ('by', models.CharField(max_length=64)),
-                ('method', models.CharField(max_length=40)),
-                ('categories', models.JSONField(default=list)),
-                ('notice_sha256', models.CharField(blank=True, max_length=64)),
-                ('language', models.CharField(blank=True, max_length=10)),
-                ('valid_until', models.DateTimeField(null=True)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_events', to='consent.datasubject')),
-                ('notice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.notice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("sequence", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("requested", "asked for"),
+                            ("notice-shown", "notice shown"),
+                            ("guardian", "agreed to by a guardian"),
+                            ("given", "given"),
+                            ("renewed", "renewed"),
+                            ("re-affirmed", "confirmed again"),
+                            ("narrowed", "narrowed to fewer data categories"),
+                            ("restricted", "paused"),
+                            ("resumed", "taken up again"),
+                            ("refused", "refused"),
+                            ("withdrawn", "withdrawn"),
+                            ("expired", "expired"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("by", models.CharField(max_length=64)),
+                ("method", models.CharField(max_length=40)),
+                ("categories", models.JSONField(default=list)),
+                ("notice_sha256", models.CharField(blank=True, max_length=64)),
+                ("language", models.CharField(blank=True, max_length=10)),
+                ("valid_until", models.DateTimeField(null=True)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consent_events",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.notice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['sequence'],
+                "ordering": ["sequence"],
             },
         ),
         migrations.CreateModel(
-            name='Document',
+            name="Document",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('media_type', models.CharField(max_length=30)),
-                ('size', models.PositiveIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('content', models.BinaryField()),
-                ('added_at', models.DateTimeField()),
-                ('added_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("media_type", models.CharField(max_length=30)),
+                ("size", models.PositiveIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("content", models.BinaryField()),
+                ("added_at", models.DateTimeField()),
+                (
+                    "added_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Purpose',
+            name="Purpose",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('description', models.TextField(verbose_name='what it is for')),
-                ('necessity', models.TextField(verbose_name='why it takes faces')),
-                ('people', models.CharField(max_length=200, verbose_name='whose faces')),
-                ('lawful_basis', models.CharField(choices=[('explicit-consent', 'Explicit consent (GDPR Art. 6(1)(a) and 9(2)(a))')], default='explicit-consent', max_length=20)),
-                ('officer_contact', models.CharField(max_length=200, verbose_name='data protection officer')),
-                ('authority', models.CharField(max_length=200, verbose_name='supervisory authority')),
-                ('recipients', models.TextField(verbose_name='recipients')),
-                ('storage_location', models.CharField(max_length=200, verbose_name='storage location')),
-                ('jurisdiction', models.CharField(max_length=100, verbose_name='jurisdiction')),
-                ('transfers', models.CharField(blank=True, max_length=400, verbose_name='transfers to other countries')),
-                ('sector', models.CharField(choices=[('research', 'Scientific research'), ('usability', 'Usability and product tests with volunteers'), ('health', 'Health care and therapy support'), ('arts', 'Arts and exhibitions with volunteers'), ('workplace', 'Workplace'), ('recruitment', 'Recruitment'), ('education', 'Education'), ('law-enforcement', 'Law enforcement'), ('border', 'Border control and migration'), ('public-space', 'Watching publicly accessible places')], max_length=20, verbose_name='sector')),
-                ('uses', models.JSONField(default=list, verbose_name='uses of the results')),
-                ('exception', models.CharField(blank=True, choices=[('', 'None'), ('medical', 'A medical reason'), ('safety', 'A safety reason')], default='', max_length=10, verbose_name='exception of Art. 5(1)(f)')),
-                ('categories', models.JSONField(default=list, verbose_name='data categories')),
-                ('takes', models.CharField(choices=[('photographs', 'Photographs'), ('films', 'Films; their sound is not listened to'), ('photographs-and-films', 'Photographs and films; the sound is not listened to')], default='photographs', max_length=24, verbose_name='what is taken in')),
-                ('sample_rate', models.PositiveSmallIntegerField(default=10, verbose_name='moments of a film (a second)')),
-                ('keep_media', models.BooleanField(default=False, verbose_name='keep the photographs after analysis')),
-                ('media_retention_days', models.PositiveIntegerField(null=True, verbose_name='keep photographs for (days)')),
-                ('result_retention_days', models.PositiveIntegerField(null=True, verbose_name='keep results for (days)')),
-                ('consent_validity_days', models.PositiveIntegerField(default=365, verbose_name='consent lasts (days)')),
-                ('paper_allowed', models.BooleanField(default=False, verbose_name='consent on paper')),
-                ('guardian_allowed', models.BooleanField(default=False, verbose_name='children with a guardian')),
-                ('child_words', models.TextField(blank=True, verbose_name='for the child')),
-                ('minimum_age', models.PositiveSmallIntegerField(default=18, verbose_name='minimum age')),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('sent-back', 'Sent back'), ('in-review', 'In review'), ('open', 'Open'), ('closed', 'Closed')], default='draft', max_length=10)),
-                ('sent_back_reason', models.TextField(blank=True)),
-                ('looked_again', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('ends_at', models.DateTimeField(null=True)),
-                ('authors', models.ManyToManyField(related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('exception_document', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='exceptions', to='consent.document')),
-                ('opened_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("description", models.TextField(verbose_name="what it is for")),
+                ("necessity", models.TextField(verbose_name="why it takes faces")),
+                ("people", models.CharField(max_length=200, verbose_name="whose faces")),
+                (
+                    "lawful_basis",
+                    models.CharField(
+                        choices=[
+                            ("explicit-consent", "Explicit consent (GDPR Art. 6(1)(a) and 9(2)(a))")
+                        ],
+                        default="explicit-consent",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "officer_contact",
+                    models.CharField(max_length=200, verbose_name="data protection officer"),
+                ),
+                (
+                    "authority",
+                    models.CharField(max_length=200, verbose_name="supervisory authority"),
+                ),
+                ("recipients", models.TextField(verbose_name="recipients")),
+                (
+                    "storage_location",
+                    models.CharField(max_length=200, verbose_name="storage location"),
+                ),
+                ("jurisdiction", models.CharField(max_length=100, verbose_name="jurisdiction")),
+                (
+                    "transfers",
+                    models.CharField(
+                        blank=True, max_length=400, verbose_name="transfers to other countries"
+                    ),
+                ),
+                (
+                    "sector",
+                    models.CharField(
+                        choices=[
+                            ("research", "Scientific research"),
+                            ("usability", "Usability and product tests with volunteers"),
+                            ("health", "Health care and therapy support"),
+                            ("arts", "Arts and exhibitions with volunteers"),
+                            ("workplace", "Workplace"),
+                            ("recruitment", "Recruitment"),
+                            ("education", "Education"),
+                            ("law-enforcement", "Law enforcement"),
+                            ("border", "Border control and migration"),
+                            ("public-space", "Watching publicly accessible places"),
+                        ],
+                        max_length=20,
+                        verbose_name="sector",
+                    ),
+                ),
+                ("uses", models.JSONField(default=list, verbose_name="uses of the results")),
+                (
+                    "exception",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "None"),
+                            ("medical", "A medical reason"),
+                            ("safety", "A safety reason"),
+                        ],
+                        default="",
+                        max_length=10,
+                        verbose_name="exception of Art. 5(1)(f)",
+                    ),
+                ),
+                ("categories", models.JSONField(default=list, verbose_name="data categories")),
+                (
+                    "takes",
+                    models.CharField(
+                        choices=[
+                            ("photographs", "Photographs"),
+                            ("films", "Films; their sound is not listened to"),
+                            (
+                                "photographs-and-films",
+                                "Photographs and films; the sound is not listened to",
+                            ),
+                        ],
+                        default="photographs",
+                        max_length=24,
+                        verbose_name="what is taken in",
+                    ),
+                ),
+                (
+                    "sample_rate",
+                    models.PositiveSmallIntegerField(
+                        default=10, verbose_name="moments of a film (a second)"
+                    ),
+                ),
+                (
+                    "keep_media",
+                    models.BooleanField(
+                        default=False, verbose_name="keep the photographs after analysis"
+                    ),
+                ),
+                (
+                    "media_retention_days",
+                    models.PositiveIntegerField(
+                        null=True, verbose_name="keep photographs for (days)"
+                    ),
+                ),
+                (
+                    "result_retention_days",
+                    models.PositiveIntegerField(null=True, verbose_name="keep results for (days)"),
+                ),
+                (
+                    "consent_validity_days",
+                    models.PositiveIntegerField(default=365, verbose_name="consent lasts (days)"),
+                ),
+                (
+                    "paper_allowed",
+                    models.BooleanField(default=False, verbose_name="consent on paper"),
+                ),
+                (
+                    "guardian_allowed",
+                    models.BooleanField(default=False, verbose_name="children with a guardian"),
+                ),
+                ("child_words", models.TextField(blank=True, verbose_name="for the child")),
+                (
+                    "minimum_age",
+                    models.PositiveSmallIntegerField(default=18, verbose_name="minimum age"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("sent-back", "Sent back"),
+                            ("in-review", "In review"),
+                            ("open", "Open"),
+                            ("closed", "Closed"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("sent_back_reason", models.TextField(blank=True)),
+                ("looked_again", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("ends_at", models.DateTimeField(null=True)),
+                ("authors", models.ManyToManyField(related_name="+", to=settings.AUTH_USER_MODEL)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "exception_document",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="exceptions",
+                        to="consent.document",
+                    ),
+                ),
+                (
+                    "opened_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OutboxMessage',
+            name="OutboxMessage",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=20)),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('created_at', models.DateTimeField()),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.CharField(blank=True, max_length=60)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='consent.datasubject')),
-                ('purpose', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("kind", models.CharField(max_length=20)),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField()),
+                ("created_at", models.DateTimeField()),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.CharField(blank=True, max_length=60)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='notice',
-            name='purpose',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='consent.purpose'),
+            model_name="notice",
+            name="purpose",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="notices",
+                to="consent.purpose",
+            ),
         ),
         migrations.CreateModel(
-            name='LegalHold',
+            name="LegalHold",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('reason', models.CharField(choices=[('legal-claim', 'A legal claim was made or is expected'), ('authority-request', 'A court or an authority has asked for it'), ('incident-investigation', 'An incident is being investigated'), ('complaint', 'A complaint is being looked into')], max_length=24)),
-                ('placed_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('over_at', models.DateTimeField(null=True)),
-                ('entry_ids', models.JSONField(default=list)),
-                ('lifted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('placed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('subject', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='consent.datasubject')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("legal-claim", "A legal claim was made or is expected"),
+                            ("authority-request", "A court or an authority has asked for it"),
+                            ("incident-investigation", "An incident is being investigated"),
+                            ("complaint", "A complaint is being looked into"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("placed_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("over_at", models.DateTimeField(null=True)),
+                ("entry_ids", models.JSONField(default=list)),
+                (
+                    "lifted_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "placed_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holds",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holds",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('token_sha256', models.BinaryField(max_length=32, unique=True)),
-                ('shown_to_operator', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('redeemed_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to='consent.datasubject')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("token_sha256", models.BinaryField(max_length=32, unique=True)),
+                ("shown_to_operator", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("redeemed_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invitations",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invitations",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ImpactAssessment',
+            name="ImpactAssessment",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField()),
-                ('necessity', models.TextField(blank=True, verbose_name='necessity and proportionality')),
-                ('risks', models.TextField(blank=True, verbose_name='risks to the people')),
-                ('measures', models.TextField(blank=True, verbose_name='measures against them')),
-                ('consultation', models.TextField(blank=True, verbose_name='who was heard')),
-                ('residual_risk', models.CharField(choices=[('low', 'Low'), ('moderate', 'Moderate'), ('high', 'High')], max_length=8, verbose_name='residual risk')),
-                ('prior_consultation', models.TextField(blank=True, verbose_name='what the supervisory authority said')),
-                ('written_at', models.DateTimeField()),
-                ('approved_at', models.DateTimeField(null=True)),
-                ('void_since', models.DateTimeField(null=True)),
-                ('approved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('document', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='assessments', to='consent.document')),
-                ('written_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assessments', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                (
+                    "necessity",
+                    models.TextField(blank=True, verbose_name="necessity and proportionality"),
+                ),
+                ("risks", models.TextField(blank=True, verbose_name="risks to the people")),
+                ("measures", models.TextField(blank=True, verbose_name="measures against them")),
+                ("consultation", models.TextField(blank=True, verbose_name="who was heard")),
+                (
+                    "residual_risk",
+                    models.CharField(
+                        choices=[("low", "Low"), ("moderate", "Moderate"), ("high", "High")],
+                        max_length=8,
+                        verbose_name="residual risk",
+                    ),
+                ),
+                (
+                    "prior_consultation",
+                    models.TextField(
+                        blank=True, verbose_name="what the supervisory authority said"
+                    ),
+                ),
+                ("written_at", models.DateTimeField()),
+                ("approved_at", models.DateTimeField(null=True)),
+                ("void_since", models.DateTimeField(null=True)),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "document",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assessments",
+                        to="consent.document",
+                    ),
+                ),
+                (
+                    "written_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assessments",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ExceptionApproval',
+            name="ExceptionApproval",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('statement', models.TextField()),
-                ('at', models.DateTimeField()),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exception_approvals', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("statement", models.TextField()),
+                ("at", models.DateTimeField()),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="exception_approvals",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ErasureRequest',
+            name="ErasureRequest",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('cause', models.CharField(choices=[('withdrawal', 'Consent withdrawn'), ('retention', 'Retention period over'), ('media-not-kept', 'Photographs are not kept after analysis'), ('dispute', 'The recording does not show this person'), ('narrowed', 'A data category is no longer consented to'), ('purpose-end', 'The study has ended'), ('unused', 'Three years without a visit'), ('account-closed', 'The account is closed')], max_length=14)),
-                ('recording_id', models.UUIDField(null=True)),
-                ('category', models.CharField(blank=True, max_length=20)),
-                ('requested_at', models.DateTimeField()),
-                ('begun_at', models.DateTimeField(null=True)),
-                ('keys_destroyed_at', models.DateTimeField(null=True)),
-                ('key_ids', models.JSONField(default=list)),
-                ('rows_removed_at', models.DateTimeField(null=True)),
-                ('final_at', models.DateTimeField(null=True)),
-                ('receipt_taken_at', models.DateTimeField(null=True)),
-                ('entry_ids', models.JSONField(default=list)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='consent.datasubject')),
-                ('purpose', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[
+                            ("withdrawal", "Consent withdrawn"),
+                            ("retention", "Retention period over"),
+                            ("media-not-kept", "Photographs are not kept after analysis"),
+                            ("dispute", "The recording does not show this person"),
+                            ("narrowed", "A data category is no longer consented to"),
+                            ("purpose-end", "The study has ended"),
+                            ("unused", "Three years without a visit"),
+                            ("account-closed", "The account is closed"),
+                        ],
+                        max_length=14,
+                    ),
+                ),
+                ("recording_id", models.UUIDField(null=True)),
+                ("category", models.CharField(blank=True, max_length=20)),
+                ("requested_at", models.DateTimeField()),
+                ("begun_at", models.DateTimeField(null=True)),
+                ("keys_destroyed_at", models.DateTimeField(null=True)),
+                ("key_ids", models.JSONField(default=list)),
+                ("rows_removed_at", models.DateTimeField(null=True)),
+                ("final_at", models.DateTimeField(null=True)),
+                ("receipt_taken_at", models.DateTimeField(null=True)),
+                ("entry_ids", models.JSONField(default=list)),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="erasures",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="erasures",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='document',
-            name='purpose',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='consent.purpose'),
+            model_name="document",
+            name="purpose",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="documents",
+                to="consent.purpose",
+            ),
         ),
         migrations.CreateModel(
-            name='Controller',
+            name="Controller",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('controller', 'Controller'), ('joint-controller', 'Joint controller'), ('processor', 'Processor')], max_length=16, verbose_name='part')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('address', models.CharField(max_length=300, verbose_name='address')),
-                ('contact', models.CharField(max_length=200, verbose_name='contact')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='controllers', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("controller", "Controller"),
+                            ("joint-controller", "Joint controller"),
+                            ("processor", "Processor"),
+                        ],
+                        max_length=16,
+                        verbose_name="part",
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("address", models.CharField(max_length=300, verbose_name="address")),
+                ("contact", models.CharField(max_length=200, verbose_name="contact")),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="controllers",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='ConsentState',
+            name="ConsentState",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('requested', 'Asked'), ('given', 'Given'), ('refused', 'Refused'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired')], max_length=10)),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('sequence', models.PositiveIntegerField(default=0)),
-                ('categories', models.JSONField(default=list)),
-                ('valid_until', models.DateTimeField(null=True)),
-                ('remind_at', models.DateTimeField(null=True)),
-                ('reminded_at', models.DateTimeField(null=True)),
-                ('restricted_at', models.DateTimeField(null=True)),
-                ('changed_at', models.DateTimeField()),
-                ('tags_ended_at', models.DateTimeField(null=True)),
-                ('tags_destroyed_at', models.DateTimeField(null=True)),
-                ('event', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.consentevent')),
-                ('subject', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='consent_states', to='consent.datasubject')),
-                ('notice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.notice')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_states', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("requested", "Asked"),
+                            ("given", "Given"),
+                            ("refused", "Refused"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "Expired"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=0)),
+                ("sequence", models.PositiveIntegerField(default=0)),
+                ("categories", models.JSONField(default=list)),
+                ("valid_until", models.DateTimeField(null=True)),
+                ("remind_at", models.DateTimeField(null=True)),
+                ("reminded_at", models.DateTimeField(null=True)),
+                ("restricted_at", models.DateTimeField(null=True)),
+                ("changed_at", models.DateTimeField()),
+                ("tags_ended_at", models.DateTimeField(null=True)),
+                ("tags_destroyed_at", models.DateTimeField(null=True)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.consentevent",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consent_states",
+                        to="consent.datasubject",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.notice",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consent_states",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='consentevent',
-            name='purpose',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_events', to='consent.purpose'),
+            model_name="consentevent",
+            name="purpose",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="consent_events",
+                to="consent.purpose",
+            ),
         ),
         migrations.CreateModel(
-            name='Breach',
+            name="Breach",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('recorded_at', models.DateTimeField()),
-                ('noticed_at', models.DateTimeField()),
-                ('kinds', models.JSONField(default=list)),
-                ('begins_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('actor', models.CharField(blank=True, max_length=80)),
-                ('everybody', models.BooleanField(default=False)),
-                ('words_key_id', models.UUIDField()),
-                ('words_sealed', models.BinaryField()),
-                ('unlinked', models.PositiveIntegerField(default=0)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('notified', 'The authority is dealt with'), ('told', 'The people are dealt with'), ('closed', 'Closed')], default='open', max_length=8)),
-                ('notified_at', models.DateTimeField(null=True)),
-                ('reference', models.CharField(blank=True, max_length=40)),
-                ('late_reason', models.CharField(blank=True, choices=[('extent-unknown', 'Its extent was not known in time'), ('recognised-late', 'It was recognised as a breach too late'), ('authority-out-of-reach', 'The authority could not be reached')], max_length=22)),
-                ('not_notified', models.CharField(blank=True, choices=[('risk-unlikely', 'A risk to people is unlikely')], max_length=13)),
-                ('told_at', models.DateTimeField(null=True)),
-                ('told_key_id', models.UUIDField(null=True)),
-                ('told_sealed', models.BinaryField(null=True)),
-                ('not_told', models.CharField(blank=True, choices=[('risk-not-high', 'The risk to them is not high'), ('data-sealed', 'What was taken cannot be read without keys that are safe'), ('risk-averted', 'What was done since makes a high risk unlikely'), ('public-notice', 'They are told in public, because each could not be reached')], max_length=13)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('erased_at', models.DateTimeField(null=True)),
-                ('recorded_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('purpose', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='breaches', to='consent.purpose')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("recorded_at", models.DateTimeField()),
+                ("noticed_at", models.DateTimeField()),
+                ("kinds", models.JSONField(default=list)),
+                ("begins_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("actor", models.CharField(blank=True, max_length=80)),
+                ("everybody", models.BooleanField(default=False)),
+                ("words_key_id", models.UUIDField()),
+                ("words_sealed", models.BinaryField()),
+                ("unlinked", models.PositiveIntegerField(default=0)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("notified", "The authority is dealt with"),
+                            ("told", "The people are dealt with"),
+                            ("closed", "Closed"),
+                        ],
+                        default="open",
+                        max_length=8,
+                    ),
+                ),
+                ("notified_at", models.DateTimeField(null=True)),
+                ("reference", models.CharField(blank=True, max_length=40)),
+                (
+                    "late_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("extent-unknown", "Its extent was not known in time"),
+                            ("recognised-late", "It was recognised as a breach too late"),
+                            ("authority-out-of-reach", "The authority could not be reached"),
+                        ],
+                        max_length=22,
+                    ),
+                ),
+                (
+                    "not_notified",
+                    models.CharField(
+                        blank=True,
+                        choices=[("risk-unlikely", "A risk to people is unlikely")],
+                        max_length=13,
+                    ),
+                ),
+                ("told_at", models.DateTimeField(null=True)),
+                ("told_key_id", models.UUIDField(null=True)),
+                ("told_sealed", models.BinaryField(null=True)),
+                (
+                    "not_told",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("risk-not-high", "The risk to them is not high"),
+                            (
+                                "data-sealed",
+                                "What was taken cannot be read without keys that are safe",
+                            ),
+                            ("risk-averted", "What was done since makes a high risk unlikely"),
+                            (
+                                "public-notice",
+                                "They are told in public, because each could not be reached",
+                            ),
+                        ],
+                        max_length=13,
+                    ),
+                ),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("erased_at", models.DateTimeField(null=True)),
+                (
+                    "recorded_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="breaches",
+                        to="consent.purpose",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PurposeMember',
+            name="PurposeMember",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('since', models.DateTimeField(auto_now_add=True)),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='consent.purpose')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("since", models.DateTimeField(auto_now_add=True)),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="consent.purpose"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='purpose',
-            name='members',
-            field=models.ManyToManyField(related_name='purposes', through='consent.PurposeMember', to=settings.AUTH_USER_MODEL),
+            model_name="purpose",
+            name="members",
+            field=models.ManyToManyField(
+                related_name="purposes",
+                through="consent.PurposeMember",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.CreateModel(
-            name='SignInCode',
+            name="SignInCode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code_hash', models.BinaryField(max_length=32)),
-                ('expires_at', models.DateTimeField()),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('subject', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='sign_in_code', to='consent.datasubject')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code_hash", models.BinaryField(max_length=32)),
+                ("expires_at", models.DateTimeField()),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "subject",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sign_in_code",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SubjectReference',
+            name="SubjectReference",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('index', models.BinaryField(max_length=32)),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.purpose')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='references', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField()),
+                ("index", models.BinaryField(max_length=32)),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.purpose",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="references",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SubjectRequest',
+            name="SubjectRequest",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('access', 'Access to data'), ('rectification', 'Correction'), ('restriction', 'Restriction of use'), ('objection', 'Objection'), ('portability', 'Data to take along'), ('erasure', 'Erasure'), ('complaint', 'Complaint')], max_length=13)),
-                ('state', models.CharField(choices=[('open', 'Waits for the staff'), ('taken', 'Looked after'), ('answered', 'Answered'), ('retracted', 'Taken back')], default='open', max_length=9)),
-                ('received_at', models.DateTimeField()),
-                ('due_at', models.DateTimeField()),
-                ('taken_at', models.DateTimeField(null=True)),
-                ('extended_at', models.DateTimeField(null=True)),
-                ('extension_reason', models.CharField(blank=True, choices=[('request-complex', 'The request is complex'), ('many-requests', 'There are many requests')], max_length=15)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('done', 'Done as asked'), ('partly', 'Done in part'), ('refused', 'Refused')], max_length=7)),
-                ('ground', models.CharField(blank=True, choices=[('no-such-data', 'There are no data of this kind'), ('does-not-apply', 'This right does not apply here'), ('rights-of-others', 'It would harm the rights of others'), ('legal-obligation', 'The law asks for the opposite'), ('legal-claim', 'The data are needed for a legal claim'), ('excessive-request', 'It is plainly unfounded or excessive')], max_length=17)),
-                ('text_key_id', models.UUIDField(null=True)),
-                ('text_sealed', models.BinaryField(null=True)),
-                ('answer_key_id', models.UUIDField(null=True)),
-                ('answer_sealed', models.BinaryField(null=True)),
-                ('erased_at', models.DateTimeField(null=True)),
-                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('purpose', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='consent.purpose')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("access", "Access to data"),
+                            ("rectification", "Correction"),
+                            ("restriction", "Restriction of use"),
+                            ("objection", "Objection"),
+                            ("portability", "Data to take along"),
+                            ("erasure", "Erasure"),
+                            ("complaint", "Complaint"),
+                        ],
+                        max_length=13,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Waits for the staff"),
+                            ("taken", "Looked after"),
+                            ("answered", "Answered"),
+                            ("retracted", "Taken back"),
+                        ],
+                        default="open",
+                        max_length=9,
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField()),
+                ("taken_at", models.DateTimeField(null=True)),
+                ("extended_at", models.DateTimeField(null=True)),
+                (
+                    "extension_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("request-complex", "The request is complex"),
+                            ("many-requests", "There are many requests"),
+                        ],
+                        max_length=15,
+                    ),
+                ),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("done", "Done as asked"),
+                            ("partly", "Done in part"),
+                            ("refused", "Refused"),
+                        ],
+                        max_length=7,
+                    ),
+                ),
+                (
+                    "ground",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("no-such-data", "There are no data of this kind"),
+                            ("does-not-apply", "This right does not apply here"),
+                            ("rights-of-others", "It would harm the rights of others"),
+                            ("legal-obligation", "The law asks for the opposite"),
+                            ("legal-claim", "The data are needed for a legal claim"),
+                            ("excessive-request", "It is plainly unfounded or excessive"),
+                        ],
+                        max_length=17,
+                    ),
+                ),
+                ("text_key_id", models.UUIDField(null=True)),
+                ("text_sealed", models.BinaryField(null=True)),
+                ("answer_key_id", models.UUIDField(null=True)),
+                ("answer_sealed", models.BinaryField(null=True)),
+                ("erased_at", models.DateTimeField(null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="requests",
+                        to="consent.purpose",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="requests",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Telling',
+            name="Telling",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('consent.withdrawn', 'Consent withdrawn'), ('consent.narrowed', 'A part of the consent withdrawn'), ('consent.paused', 'Processing paused'), ('consent.resumed', 'Processing resumed'), ('consent.expired', 'Consent ended'), ('erasure.required', 'Erasure required')], max_length=17)),
-                ('reference_id', models.UUIDField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('next_attempt_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('last_status', models.PositiveSmallIntegerField(null=True)),
-                ('delivered_at', models.DateTimeField(null=True)),
-                ('given_up_at', models.DateTimeField(null=True)),
-                ('acknowledged_at', models.DateTimeField(null=True)),
-                ('entry_ids', models.JSONField(default=list)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tellings', to='accounts.apiclient')),
-                ('erasure', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tellings', to='consent.erasurerequest')),
-                ('purpose', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.purpose')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tellings', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("consent.withdrawn", "Consent withdrawn"),
+                            ("consent.narrowed", "A part of the consent withdrawn"),
+                            ("consent.paused", "Processing paused"),
+                            ("consent.resumed", "Processing resumed"),
+                            ("consent.expired", "Consent ended"),
+                            ("erasure.required", "Erasure required"),
+                        ],
+                        max_length=17,
+                    ),
+                ),
+                ("reference_id", models.UUIDField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("next_attempt_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("last_status", models.PositiveSmallIntegerField(null=True)),
+                ("delivered_at", models.DateTimeField(null=True)),
+                ("given_up_at", models.DateTimeField(null=True)),
+                ("acknowledged_at", models.DateTimeField(null=True)),
+                ("entry_ids", models.JSONField(default=list)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tellings",
+                        to="accounts.apiclient",
+                    ),
+                ),
+                (
+                    "erasure",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tellings",
+                        to="consent.erasurerequest",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.purpose",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tellings",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='WebhookEndpoint',
+            name="WebhookEndpoint",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('url', models.URLField(max_length=500, verbose_name='address')),
-                ('secret_sealed', models.TextField(editable=False)),
-                ('previous_sealed', models.TextField(blank=True, editable=False)),
-                ('previous_until', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('disabled_at', models.DateTimeField(null=True)),
-                ('quiet_until', models.DateTimeField(null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='accounts.apiclient')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("url", models.URLField(max_length=500, verbose_name="address")),
+                ("secret_sealed", models.TextField(editable=False)),
+                ("previous_sealed", models.TextField(blank=True, editable=False)),
+                ("previous_until", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("disabled_at", models.DateTimeField(null=True)),
+                ("quiet_until", models.DateTimeField(null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="webhooks",
+                        to="accounts.apiclient",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BreachPerson',
+            name="BreachPerson",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('entries', models.PositiveIntegerField(default=0)),
-                ('told_at', models.DateTimeField(null=True)),
-                ('by_message', models.BooleanField(default=False)),
-                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='people', to='consent.breach')),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='breaches', to='consent.datasubject')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("entries", models.PositiveIntegerField(default=0)),
+                ("told_at", models.DateTimeField(null=True)),
+                ("by_message", models.BooleanField(default=False)),
+                (
+                    "breach",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="people",
+                        to="consent.breach",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="breaches",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('breach', 'subject'), name='one_row_per_person')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("breach", "subject"), name="one_row_per_person")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PaperConsent',
+            name="PaperConsent",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('signed_on', models.DateField()),
-                ('media_type', models.CharField(max_length=30)),
-                ('size', models.PositiveIntegerField()),
-                ('data_key_id', models.UUIDField()),
-                ('sealed', models.BinaryField(null=True)),
-                ('attested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='paper', to='consent.consentevent')),
-                ('subject', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='papers', to='consent.datasubject')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("signed_on", models.DateField()),
+                ("media_type", models.CharField(max_length=30)),
+                ("size", models.PositiveIntegerField()),
+                ("data_key_id", models.UUIDField()),
+                ("sealed", models.BinaryField(null=True)),
+                (
+                    "attested_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="paper",
+                        to="consent.consentevent",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="papers",
+                        to="consent.datasubject",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['subject', 'attested_by'], name='papers_by_attester')],
+                "indexes": [
+                    models.Index(fields=["subject", "attested_by"], name="papers_by_attester")
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(fields=('purpose', 'version', 'language'), name='one_notice_per_version_language'),
+            model_name="notice",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "version", "language"), name="one_notice_per_version_language"
+            ),
         ),
         migrations.AddIndex(
-            model_name='legalhold',
-            index=models.Index(condition=models.Q(('over_at__isnull', True)), fields=['purpose', 'subject'], name='holds_standing'),
+            model_name="legalhold",
+            index=models.Index(
+                condition=models.Q(("over_at__isnull", True)),
+                fields=["purpose", "subject"],
+                name="holds_standing",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='legalhold',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('placed_at'))), name='hold_has_an_end'),
+            model_name="legalhold",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("placed_at"))), name="hold_has_an_end"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='impactassessment',
-            constraint=models.UniqueConstraint(fields=('purpose', 'version'), name='one_assessment_per_version'),
+            model_name="impactassessment",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "version"), name="one_assessment_per_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='exceptionapproval',
-            constraint=models.UniqueConstraint(fields=('purpose', 'by'), name='one_exception_approval_each'),
+            model_name="exceptionapproval",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "by"), name="one_exception_approval_each"
+            ),
         ),
         migrations.AddIndex(
-            model_name='erasurerequest',
-            index=models.Index(condition=models.Q(('final_at__isnull', True)), fields=['requested_at'], name='erasures_under_way'),
+            model_name="erasurerequest",
+            index=models.Index(
+                condition=models.Q(("final_at__isnull", True)),
+                fields=["requested_at"],
+                name="erasures_under_way",
+            ),
         ),
         migrations.AddIndex(
-            model_name='consentstate',
-            index=models.Index(condition=models.Q(('remind_at__isnull', False), ('reminded_at__isnull', True)), fields=['remind_at'], name='states_to_remind'),
+            model_name="consentstate",
+            index=models.Index(
+                condition=models.Q(("remind_at__isnull", False), ("reminded_at__isnull", True)),
+                fields=["remind_at"],
+                name="states_to_remind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consentstate',
-            constraint=models.UniqueConstraint(fields=('subject', 'purpose'), name='one_state_each'),
+            model_name="consentstate",
+            constraint=models.UniqueConstraint(
+                fields=("subject", "purpose"), name="one_state_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consentevent',
-            constraint=models.UniqueConstraint(fields=('subject', 'purpose', 'sequence'), name='one_event_per_sequence'),
+            model_name="consentevent",
+            constraint=models.UniqueConstraint(
+                fields=("subject", "purpose", "sequence"), name="one_event_per_sequence"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='breach',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('begins_at'))), name='breach_span_has_a_length'),
+            model_name="breach",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("begins_at"))),
+                name="breach_span_has_a_length",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purposemember',
-            constraint=models.UniqueConstraint(fields=('purpose', 'user'), name='one_assignment_each'),
+            model_name="purposemember",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "user"), name="one_assignment_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purpose',
-            constraint=models.CheckConstraint(condition=models.Q(('lawful_basis', 'explicit-consent')), name='faces_only_with_explicit_consent'),
+            model_name="purpose",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("lawful_basis", "explicit-consent")),
+                name="faces_only_with_explicit_consent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purpose',
-            constraint=models.CheckConstraint(condition=models.Q(('minimum_age__gte', 14)), name='nobody_under_fourteen_alone'),
+            model_name="purpose",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("minimum_age__gte", 14)), name="nobody_under_fourteen_alone"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subjectreference',
-            constraint=models.UniqueConstraint(fields=('purpose', 'index'), name='one_subject_per_reference'),
+            model_name="subjectreference",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "index"), name="one_subject_per_reference"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subjectreference',
-            constraint=models.UniqueConstraint(fields=('purpose', 'subject'), name='one_reference_each'),
+            model_name="subjectreference",
+            constraint=models.UniqueConstraint(
+                fields=("purpose", "subject"), name="one_reference_each"
+            ),
         ),
         migrations.AddIndex(
-            model_name='subjectrequest',
-            index=models.Index(condition=models.Q(('state__in', ['open', 'taken'])), fields=['due_at'], name='requests_waiting'),
+            model_name="subjectrequest",
+            index=models.Index(
+                condition=models.Q(("state__in", ["open", "taken"])),
+                fields=["due_at"],
+                name="requests_waiting",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subjectrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('due_at__gt', models.F('received_at'))), name='request_has_a_clock'),
+            model_name="subjectrequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("due_at__gt", models.F("received_at"))),
+                name="request_has_a_clock",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subjectrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state', 'answered'), models.Q(('outcome', ''), _negated=True), ('owner__isnull', False)), models.Q(models.Q(('state', 'answered'), _negated=True), ('outcome', '')), _connector='OR'), name='answer_has_outcome_and_owner'),
+            model_name="subjectrequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("ended_at__isnull", False),
+                        ("state", "answered"),
+                        models.Q(("outcome", ""), _negated=True),
+                        ("owner__isnull", False),
+                    ),
+                    models.Q(models.Q(("state", "answered"), _negated=True), ("outcome", "")),
+                    _connector="OR",
+                ),
+                name="answer_has_outcome_and_owner",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subjectrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'refused'), models.Q(('ground', ''), _negated=True)), models.Q(models.Q(('outcome', 'refused'), _negated=True), ('ground', '')), _connector='OR'), name='refusal_has_a_ground'),
+            model_name="subjectrequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("outcome", "refused"), models.Q(("ground", ""), _negated=True)),
+                    models.Q(models.Q(("outcome", "refused"), _negated=True), ("ground", "")),
+                    _connector="OR",
+                ),
+                name="refusal_has_a_ground",
+            ),
         ),
         migrations.AddIndex(
-            model_name='telling',
-            index=models.Index(condition=models.Q(('acknowledged_at', None), ('given_up_at', None), ('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='tellings_under_way'),
+            model_name="telling",
+            index=models.Index(
+                condition=models.Q(
+                    ("acknowledged_at", None),
+                    ("given_up_at", None),
+                    ("next_attempt_at__isnull", False),
+                ),
+                fields=["next_attempt_at"],
+                name="tellings_under_way",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='telling',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('erasure__isnull', False), ('kind', 'erasure.required')), models.Q(models.Q(('kind', 'erasure.required'), _negated=True), ('erasure', None)), _connector='OR'), name='telling_names_its_erasure'),
+            model_name="telling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("erasure__isnull", False), ("kind", "erasure.required")),
+                    models.Q(
+                        models.Q(("kind", "erasure.required"), _negated=True), ("erasure", None)
+                    ),
+                    _connector="OR",
+                ),
+                name="telling_names_its_erasure",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='telling',
-            constraint=models.UniqueConstraint(fields=('client', 'erasure'), name='one_telling_of_an_erasure'),
+            model_name="telling",
+            constraint=models.UniqueConstraint(
+                fields=("client", "erasure"), name="one_telling_of_an_erasure"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='webhookendpoint',
-            constraint=models.UniqueConstraint(condition=models.Q(('disabled_at', None)), fields=('client',), name='one_webhook_per_client'),
+            model_name="webhookendpoint",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("disabled_at", None)),
+                fields=("client",),
+                name="one_webhook_per_client",
+            ),
         ),
     ]
