@@ -31,8 +31,10 @@ from consent.register import of_purpose
 from consent.requests import own_documents
 from consent.scans import own_scans
 from emotion.errors import BundleInProgress, EmotionError, NotFound
+from emotion.inference.series import MEASURED_IN
 from emotion.models import Analysis, Recording
 from emotion.results import SUMMARY, read_media, read_result
+from emotion.sealed_series import as_csv as series_csv
 from vault.errors import KeyDestroyed
 
 AT_ONCE = 600  # seconds after which a download that never ended no longer stands in the way
@@ -178,11 +180,14 @@ def recording_files(actor: Actor, recording: Recording) -> Iterator[tuple[str, b
     left_out: dict[str, str] = {}
     for analysis in recording.analyses.order_by("queued_at"):
         try:
-            opened = read_result(actor, analysis.id)
+            opened = read_result(actor, analysis.id, series=MEASURED_IN)
         except LEFT_OUT as error:
             left_out[f"analysis {analysis.id}"] = str(error)
             continue
-        yield from result_files(f"{folder}/{str(analysis.id)[-8:]}", opened.parts)
+        inside = f"{folder}/{str(analysis.id)[-8:]}"
+        yield from result_files(inside, opened.parts)
+        for category, table in opened.series.items():
+            yield f"{inside}/series/{category}.csv", series_csv(table)
     if recording.is_film:
         left_out["film"] = _("A film is measured and deleted; it is not part of the archive.")
         yield f"{folder}/recording.json", as_json(of_recording(recording, left_out))

@@ -10,6 +10,7 @@ from emotion.film_charts import event_rows, mark_rows, reasons, strips, table_ro
 from emotion.film_wording import film_sentences
 from emotion.media_words import length_words
 from emotion.results import OpenResult
+from emotion.set_words import caveat
 from emotion.wording import in_words, model_facts
 
 SHOWN_EVENTS = 60
@@ -35,7 +36,7 @@ def film_in_words(opened: OpenResult) -> dict[str, Any]:
         "columns": list(series),
         "events": events[:SHOWN_EVENTS],
         "more_events": max(len(events) - SHOWN_EVENTS, 0),
-        "caveat": opened.parts.get("expression", {}).get("caveat", ""),
+        "caveat": caveat(opened.parts["expression"]) if "expression" in opened.parts else "",
         "models": model_facts({"models": models}),
     }
 

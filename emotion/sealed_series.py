@@ -6,12 +6,13 @@ also carries the state from which the next stretch goes on (who is followed, and
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
 from emotion.inference.film_reading import Stretch
-from emotion.inference.series import TYPES, Table
+from emotion.inference.series import TYPES, Table, plain
 
 if TYPE_CHECKING:
     import pyarrow
@@ -68,3 +69,13 @@ def from_parquet(body: bytes) -> tuple[Table, dict[str, Any] | None]:
     }
     state = (found.schema.metadata or {}).get(STATE)
     return table, json.loads(state) if state else None
+
+
+def as_csv(table: Table) -> bytes:
+    """A table as CSV after RFC 4180; what was not measured is an empty field."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(table)
+    columns: list[list[Any]] = [plain(values) for values in table.values()]
+    rows.writerows(zip(*columns, strict=True))
+    return text.getvalue().encode()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -19,9 +16,9 @@ from accounts.models import Scope
 from accounts.permissions import HasScope
 from consent.api import PROBLEMS, Problem
 from emotion.errors import NotFound, ParameterInvalid
-from emotion.inference.series import MEASURED_IN, Table, document, plain
+from emotion.inference.series import MEASURED_IN, document
 from emotion.results import STATED_REASONS, SUMMARY, read_result
-from emotion.sealed_series import written
+from emotion.sealed_series import as_csv, written
 
 PARQUET = "application/vnd.apache.parquet"
 FORMATS = {"json": "application/json", "csv": "text/csv", "parquet": PARQUET}
@@ -81,13 +78,3 @@ class SeriesDetail(APIView):
         table = opened.series[category]
         body = as_csv(table) if wanted == "csv" else written(table, {})
         return HttpResponse(body, content_type=FORMATS[wanted], headers=headers)
-
-
-def as_csv(table: Table) -> bytes:
-    """A table as CSV after RFC 4180; what was not measured is an empty field."""
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(table)
-    columns: list[list[Any]] = [plain(values) for values in table.values()]
-    rows.writerows(zip(*columns, strict=True))
-    return text.getvalue().encode()

@@ -94,7 +94,9 @@ def own_analyses(actor: Actor, subject: DataSubject) -> QuerySet[Analysis]:
         disputed_at=None,
         retain_until__gt=now,
     )
-    found = Analysis.objects.filter(recording__in=recordings, state=AnalysisState.DONE)
+    # One photograph is one moment; a film has a course of its own on its own page.
+    photographs = recordings.exclude(media_type__startswith="video/")
+    found = Analysis.objects.filter(recording__in=photographs, state=AnalysisState.DONE)
     return found.order_by("-recording__created_at", "-id")[:MOST]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from datetime import timedelta
 from typing import Any
 
@@ -181,3 +182,34 @@ def test_the_pages_say_how_far_it_is_and_what_it_showed(study: Study, person: Pe
     assert "What the face showed" not in browser.get(asked).content.decode()
     shown = browser.post(asked, {"reason": "study-analysis"}).content.decode()
     assert "What the face showed in 6 seconds" in shown
+
+
+def test_a_film_has_no_place_among_photographs_over_time(study: Study, person: Person) -> None:
+    done(waiting(study, short()))
+    address = reverse("own_trend")
+    answer = person.browser.post(address, {"turn": "on"}, follow=True)
+    assert answer.status_code == 200
+    assert "Nothing to show yet" in answer.content.decode()
+
+
+def test_the_archive_has_the_series(study: Study, person: Person) -> None:
+    row = done(waiting(study, short()))
+    answer = person.browser.post(reverse("own_bundle", args=[study.purpose.id]))
+    assert answer.status_code == 200, answer.content
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+    (name,) = (each for each in archive.namelist() if each.endswith("series/head-pose.csv"))
+    assert str(row.id)[-8:] in name
+    table = list(csv.reader(io.StringIO(archive.read(name).decode())))
+    assert table[0][:2] == ["time", "yaw"]
+    assert len(table) == 61
+
+
+def test_what_the_numbers_rest_on_is_told_in_the_readers_language(
+    study: Study, person: Person
+) -> None:
+    row = done(waiting(study, short()))
+    page = person.browser.get(
+        reverse("own_result", args=[row.id]), headers={"Accept-Language": "zh-hans"}
+    ).content.decode()
+    assert "Calibrated on" not in page
+    assert "FER2013" in page
