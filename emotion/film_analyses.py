@@ -29,6 +29,7 @@ from emotion.inference.film_reading import STRETCH, Stretch, read_film
 from emotion.inference.film_results import film_parts
 from emotion.inference.films import Film, Frame, open_film
 from emotion.inference.markers import Markers, read_markers
+from emotion.inference.media_codes import MediaCode, MediaRefused
 from emotion.inference.series import Series, joined
 from emotion.models import Analysis, Recording, Result
 from emotion.probing import film_limits
@@ -84,6 +85,8 @@ def analyse_film(held: Claim) -> None:
             frames = alive(held, permit, film)
             for stretch in read_film(frames, measured, pack, done.state):
                 save_stretch(held, chosen, done, stretch)
+    if not done.series:
+        raise MediaRefused(MediaCode.FILM_WITHOUT_PICTURES)
     held.renew()
     permit.recheck()
     markers = opened_markers(held, chosen)
