@@ -138,28 +138,28 @@ def test_the_same_film_gives_the_same_bytes(study: Study, person: Person) -> Non
     assert everything(person, done(study, short())) == everything(person, done(study, short()))
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("stretch", "after"), [(2, False), (2, True), (3, True)])
 def test_a_killed_worker_goes_on_behind_the_last_sealed_stretch(
-    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch, after: bool
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch, stretch: int, after: bool
 ) -> None:
     whole = everything(person, done(study, long()))
     row = waiting(study, long())
 
     save, calls = film_analyses.save_stretch, itertools.count(1)
 
-    def dying_at_the_second(*given: Any) -> None:
-        second = next(calls) == 2
-        if after or not second:
+    def dying(*given: Any) -> None:
+        last = next(calls) == stretch
+        if after or not last:
             save(*given)
-        if second:
+        if last:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with monkeypatch.context() as patched:
-        patched.setattr(film_analyses, "save_stretch", dying_at_the_second)
+        patched.setattr(film_analyses, "save_stretch", dying)
         assert ended(fork(lambda: run_analysis(row.id))) == -signal.SIGKILL
     row.refresh_from_db()
     assert row.state == AnalysisState.RUNNING
-    assert set(row.results.values_list("part", flat=True)) == ({1, 2} if after else {1})
+    assert set(row.results.values_list("part", flat=True)) == set(range(1, stretch + after))
     Analysis.objects.filter(pk=row.pk).update(lease_until=row.queued_at)
     run_analysis(row.id)
     row.refresh_from_db()
