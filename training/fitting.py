@@ -35,14 +35,14 @@ def newton(terms: Array, truth: Array, start: Array, ridge: float = 1e-4) -> Arr
         chances = softmax(terms @ at)[rows, truth]
         return float(-np.log(np.clip(chances, 1e-12, 1)).mean() + ridge * ((at - start) ** 2).sum())
 
-    now = loss(theta)
+    now, flat = loss(theta), terms.reshape(-1, terms.shape[2])
     for _ in range(50):
         chances = softmax(terms @ theta)
         wrong = chances.copy()
         wrong[rows, truth] -= 1
         slope = np.einsum("nkd,nk->d", terms, wrong) / len(truth) + 2 * ridge * (theta - start)
         mean = np.einsum("nkd,nk->nd", terms, chances)
-        curve = np.einsum("nkd,nk,nke->de", terms, chances, terms, optimize=True) - mean.T @ mean
+        curve = (flat * chances.reshape(-1, 1)).T @ flat - mean.T @ mean
         step = np.linalg.solve(curve / len(truth) + 2 * ridge * np.eye(len(start)), slope)
         size = 1.0
         while size > 1e-6 and loss(theta - size * step) > now:

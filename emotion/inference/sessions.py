@@ -6,7 +6,7 @@ to three; one thread per session and one process per core is the fastest on a CP
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import onnxruntime
@@ -23,8 +23,11 @@ MODELS = (
     "expression_faceapi.onnx",
 )
 
+SESSIONS = 16
+"""Kept at once: all of the product's, and those of two packs that are compared; each holds memory."""
 
-@cache
+
+@lru_cache(maxsize=SESSIONS)
 def session(name: str, pack: Path | None = None) -> onnxruntime.InferenceSession:
     """The session of a model file of the product, or of another pack's folder.
 
