@@ -8,6 +8,7 @@ import random
 import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import av
 import pytest
