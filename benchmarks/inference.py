@@ -99,7 +99,7 @@ def floor(path: str, categories: list[str]) -> dict[str, Any]:
             seen[self.name] = (count + 1, {name: value.copy() for name, value in feed.items()})
             return self.real.run(outputs, feed)
 
-    sessions.session = lambda name, pack=None: Counted(name, pack)  # type: ignore[assignment]
+    sessions.session = lambda name, pack=None: Counted(name, pack)
     reader, frames = FilmReader(categories, expression_pack()), 0
     with open_film(io.BytesIO(Path(path).read_bytes()), rate=None) as film:
         for frame in film:

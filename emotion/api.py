@@ -24,6 +24,15 @@ from emotion.models import Analysis, Recording
 from emotion.results import STATED_REASONS, find_analysis, find_recording, read_result
 from emotion.uploads import Receiving
 
+ACCESS_REASON = OpenApiParameter(
+    "Access-Reason",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    enum=[reason.value for reason in STATED_REASONS],
+    description="Why you read it. The data subject sees it in the access log.",
+)
+
 
 class UploadInput(serializers.Serializer[Any]):
     """A photograph or film of one person. Send ``subject`` and ``purpose`` before ``file``."""
@@ -214,16 +223,7 @@ class ResultDetail(APIView):
 
     @extend_schema(
         operation_id="analyses_result",
-        parameters=[
-            OpenApiParameter(
-                "Access-Reason",
-                str,
-                OpenApiParameter.HEADER,
-                required=True,
-                enum=[reason.value for reason in STATED_REASONS],
-                description="Why you read it. The data subject sees it in the access log.",
-            )
-        ],
+        parameters=[ACCESS_REASON],
         responses={
             200: ResultOutput,
             **dict.fromkeys((400, 409, 410, 503), Problem),

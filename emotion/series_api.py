@@ -15,9 +15,10 @@ from accounts.actors import actor_of
 from accounts.models import Scope
 from accounts.permissions import HasScope
 from consent.api import PROBLEMS, Problem
+from emotion.api import ACCESS_REASON
 from emotion.errors import NotFound, ParameterInvalid
 from emotion.inference.series import MEASURED_IN, document
-from emotion.results import STATED_REASONS, SUMMARY, read_result
+from emotion.results import SUMMARY, read_result
 from emotion.sealed_series import as_csv, written
 
 PARQUET = "application/vnd.apache.parquet"
@@ -34,14 +35,7 @@ class SeriesDetail(APIView):
     @extend_schema(
         operation_id="analyses_series",
         parameters=[
-            OpenApiParameter(
-                "Access-Reason",
-                str,
-                OpenApiParameter.HEADER,
-                required=True,
-                enum=[reason.value for reason in STATED_REASONS],
-                description="Why you read it. The data subject sees it in the access log.",
-            ),
+            ACCESS_REASON,
             OpenApiParameter(
                 "as",
                 str,

@@ -75,9 +75,16 @@ def smile_table(
     """One smile at 3 s: lips up to 0.8, cheeks and eyes with them or later by so many seconds."""
     shape = ramp(3.0, up, hold, 0.7)
     after = ramp(3.0 + late, up, hold, 0.7)
-    lips: Curve = lambda t: 0.8 * shape(t)  # noqa: E731
-    cheeks: Curve = lambda t: -0.2 + cheek * after(t)  # noqa: E731
-    eyes: Curve = lambda t: 0.2 + eye * after(t)  # noqa: E731
+
+    def lips(t: Line) -> Line:
+        return 0.8 * shape(t)
+
+    def cheeks(t: Line) -> Line:
+        return -0.2 + cheek * after(t)
+
+    def eyes(t: Line) -> Line:
+        return 0.2 + eye * after(t)
+
     found = table(
         "smile-marker",
         times,

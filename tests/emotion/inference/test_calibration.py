@@ -99,7 +99,7 @@ def test_one_or_two_classes_are_named_and_more_are_not() -> None:
     assert many["top"] is None
     assert many["abstained"] is True
     assert many["reason"] == SET_TOO_LARGE
-    assert set(many["set"]) == {"sad", "fear", "angry"}  # type: ignore[call-overload]
+    assert set(many["set"]) == {"sad", "fear", "angry"}
     assert "Cannot tell: 3 of 7 classes fit at 90% coverage" in str(many["explanation"])
 
 

@@ -103,18 +103,18 @@ def groups_of(first_right: int) -> dict[str, object]:
 def test_a_gap_between_groups_has_an_interval_and_a_sentence() -> None:
     found = groups_of(50)
     assert set(found) == {"one", "two", "few"}, "who said nothing is no group"
-    gap = found["one"]["gap"]  # type: ignore[index]
+    gap = found["one"]["gap"]
     assert gap[0] == pytest.approx(0.5 - 85 / 105)
     assert gap[1] < gap[0] < gap[2] < 0
     assert gap[2] - gap[1] == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 100 + 0.154 / 105), abs=0.03)
-    assert "read right less often" in found["one"]["means"]  # type: ignore[index]
-    assert "Do not compare" in found["one"]["means"]  # type: ignore[index]
-    assert "read right more often" in found["two"]["means"]  # type: ignore[index]
-    assert "too few" in found["few"]["means"]  # type: ignore[index]
+    assert "read right less often" in found["one"]["means"]
+    assert "Do not compare" in found["one"]["means"]
+    assert "read right more often" in found["two"]["means"]
+    assert "too few" in found["few"]["means"]
     assert "gap" not in found["few"]  # type: ignore[operator]
     alike = groups_of(80)
-    assert "no difference" in alike["one"]["means"]  # type: ignore[index]
-    assert "may still be there" in alike["one"]["means"]  # type: ignore[index]
+    assert "no difference" in alike["one"]["means"]
+    assert "may still be there" in alike["one"]["means"]
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

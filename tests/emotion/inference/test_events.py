@@ -17,7 +17,7 @@ from emotion.inference.events import UNITS, find_events
 from emotion.inference.look_away import find_look_aways
 from emotion.inference.motion import body_speed, head_speed, shoulder_width
 from emotion.inference.nods import find_nods
-from emotion.inference.spans import seconds_of, spans_above, stretches
+from emotion.inference.spans import Line, seconds_of, spans_above, stretches
 from emotion.inference.summaries import summarise
 from tests.emotion.inference.acted import (
     Curve,
@@ -115,7 +115,10 @@ def test_a_person_beside_the_camera_looks_at_it() -> None:
 @given(st.sampled_from([5.0, 10.0, 25.0, 50.0]))
 def test_speeds_do_not_depend_on_the_sampling(rate: float) -> None:
     times = sampled(6, rate)
-    turning: Curve = lambda t: 20 * t  # noqa: E731
+
+    def turning(t: Line) -> Line:
+        return 20 * t
+
     turned, moved = head_speed(table("head-pose", times, yaw=turning, z=lambda t: -60 + 3 * t))
     assert turned[times >= 0.2] == pytest.approx(20, rel=1e-3)
     assert moved[times >= 0.2] == pytest.approx(3, rel=1e-3)
@@ -133,7 +136,10 @@ def test_noise_counts_alike_at_every_rate() -> None:
 def test_body_motion_in_shoulder_widths() -> None:
     times = sampled(4, 5)
     seen = {f"{point}_score": 0.9 for point in POINTS}
-    moving: Curve = lambda t: 0.1 * t  # noqa: E731
+
+    def moving(t: Line) -> Line:
+        return 0.1 * t
+
     points = {f"{point}_x": moving for point in POINTS} | seen
     points["left_shoulder_x"] = lambda t: 0.2 + 0.1 * t
     found = table("body-motion", times, **points)
@@ -242,7 +248,10 @@ def test_seconds_add_up_to_what_was_seen(steps: list[float]) -> None:
 
 def test_nothing_is_carried_across_a_hole() -> None:
     times = sampled(10, 25)
-    down: Curve = lambda t: np.where((t > 4.99) & (t < 5.62), -9.0, 0.0)  # noqa: E731
+
+    def down(t: Line) -> Line:
+        return np.where((t > 4.99) & (t < 5.62), -9.0, 0.0)
+
     head = table("head-pose", times, pitch=down)
     assert len(find_nods(head)) == 1
     assert find_nods(with_hole(head, 5.02, 5.55)) == [], "who knows what was in between"
