@@ -37,6 +37,7 @@ class Upload(models.Model):
     """Reserves an idempotency key, and finds orphans: what was begun and never became a recording.
 
     ``key_index`` stands for the key: a keyed hash, because a client's own key may name a person.
+    ``heard_at``: when its sender was last heard; a film may take long to come.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -46,7 +47,7 @@ class Upload(models.Model):
     recording_id = models.UUIDField(default=uuid7, unique=True)
     media_key_id = models.UUIDField(null=True)
     fingerprint = models.BinaryField(max_length=32, null=True)
-    started_at = models.DateTimeField()
+    heard_at = models.DateTimeField()
 
     class Meta:
         constraints = [

@@ -21,7 +21,9 @@ from emotion.sealed_media import remove_media
 from vault.index import index
 from vault.keyring import destroy_data_keys
 
-RECEIVING_AT_MOST = timedelta(minutes=15)
+SILENT_AT_MOST = timedelta(minutes=15)
+HEARD_EVERY = timedelta(minutes=1)
+"""How often a long upload says that it is still coming."""
 
 
 def upload_owner(actor: Actor) -> str:
@@ -46,9 +48,7 @@ def reserve(actor: Actor, key: bytes) -> tuple[Upload, bool]:
     owner = upload_owner(actor)
     try:
         with transaction.atomic():
-            return Upload.objects.create(
-                actor=owner, key_index=key, started_at=timezone.now()
-            ), False
+            return Upload.objects.create(actor=owner, key_index=key, heard_at=timezone.now()), False
     except IntegrityError:
         pass
     known = Upload.objects.filter(actor=owner, key_index=key).first()
@@ -76,15 +76,23 @@ def forget_upload(upload: Upload) -> None:
 
 
 def sweep_orphans() -> int:
-    """Clear uploads that were begun long ago and never finished. Keeper only."""
-    old = timezone.now() - RECEIVING_AT_MOST
+    """Clear uploads whose sender has been silent for long. Keeper only."""
+    old = timezone.now() - SILENT_AT_MOST
     orphans = list(
-        Upload.objects.filter(state=UploadState.RECEIVING, started_at__lt=old)
+        Upload.objects.filter(state=UploadState.RECEIVING, heard_at__lt=old)
         | Upload.objects.filter(state=UploadState.ABANDONED)
     )
     for upload in orphans:
         forget_upload(upload)
     return len(orphans)
+
+
+def still_coming(upload: Upload) -> None:
+    """Note, once in a while, that more of an upload has come, so that it is not taken for an orphan."""
+    now = timezone.now()
+    if now - upload.heard_at >= HEARD_EVERY:
+        upload.heard_at = now
+        Upload.objects.filter(pk=upload.pk, state=UploadState.RECEIVING).update(heard_at=now)
 
 
 def new_idempotency_key() -> str:

@@ -33,7 +33,7 @@ from emotion.inference.markers import read_markers
 from emotion.models import Analysis, Recording, Upload, UploadState
 from emotion.probing import MediaProbe, largest
 from emotion.queue import enqueue_analysis
-from emotion.reservations import forget_upload, key_index, reserve, upload_owner
+from emotion.reservations import forget_upload, key_index, reserve, still_coming, upload_owner
 from emotion.sealed_media import blob_path, markers_row, media_row, media_unit
 from vault.keyring import create_data_key
 from vault.store import seal, seal_blob
@@ -150,6 +150,7 @@ class Receiving:
             )
         self.fingerprint.update(chunk)
         if not self.replayed:
+            still_coming(self.upload)
             self.blob.write(chunk)
             self.probe.feed(chunk)
 

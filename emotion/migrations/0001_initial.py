@@ -222,7 +222,7 @@ class Migration(migrations.Migration):
                 ("recording_id", models.UUIDField(default=uuid_utils.compat.uuid7, unique=True)),
                 ("media_key_id", models.UUIDField(null=True)),
                 ("fingerprint", models.BinaryField(max_length=32, null=True)),
-                ("started_at", models.DateTimeField()),
+                ("heard_at", models.DateTimeField()),
             ],
             options={
                 "constraints": [

@@ -14,6 +14,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.actors import actor_for
+from accounts.models import User
+from consent.models import DataSubject
 from consent.withdrawals import withdraw
 from emotion.models import Recording, Upload
 from emotion.reservations import sweep_orphans
@@ -160,3 +163,18 @@ def test_files_are_refused_at_every_other_page(study: Study) -> None:
     with PHOTO.open("rb") as photo:
         answer = browser.post(reverse("operate_purpose_new"), {"name": "x", "file": photo})
     assert answer.status_code == 400
+
+
+def test_a_film_that_takes_long_to_come_is_no_orphan(study: Study) -> None:
+    person = DataSubject.objects.get()
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        actor = actor_for(User.objects.get(data_subject=person))
+        receiving = Receiving(actor, person, study.purpose.id, "slow")
+        photo = PHOTO.read_bytes()
+        for start in range(0, len(photo), 40_000):
+            clock.shift(timedelta(minutes=10))
+            receiving.write(photo[start : start + 40_000])
+            assert sweep_orphans() == 0
+        receiving.finish()
+        receiving.close()
+    assert Recording.objects.count() == 1
