@@ -31,9 +31,9 @@ from consent.register import of_purpose
 from consent.requests import own_documents
 from consent.scans import own_scans
 from emotion.errors import BundleInProgress, EmotionError, NotFound
-from emotion.inference.series import MEASURED_IN
+from emotion.inference.series import MEASURED_IN, SUMMARY
 from emotion.models import Analysis, Recording
-from emotion.results import SUMMARY, read_media, read_result
+from emotion.results import read_media, read_result
 from emotion.sealed_series import as_csv as series_csv
 from vault.errors import KeyDestroyed
 

@@ -30,7 +30,7 @@ from emotion.inference.film_results import film_parts
 from emotion.inference.films import Film, Frame, open_film
 from emotion.inference.markers import Markers, read_markers
 from emotion.inference.media_codes import MediaCode, MediaRefused
-from emotion.inference.series import Series, joined
+from emotion.inference.series import SUMMARY, Series, joined
 from emotion.models import Analysis, Recording, Result
 from emotion.probing import film_limits
 from emotion.saving import (
@@ -42,7 +42,7 @@ from emotion.saving import (
     sealed_row,
 )
 from emotion.sealed_media import blob_path, markers_row, media_row, media_unit
-from emotion.sealed_series import SUMMARY, from_parquet, to_parquet
+from emotion.sealed_series import from_parquet, to_parquet
 from emotion.stretches import discard
 from emotion.worker_gate import begin_reading, consented_categories, permit_for
 from vault.parts import unseal_parts

@@ -36,7 +36,7 @@ from consent.records import acting_name
 from consent.rules import Operation
 from emotion.errors import Gone, NoResult, NotFound, NotReady, ReasonRequired
 from emotion.inference.film_results import looking_away
-from emotion.inference.series import Series, joined
+from emotion.inference.series import SUMMARY, Series, joined
 from emotion.models import (
     Analysis,
     AnalysisState,
@@ -51,9 +51,6 @@ from emotion.sealed_series import from_parquet
 from vault.parts import unseal_parts
 from vault.store import open_blob
 from vault.tags import tagger
-
-SUMMARY = "summary"
-"""The part that says whether a face could be read; it measures nothing."""
 
 STATED_REASONS = (
     ReasonCode.STUDY_ANALYSIS,

@@ -12,13 +12,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from emotion.inference.film_reading import Stretch
-from emotion.inference.series import TYPES, Table, plain
+from emotion.inference.series import SUMMARY, TYPES, Table, plain
 
 if TYPE_CHECKING:
     import pyarrow
 
 STATE = b"consentry.state"
-SUMMARY = "summary"
 
 
 def to_parquet(stretch: Stretch) -> dict[str, bytes]:

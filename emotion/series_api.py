@@ -17,8 +17,8 @@ from accounts.permissions import HasScope
 from consent.api import PROBLEMS, Problem
 from emotion.api import ACCESS_REASON
 from emotion.errors import NotFound, ParameterInvalid
-from emotion.inference.series import MEASURED_IN, document
-from emotion.results import SUMMARY, read_result
+from emotion.inference.series import MEASURED_IN, SUMMARY, document
+from emotion.results import read_result
 from emotion.sealed_series import as_csv, written
 
 PARQUET = "application/vnd.apache.parquet"

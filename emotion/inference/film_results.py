@@ -20,10 +20,9 @@ from emotion.inference.readings import (
     Part,
     model_versions,
 )
-from emotion.inference.series import Series
+from emotion.inference.series import SUMMARY, Series
 from emotion.inference.summaries import Figures, away_figures, summarise
 
-SUMMARY = "summary"
 LOOK_AWAY = "look-away"
 MODELS_OF = {
     SUMMARY: FINDING,

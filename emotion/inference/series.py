@@ -28,6 +28,8 @@ Table = dict[str, Values]
 Series = dict[str, Table]
 """Tables by data category, "summary" among them."""
 
+SUMMARY = "summary"
+"""The table, and the part of a result, that says what could be read and nothing of what it showed."""
 MEASURED_IN = {
     "expression": "expression",
     "blendshapes": "blendshapes",

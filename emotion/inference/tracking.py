@@ -246,9 +246,8 @@ class Follower:
             return faces[0]
         return None
 
-    def read(self, landmarks: Landmarks | None, time: float) -> Sighting:
+    def read(self, landmarks: Landmarks, time: float) -> Sighting:
         """This is the person."""
-        assert landmarks is not None  # noqa: S101  # for the type: only called with some
         memory, face = self.memory, face_of(landmarks)
         memory.person = Place.of(face, time)
         memory.face = (
