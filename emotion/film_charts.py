@@ -11,10 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from emotion.film_wording import EVENTS, NOT_READ, VERDICTS, shown
+from emotion.film_wording import EVENTS, VERDICTS, shown
 from emotion.inference.series import Series, Table
 from emotion.media_words import length_words
 from emotion.set_words import EXPRESSIONS
@@ -97,8 +98,13 @@ def strip(label: str, values: np.ndarray, low: float, high: float) -> Strip:
         pieces.append(f"{'L' if drawing else 'M'}{x} {y:.1f}h1")
         drawing = True
     seen = values[np.isfinite(values)]
-    mean = shown(float(seen.mean())) if len(seen) else _("not read")
+    mean = in_range(float(seen.mean()), high) if len(seen) else _("not read")
     return Strip(label, "".join(pieces), gaps, mean)
+
+
+def in_range(value: float, most: float) -> str:
+    """A mean as people read it: two digits behind the point where everything lies below one."""
+    return number_format(round(value, 2), decimal_pos=2) if most <= 1 else shown(value)
 
 
 def table_rows(series: Series, seconds: float) -> list[dict[str, Any]]:
@@ -148,7 +154,8 @@ def mean_of(
     here = (table["time"] >= start) & (table["time"] < end)
     values = np.concatenate([table[name][here] for name in columns])
     values = values[np.isfinite(values)]
-    return shown(float(values.mean())) if len(values) else UNREAD
+    most = 1.0 if category == "smile-marker" else 45.0
+    return in_range(float(values.mean()), most) if len(values) else UNREAD
 
 
 def event_rows(parts: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
@@ -182,13 +189,4 @@ def mark_rows(marks: list[dict[str, Any]], seconds: float) -> list[dict[str, Any
             "x": min(int(mark["at"] / max(seconds, 1e-9) * COLUMNS), COLUMNS - 1),
         }
         for mark in marks
-    ]
-
-
-def reasons(part: dict[str, Any]) -> list[tuple[str, str]]:
-    """Why how much of a film was not read."""
-    why = part["figures"]["abstained"]["why"]
-    return [
-        (str(NOT_READ.get(status, status)), _("%(seconds)s s") % {"seconds": shown(seconds)})
-        for status, seconds in sorted(why.items(), key=lambda item: -item[1])
     ]

@@ -43,7 +43,7 @@ EVENTS = {
 VERDICTS = {
     DUCHENNE_LIKE: gettext_lazy("cheeks and eyes rose together with the corners of the mouth"),
     NOT: gettext_lazy("cheeks and eyes did not rise together with the corners of the mouth"),
-    CANNOT_TELL: gettext_lazy("cannot be told"),
+    CANNOT_TELL: gettext_lazy("whether cheeks and eyes rose with it cannot be told"),
 }
 """What the marker of a smile came to."""
 

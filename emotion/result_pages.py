@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from emotion.film_charts import event_rows, mark_rows, reasons, strips, table_rows
+from emotion.film_charts import event_rows, mark_rows, strips, table_rows
 from emotion.film_wording import film_sentences
 from emotion.media_words import length_words
 from emotion.results import OpenResult
@@ -29,7 +29,6 @@ def film_in_words(opened: OpenResult) -> dict[str, Any]:
     return {
         "headline": _("What the face showed in %(length)s") % {"length": length_words(seconds)},
         "findings": film_sentences({name: part["figures"] for name, part in opened.parts.items()}),
-        "reasons": reasons(summary),
         "marks": mark_rows(summary["marks"], seconds),
         "strips": strips(series, seconds),
         "rows": table_rows(series, seconds),
