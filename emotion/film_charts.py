@@ -129,7 +129,8 @@ def table_rows(series: Series, seconds: float) -> list[dict[str, Any]]:
 
 def clock(seconds: float) -> str:
     """A time of the film as minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
 
 
 def foremost(series: Series, start: float, end: float) -> str:
