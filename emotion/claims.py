@@ -24,6 +24,8 @@ from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.errors import ConsentRefused
+from consent.records import lock_state
+from emotion.erasure import give_up_media
 from emotion.faults import in_a_line, is_environment
 from emotion.inference.media import MediaRefused
 from emotion.models import MAX_TRIES, Analysis, AnalysisState, Recording
@@ -150,9 +152,14 @@ def end(
     *,
     media_code: str = "",
 ) -> None:
-    """End the row with its reason and its entry, if it is still this attempt's."""
+    """End the row with its reason and its entry, if it is still this attempt's.
+
+    Of what failed nothing will come any more, so media that are not to be kept go now.
+    """
+    recording = held.recording
     outcome = Outcome.REFUSED if state is AnalysisState.REFUSED else Outcome.FAILED
     with transaction.atomic():
+        lock_state(recording.subject_id, recording.purpose_id)
         mine = Analysis.objects.filter(held.row()).update(
             state=state,
             reason=reason,
@@ -163,6 +170,8 @@ def end(
         if mine:
             discard(held.analysis_id)
             append(held.draft(action, outcome=outcome, reason=reason))
+            if state is AnalysisState.FAILED and not recording.keep_media:
+                give_up_media(recording, SYSTEM_WORKER.log_name())
 
 
 def wait(held: Claim, error: Exception) -> None:

@@ -5,10 +5,26 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from consent.erasure import destroy_keys, remove_contact, rows_removed
-from consent.models import DataCategory, ErasureRequest
+from audit_log.actions import ReasonCode
+from consent.erasure import destroy_keys, remove_contact, request_erasure, rows_removed
+from consent.models import DataCategory, ErasureCause, ErasureRequest
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
 from emotion.sealed_media import remove_media
+from vault.tags import tagger
+
+
+def give_up_media(recording: Recording, actor_name: str) -> ErasureRequest:
+    """Inside a transaction: file the erasure of media from which nothing is to be measured any more."""
+    return request_erasure(
+        subject_id=recording.subject_id,
+        purpose_id=recording.purpose_id,
+        cause=ErasureCause.NOT_KEPT,
+        actor_name=actor_name,
+        reason=ReasonCode.MEDIA_NOT_KEPT,
+        tags=tagger(recording.subject_id, recording.purpose_id),
+        recording_id=recording.id,
+        category=DataCategory.MEDIA,
+    )
 
 
 def drain_one(request: ErasureRequest) -> None:

@@ -18,23 +18,21 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.actors import SYSTEM_WORKER
-from audit_log.actions import Action, ReasonCode
+from audit_log.actions import Action
 from audit_log.log import append
 from consent.enforcement import ConsentPermit
-from consent.erasure import request_erasure
-from consent.models import DataCategory, ErasureCause, ErasureRequest
+from consent.models import ErasureRequest
 from consent.purposes import share_locked
 from consent.records import lock_state
 from consent.rules import Operation
 from emotion.claims import Claim, Superseded
-from emotion.erasure import drain_one
+from emotion.erasure import drain_one, give_up_media
 from emotion.inference.readings import Part
 from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.worker_gate import permit_for
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.parts import Sealed
 from vault.store import seal
-from vault.tags import tagger
 from vault.units import Row, Unit
 
 Keys = dict[str, UUID]
@@ -157,16 +155,7 @@ def commit_results(
         )
         if keep:
             return None
-        return request_erasure(
-            subject_id=recording.subject_id,
-            purpose_id=recording.purpose_id,
-            cause=ErasureCause.NOT_KEPT,
-            actor_name=SYSTEM_WORKER.log_name(),
-            reason=ReasonCode.MEDIA_NOT_KEPT,
-            tags=tagger(recording.subject_id, recording.purpose_id),
-            recording_id=recording.id,
-            category=DataCategory.MEDIA,
-        )
+        return give_up_media(recording, SYSTEM_WORKER.log_name())
 
 
 def add_rows(held: Claim, permit: ConsentPermit, rows: list[Result], **changes: Any) -> None:

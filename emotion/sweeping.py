@@ -17,7 +17,9 @@ from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.models import ConsentState, ConsentStatus, DataCategory, ErasureRequest
+from consent.records import lock_state
 from consent.retention import expire_recording
+from emotion.erasure import give_up_media
 from emotion.models import (
     MAX_TRIES,
     Analysis,
@@ -55,6 +57,7 @@ def fail(analysis: Analysis) -> None:
     recording = analysis.recording
     tags = tagger(recording.subject_id, recording.purpose_id)
     with transaction.atomic():
+        lock_state(recording.subject_id, recording.purpose_id)
         ended = Analysis.objects.filter(
             pk=analysis.pk, state=analysis.state, attempt=analysis.attempt
         ).update(
@@ -76,6 +79,8 @@ def fail(analysis: Analysis) -> None:
                     object_tag=tags.object("recording", recording.id),
                 )
             )
+            if not recording.keep_media:
+                give_up_media(recording, SYSTEM_KEEPER.log_name())
 
 
 def take_up_paused() -> int:

@@ -11,8 +11,8 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from audit_log.actions import Action
-from audit_log.entries import Draft
-from audit_log.log import append_durable
+from audit_log.entries import Draft, parse
+from audit_log.log import append, append_durable
 from tests.databases import is_sqlite
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -33,26 +33,26 @@ def held(fresh_db: None) -> sqlite3.Connection:
 
 @pytest.mark.parametrize("in_transaction", [True, False])
 def test_who_came_first_writes_first(held: sqlite3.Connection, in_transaction: bool) -> None:
-    order: list[int] = []
-
     def write(number: int) -> None:
+        draft = Draft(action=Action.RESULT_READ, actor=f"system:writer-{number}")
         if in_transaction:
             with transaction.atomic():
-                order.append(number)
+                append(draft)
         else:
-            append_durable(Draft(action=Action.RESULT_READ, actor="system:worker"))
-            order.append(number)
+            append_durable(draft)
         connections.close_all()
 
     writers = [threading.Thread(target=write, args=[number]) for number in range(WRITERS)]
     for writer in writers:
         writer.start()
         time.sleep(0.2)  # long enough that it waits in the queue
-    assert order == []
     held.execute("COMMIT")
     for writer in writers:
         writer.join()
-    assert order == list(range(WRITERS))
+    with connection.cursor() as cursor:  # rows lie in the order in which they were written
+        cursor.execute("SELECT body FROM audit_log_pendingentry ORDER BY rowid")
+        written = [parse(body).draft.actor for (body,) in cursor.fetchall()]
+    assert written == [f"system:writer-{number}" for number in range(WRITERS)]
 
 
 def test_waiting_ends_for_all_at_their_own_time(held: sqlite3.Connection) -> None:
