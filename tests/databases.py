@@ -7,10 +7,12 @@ SQLite (a file) and some tens of milliseconds on PostgreSQL (``CREATE DATABASE â
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +22,12 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
+ROOT = Path(__file__).resolve().parent.parent
 ALIASES = ("default", "keystore")
+SCHEMA = (
+    "*/migrations/*.py", "*/models.py", "*/models/*.py", "*/apps.py",
+    "audit_log/append_only.py", "audit_log/fields.py",
+)  # fmt: skip
 counter = itertools.count()
 
 
@@ -66,28 +73,63 @@ def drop(name: str) -> None:
         )
 
 
-def collect_static() -> None:
-    """Static files as an installation serves them.
+def shared(name: str, target: Path, make: Callable[[], None]) -> None:
+    """Fill a folder, or copy what another test process of this run has filled.
 
-    Compressing them takes longer than the migrations. ``TEST_STATIC`` names a folder in which the
-    test processes of one run share them: the first one collects, the others copy.
+    ``TEST_SHARED`` names the folder in which the test processes of one run share what takes longer to
+    make than most tests: compressed static files and migrated SQLite files.
     """
-    root, shared = Path(settings.STATIC_ROOT), os.environ.get("TEST_STATIC", "")
-    if shared and Path(shared).exists():
-        shutil.copytree(shared, root, dirs_exist_ok=True)
+    given = os.environ.get("TEST_SHARED", "")
+    kept = Path(given, name)
+    if given and kept.exists():
+        shutil.copytree(kept, target, dirs_exist_ok=True)
         return
-    call_command("collectstatic", interactive=False, verbosity=0)
-    if shared:
-        mine = Path(f"{shared}-{os.getpid()}")
-        shutil.copytree(root, mine)
+    make()
+    if given:
+        mine = kept.with_name(f"{name}-{os.getpid()}")
+        shutil.copytree(target, mine)
         try:
-            mine.rename(shared)
+            mine.rename(kept)
         except OSError:  # another process was first
             shutil.rmtree(mine)
 
 
+def collect_static() -> None:
+    """Static files as an installation serves them."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def schema_digest() -> str:
+    """Over everything that the migrations consist of, so that a changed schema is migrated anew."""
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in SCHEMA for path in ROOT.glob(pattern)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def migrate() -> None:
+    """Make the tables of both databases, and leave no file of theirs half-written."""
+    call_command("migrate", "--database=default", verbosity=0)
+    call_command("migrate", "--database=keystore", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    close_all()
+
+
+def close_all() -> None:
+    """Close the pair, with nothing left in a SQLite file's WAL."""
+    for alias in ALIASES:
+        if is_sqlite():
+            with connections[alias].cursor() as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connections[alias].close()
+
+
 class Templates:
-    """The migrated pair that every test starts from."""
+    """The migrated pair that every test starts from.
+
+    On PostgreSQL the next test's copies are made, and the last one's dropped, while a test runs: a
+    server needs a second for both, most of it for its disk.
+    """
 
     def __init__(self) -> None:
         self.keys_dir = settings.KEYS_DIR
@@ -95,39 +137,54 @@ class Templates:
             alias: str(settings.SQLITE_FILES.get(alias) or connections[alias].settings_dict["NAME"])
             for alias in ALIASES
         }
-        self.made: list[str] = []
-        for alias, name in self.names.items():
-            if is_sqlite():
+        if is_sqlite():
+            made = Path(settings.SQLITE_FILES["default"]).parent / "migrated"
+            made.mkdir()
+            for alias in ALIASES:
+                point(alias, str(made / alias))
+            shared(f"migrated-{schema_digest()}", made, migrate)
+            for alias, name in self.names.items():
+                shutil.move(made / alias, name)
                 point(alias, name)
-            else:
+        else:
+            for name in self.names.values():
                 create(name)
-        call_command("migrate", "--database=default", verbosity=0)
-        call_command("migrate", "--database=keystore", verbosity=0)
-        call_command("createcachetable", verbosity=0)
-        collect_static()
+            migrate()
+        shared("static", Path(settings.STATIC_ROOT), collect_static)
+        self.background = ThreadPoolExecutor(2)
+        self.next: Future[dict[str, str]] | None = None
+        self.used: dict[str, str] = {}
+        self.dropping: list[Future[None]] = []
 
     def close(self) -> None:
         """Freeze the templates: a template must have no open connection (PostgreSQL) or WAL (SQLite)."""
-        for alias in ALIASES:
-            if is_sqlite():
-                with connections[alias].cursor() as cursor:
-                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connections[alias].close()
+        close_all()
+
+    def copies(self) -> dict[str, str]:
+        """Make a pair of copies on the server; returns their names by alias."""
+        names = {
+            alias: f"{template}_{os.getpid()}_{next(counter)}"
+            for alias, template in self.names.items()
+        }
+        for alias, name in names.items():
+            create(name, self.names[alias])
+        return names
 
     def checkout(self, folder: Path) -> None:
         """Point Django at a fresh copy, with root keys of its own: a rotation destroys keys."""
         settings.KEYS_DIR = folder / "keys"
         shutil.copytree(self.keys_dir, settings.KEYS_DIR)
-        for alias, template in self.names.items():
-            if is_sqlite():
+        if is_sqlite():
+            for alias, template in self.names.items():
                 copy = folder / f"{alias}.sqlite3"
                 shutil.copyfile(template, copy)
                 point(alias, str(copy))
-            else:
-                copy_name = f"{template}_{os.getpid()}_{next(counter)}"
-                create(copy_name, template)
-                self.made.append(copy_name)
-                point(alias, copy_name)
+            return
+        ready = self.next or self.background.submit(self.copies)
+        self.used = ready.result()
+        self.next = self.background.submit(self.copies)
+        for alias, name in self.used.items():
+            point(alias, name)
 
     def checkin(self) -> None:
         """Back to the templates; the copies and what was sealed beside them are dropped."""
@@ -135,10 +192,16 @@ class Templates:
         settings.KEYS_DIR = self.keys_dir
         for alias, template in self.names.items():
             point(alias, template)
-        while self.made:
-            drop(self.made.pop())
+        self.dropping += [self.background.submit(drop, name) for name in self.used.values()]
+        self.used = {}
 
     def remove(self) -> None:
-        if not is_sqlite():
-            for name in self.names.values():
-                drop(name)
+        """Drop what a database server holds of this session."""
+        if is_sqlite():
+            return
+        ready = self.next.result() if self.next else {}
+        for each in self.dropping:
+            each.result()
+        self.background.shutdown()
+        for name in [*ready.values(), *self.names.values()]:
+            drop(name)

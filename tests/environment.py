@@ -2,7 +2,7 @@
 
 Everything a test run writes lies in one temporary folder per process, removed at the end.
 ``TEST_DATABASE_URL`` (PostgreSQL) and ``TEST_BROKER_URL`` choose the larger profile; ``TEST_PATIENCE``
-and ``TEST_STATIC`` are read by ``tests.processes`` and ``tests.databases``.
+and ``TEST_SHARED`` are read by ``tests.processes`` and ``tests.databases``.
 """
 
 from __future__ import annotations

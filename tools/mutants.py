@@ -46,7 +46,7 @@ def copy_tree(target: Path) -> None:
 
 
 def pytest_status(folder: Path, tests: list[str]) -> tuple[int, str]:
-    """Run tests in a copy: (exit status, output). All runs share one set of static files."""
+    """Run tests in a copy: (exit status, output). All runs share what takes long to make."""
     command = [
         str(PYTHON),
         "-m",
@@ -58,7 +58,7 @@ def pytest_status(folder: Path, tests: list[str]) -> tuple[int, str]:
         "-p",
         "no:cacheprovider",
     ]
-    given = {"TEST_PATIENCE": "30", "TEST_STATIC": str(folder.parent / "static")}
+    given = {"TEST_PATIENCE": "30", "TEST_SHARED": str(folder.parent / "shared")}
     done = subprocess.run(
         [*command, *tests], cwd=folder, env=os.environ | given,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -106,6 +106,7 @@ def main(arguments: list[str]) -> int:
         return 1
     with tempfile.TemporaryDirectory(prefix="consentry-mutants-") as temporary:
         copies: SimpleQueue[Path] = SimpleQueue()
+        (Path(temporary) / "shared").mkdir()
         folders = [Path(temporary) / str(number) for number in range(AT_ONCE)]
         for copy in folders:
             copy.mkdir()

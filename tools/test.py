@@ -93,14 +93,14 @@ def profiles(postgresql: bool, broker: bool) -> list[Profile]:
     return found
 
 
-def run(profile: Profile, arguments: list[str], static: Path) -> bool:
+def run(profile: Profile, arguments: list[str], shared: Path) -> bool:
     """Run pytest once; returns whether everything that was selected passed.
 
-    ``static``: where the runs share the collected static files.
+    ``shared``: where the runs share what takes long to make (``tests.databases``).
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEST_")}
     environment |= profile.engines | {"CONSENTRY_TEST_PART": profile.part}
-    environment["TEST_STATIC"] = str(static)
+    environment["TEST_SHARED"] = str(shared)
     print(f"\n--- {profile.name} ---", flush=True)
     started = time.monotonic()
     command = [
@@ -112,6 +112,8 @@ def run(profile: Profile, arguments: list[str], static: Path) -> bool:
         "tools.selection",
         "-n",
         str(profile.workers),
+        "--durations=30",
+        "--durations-min=5",
     ]
     status = subprocess.run([*command, *arguments], cwd=ROOT, env=environment).returncode
     # Chosen tests may all lie outside the second and third part; the first must find some.
@@ -147,9 +149,8 @@ def main(arguments: list[str]) -> int:
     absent = [mark for mark, here in (("browser", browser), ("outside", go and node)) if not here]
     if absent:
         arguments = ["-m", " and ".join(f"not {mark}" for mark in absent), *arguments]
-    with tempfile.TemporaryDirectory(prefix="consentry-static-") as folder:
-        static = Path(folder) / "static"
-        results = [run(each, arguments, static) for each in profiles(postgresql, broker)]
+    with tempfile.TemporaryDirectory(prefix="consentry-shared-") as folder:
+        results = [run(each, arguments, Path(folder)) for each in profiles(postgresql, broker)]
     for line in missing:
         print(f"not run, because it is not here: {line}")
     return 0 if all(results) else 1
