@@ -46,6 +46,7 @@ class Action(StrEnum):
     MESSAGE_QUEUE = "message:queue"
     MESSAGE_SEND = "message:send"
     MESSAGE_READ = "message:read"
+    CAMERA_ALLOW = "camera:allow"
     MEDIA_UPLOAD = "media:upload"
     MEDIA_READ = "media:read"
     MEDIA_ANALYSE = "media:analyse"

@@ -1,4 +1,4 @@
-"""What stands around every page: errors become pages, and no answer is kept."""
+"""What stands around every page: errors become pages, no answer is kept, and no camera opens."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ log = logging.getLogger("consentry.web")
 # Django's own words for 404, 403 and 400, which it turns into pages itself: nothing unexpected.
 ANSWERS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
 
+NOTHING_OPENS = "camera=(), microphone=(), geolocation=(), display-capture=()"
+"""The browser's own lock; one page opens the camera (``emotion.camera_views``)."""
+
 
 class PlainErrors:
     """Turn a known error into a page with its status, and an unknown one into a line without data.
@@ -28,10 +31,10 @@ class PlainErrors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass on; nobody but static files is cached anywhere."""
+        """Pass on; nothing but static files is cached anywhere."""
         response = self.get_response(request)
-        if "Cache-Control" not in response:
-            response["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Permissions-Policy", NOTHING_OPENS)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

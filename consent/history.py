@@ -43,6 +43,7 @@ ACTIONS: dict[str, Text] = {
     Action.MESSAGE_QUEUE: _("A message to you was written"),
     Action.MESSAGE_SEND: _("A message to you was sent"),
     Action.MESSAGE_READ: _("A message to you was opened"),
+    Action.CAMERA_ALLOW: _("You were shown what the camera records"),
     Action.MEDIA_UPLOAD: _("A photograph of you was uploaded"),
     Action.MEDIA_READ: _("A photograph of you was looked at"),
     Action.MEDIA_ANALYSE: _("A photograph of you was analysed"),

@@ -39,6 +39,25 @@ def upload_words(kind: MediaKind) -> dict[str, Any]:
     return {"title": title, "send": send, "formats": formats(kind)}
 
 
+def camera_words(kind: MediaKind) -> dict[str, Any]:
+    """Title of the camera's pages, and what it does."""
+    title, does = {
+        MediaKind.PHOTOGRAPHS: (
+            _("Photograph yourself"),
+            _("It takes one photograph, when you press the button."),
+        ),
+        MediaKind.FILMS: (
+            _("Film yourself"),
+            _("It films from when you press the button until you press it again, without sound."),
+        ),
+        MediaKind.BOTH: (
+            _("Photograph or film yourself"),
+            _("It takes one photograph, or films until you stop it, without sound."),
+        ),
+    }[kind]
+    return {"title": title, "does": does}
+
+
 def formats(kind: MediaKind) -> list[str]:
     """Which files are taken, a line for each kind."""
     found = []

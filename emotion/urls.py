@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from emotion import bundle_views, dispute_views, home, photograph_views, trend_views, views
+from emotion import (
+    bundle_views,
+    camera_views,
+    dispute_views,
+    home,
+    photograph_views,
+    trend_views,
+    views,
+)
 
 urlpatterns = [
     path("", home.subject_home, name="subject_home"),
     path("studies/<uuid:purpose_id>/download/", bundle_views.own_bundle, name="own_bundle"),
     path("studies/<uuid:purpose_id>/upload/", views.upload, name="upload"),
+    path("studies/<uuid:purpose_id>/camera/", camera_views.camera, name="camera"),
+    path("studies/<uuid:purpose_id>/camera/open/", camera_views.camera_open, name="camera_open"),
     path("recordings/<uuid:recording_id>/", views.recording, name="own_recording"),
     path(
         "recordings/<uuid:recording_id>/photograph/",

@@ -262,6 +262,7 @@ def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
         reverse("consent_notice", args=[purpose]),
         reverse("consent_done", args=[purpose]),
         reverse("upload", args=[purpose]),
+        reverse("camera", args=[purpose]),
         reverse("own_trend"),
         reverse("access_history"),
         reverse("consent_withdraw", args=[purpose]),
@@ -271,6 +272,8 @@ def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
     ]:
         assert_chinese(person.browser, address)
     assert_chinese(person.browser, reverse("consent_notice", args=[study.officer.user.id]), 404)
+    page = person.browser.post(reverse("camera", args=[purpose]))
+    assert_chinese(person.browser, page["Location"])
     page = person.browser.post(reverse("own_request_new", args=["access"]), {"text": "?"})
     assert_chinese(person.browser, page["Location"])
     page = person.browser.post(reverse("consent_withdraw", args=[purpose]))

@@ -168,7 +168,7 @@ def test_a_yes_and_a_no_at_once_leave_one_whole_answer(study: Study, person: Per
 
 THEIRS = (
     "consent_notice", "consent_guardian", "consent_assent", "consent_done", "consent_withdraw",
-    "consent_change", "consent_history", "upload", "own_bundle",
+    "consent_change", "consent_history", "upload", "camera", "camera_open", "own_bundle",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ TEXT_PAIRS = [
     ("on-accent", "accent-hover"),
     ("on-refused", "refused"),
     ("on-refused", "refused-hover"),
+    ("on-picture", "picture"),
 ]
 SHAPE_PAIRS = [
     *(("control", ground) for ground in ("paper", "surface")),
