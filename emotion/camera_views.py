@@ -26,18 +26,24 @@ from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from consent.enforcement import asker_of, require_consent
 from consent.errors import ConsentRefused
-from consent.models import ConsentState, ConsentStatus, MediaKind, category_label
+from consent.models import (
+    ConsentState,
+    ConsentStatus,
+    MediaKind,
+)
 from consent.records import acting_name, lock_state
 from consent.rules import Operation
 from emotion.inference.quality import BRIGHT_PERCENTILE, BURNT_OUT, THRESHOLDS
 from emotion.probing import largest
 from emotion.upload_words import camera_words, upload_words
-from emotion.views import own_state
+from emotion.views import measured_labels, own_state
 from vault.tags import tagger
 
 SHOWN = "camera_shown"
 """In the session: for which purpose, and when, the person was shown what the camera records."""
 OPEN_FOR = timedelta(minutes=30)
+FILM_BITS = 2_500_000
+"""Per second, of a film that the browser makes: 720p of a face that hardly moves, without visible loss."""
 CAMERA_OPEN = "camera=(self), microphone=(), geolocation=(), display-capture=()"
 
 
@@ -75,6 +81,11 @@ def write_shown(actor: Actor, state: ConsentState) -> None:
         raise
 
 
+def longest_film() -> int:
+    """How many seconds a film from the camera may last: as long as films may, and as large."""
+    return int(min(settings.FILM_MAX_SECONDS, 0.95 * 8 * settings.FILM_MAX_BYTES / FILM_BITS))
+
+
 def was_shown(request: HttpRequest, purpose_id: UUID) -> bool:
     """Whether this session was shown lately what the camera records for this purpose."""
     purpose, at = request.session.get(SHOWN, ("", ""))
@@ -97,10 +108,10 @@ def camera(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     purpose = state.purpose
     context = {
         "purpose": purpose,
-        "categories": [category_label(category, purpose.takes) for category in state.categories],
+        "categories": measured_labels(state),
         "words": camera_words(purpose.kind),
         "upload_url": reverse("upload", args=[purpose_id]),
-        "minutes": settings.FILM_MAX_SECONDS // 60 if purpose.kind.takes_films else 0,
+        "minutes": longest_film() // 60 if purpose.kind.takes_films else 0,
     }
     return render(request, "emotion/camera.html", context)
 
@@ -119,7 +130,8 @@ def camera_open(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "takes_films": kind.takes_films,
         "words": camera_words(kind) | {"send": upload_words(kind)["send"]},
         "upload_url": reverse("upload", args=[purpose_id]),
-        "most_seconds": settings.FILM_MAX_SECONDS,
+        "most_seconds": longest_film(),
+        "film_bits": FILM_BITS,
         "most_bytes": largest(kind),
         "bright_percentile": BRIGHT_PERCENTILE,
         "darkest": THRESHOLDS["light"].least,

@@ -24,7 +24,14 @@ from audit_log.actions import ReasonCode
 from consent.errors import ConsentRefused
 from consent.history import REASONS
 from consent.holds import hold_over, hold_words
-from consent.models import ConsentState, ConsentStatus, DataSubject, MediaKind, category_label
+from consent.models import (
+    ConsentState,
+    ConsentStatus,
+    DataCategory,
+    DataSubject,
+    MediaKind,
+    category_label,
+)
 from consent.views import own_subject
 from emotion.disputes import ERASED_AFTER, erasure_of
 from emotion.errors import EmotionError, UploadInvalid
@@ -51,6 +58,12 @@ def own_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
     if state is None:
         raise Http404
     return state
+
+
+def measured_labels(state: ConsentState) -> list[str]:
+    """What the person let be measured, in words; the recording itself is not among it."""
+    measured = [each for each in state.categories if each != DataCategory.MEDIA]
+    return [category_label(each, state.purpose.takes) for each in measured]
 
 
 def check_csrf(request: HttpRequest, token: str) -> None:
@@ -116,9 +129,7 @@ def upload(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
             return redirect("own_recording", analysis.recording_id)
     context = {
         "purpose": state.purpose,
-        "categories": [
-            category_label(category, state.purpose.takes) for category in state.categories
-        ],
+        "categories": measured_labels(state),
         "idempotency_key": new_idempotency_key(),
         "form": form,
         "words": upload_words(kind),

@@ -186,7 +186,7 @@
     const pieces = [];
     let bytes = 0;
     const begun = performance.now();
-    recorder = new MediaRecorder(stream, { mimeType: format, videoBitsPerSecond: 2_500_000 });
+    recorder = new MediaRecorder(stream, { mimeType: format, videoBitsPerSecond: limits.filmBits });
     const clock = setInterval(() => {
       const seconds = (performance.now() - begun) / 1000;
       part("timer").textContent = `${minutes(seconds)} / ${minutes(limits.mostSeconds)}`;
