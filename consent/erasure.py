@@ -33,13 +33,14 @@ from consent.models import (
     SubjectRequest,
 )
 from consent.recipients import tell_of_erasure
-from vault.keyring import data_key_ids, destroy_data_keys, final_destruction
+from vault.keyring import data_key_ids, destroy_data_keys, final_destruction, living_keys
 from vault.tags import Tagger, tagger
 
 REASONS = {
     ErasureCause.WITHDRAWAL: ReasonCode.WITHDRAWAL,
     ErasureCause.RETENTION: ReasonCode.RETENTION_END,
     ErasureCause.NOT_KEPT: ReasonCode.MEDIA_NOT_KEPT,
+    ErasureCause.COVERED: ReasonCode.MEDIA_COVERED,
     ErasureCause.DISPUTE: ReasonCode.RECORDING_DISPUTED,
     ErasureCause.NARROWED: ReasonCode.WITHDRAWAL,
     ErasureCause.PURPOSE_END: ReasonCode.PURPOSE_END,
@@ -58,12 +59,13 @@ def request_erasure(
     tags: Tagger,
     recording_id: UUID | None = None,
     category: str = "",
+    only_key: UUID | None = None,
 ) -> ErasureRequest:
     """File an erasure with its log entry and what recipients are told, in the caller's transaction.
 
     Without a purpose the account's contact data and messages go. Without a recording everything of this
     subject and purpose goes; with one, that recording; with a category, only that part of it, or of them
-    all.
+    all; with ``only_key``, only what is sealed under that one.
     """
     request = ErasureRequest.objects.create(
         subject_id=subject_id,
@@ -71,6 +73,7 @@ def request_erasure(
         cause=cause,
         recording_id=recording_id,
         category=category,
+        only_key=only_key,
         requested_at=timezone.now(),
     )
     appended = append(
@@ -91,6 +94,8 @@ def request_erasure(
 
 def keys_of(request: ErasureRequest) -> list[UUID]:
     """The data keys that this erasure destroys and that still live."""
+    if request.only_key is not None:
+        return list(living_keys([request.only_key]))
     return data_key_ids(
         subject_id=request.subject_id,
         purpose_id=request.purpose_id,

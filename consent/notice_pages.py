@@ -117,7 +117,8 @@ def glance_of(purpose: Purpose) -> list[Pair]:
         (_("Where"), place(purpose)),
         (
             purpose.kind.label,
-            kept(purpose.media_retention_days)
+            _("only your head in them, all else covered for good; %(kept)s")
+            % {"kept": kept(purpose.media_retention_days)}
             if purpose.keep_media
             else _("deleted as soon as they have been measured"),
         ),
@@ -174,7 +175,9 @@ def choices_of(purpose: Purpose) -> list[Choice]:
     helps = {
         DataCategory.MEDIA: _("Needed to take part. Sealed on arrival, deleted once measured.")
         if not purpose.keep_media
-        else _("Needed to take part. Sealed on arrival; you see who looks at one, and why."),
+        else _(
+            "Needed to take part. Sealed on arrival. Only your head is kept, and you see who looks, and why."
+        ),
         DataCategory.EXPRESSION: _("What the face shows, in seven classes. Not what you feel."),
         DataCategory.BLENDSHAPES: _("How far muscles move, for instance the corners of the mouth."),
         DataCategory.HEAD_POSE: _("Which way your head points, and roughly how far away it is."),

@@ -151,8 +151,9 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
                 "picture, which takes as much longer."
             ),
             "keep_media": _(
-                "Films are never kept, nor is a photograph with more than one face. Leave this off "
-                "unless the study cannot do without: results are enough."
+                "Of a photograph only the person's head is kept; all beside it, also other people, becomes "
+                "a coarse mosaic for good. If it cannot be told whose head, nothing is kept. Films never "
+                "are. Leave this off unless the study cannot do without: results are enough."
             ),
             "guardian_allowed": _(
                 "From 7 years on. The guardian consents and the child says yes too, each for themself; "

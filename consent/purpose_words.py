@@ -59,7 +59,8 @@ def taken_in(purpose: Purpose) -> list[Text]:
 def media_kept(purpose: Purpose) -> str:
     """How long photographs and films stay."""
     if purpose.keep_media:
-        return in_days(purpose.media_retention_days)
+        words = _("only the person's head, for %(days)s")
+        return words % {"days": in_days(purpose.media_retention_days)}
     return _("erased right after the analysis, at the latest after %(days)s") % {
         "days": in_days(purpose.media_retention_days)
     }

@@ -16,7 +16,7 @@ from emotion.film_analyses import analyse_film
 from emotion.inference.expressions import expression_pack
 from emotion.inference.media import decode_photo
 from emotion.inference.photos import analyse_photo
-from emotion.inference.readings import Part
+from emotion.keeping import kept_picture
 from emotion.saving import save_results
 from emotion.sealed_media import blob_path, media_row, media_unit
 from emotion.worker_gate import begin_reading, consented_categories
@@ -48,24 +48,25 @@ def run_claimed(held: Claim) -> None:
         if held.recording.is_film:
             analyse_film(held)
         else:
-            save_results(held, *read_face(held))
+            analyse_photograph(held)
     except Superseded:
         log.info("analysis %s was taken over or ended elsewhere; this attempt is discarded", held)
     except Exception as error:
         give_back(held, error)
 
 
-def read_face(held: Claim) -> tuple[dict[str, Part], frozenset[str]]:
-    """Gate, log, open, decode, gate, infer: the parts of the reading, and the categories it covers."""
+def analyse_photograph(held: Claim) -> None:
+    """Gate, log, open, decode, gate, infer, cover what is not the person's head, save."""
     recording = held.recording
     chosen = consented_categories(recording)
     permit, receipt = begin_reading(held, chosen)
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
-    path, row = blob_path(recording.id), media_row(recording.id)
+    path, row = blob_path(recording.media_key_id), media_row(recording.id)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
         data = blob.read()
     pixels = decode_photo(data)
     held.renew()
     permit.recheck()
     pack = expression_pack(active_folder())
-    return analyse_photo(pixels, chosen - {DataCategory.MEDIA}, pack).parts(), chosen
+    parts = analyse_photo(pixels, chosen - {DataCategory.MEDIA}, pack).parts()
+    save_results(held, parts, chosen, picture=kept_picture(recording, pixels))

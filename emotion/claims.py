@@ -154,7 +154,7 @@ def end(
 ) -> None:
     """End the row with its reason and its entry, if it is still this attempt's.
 
-    Of what failed nothing will come any more, so media that are not to be kept go now.
+    Of what failed nothing will come any more, so media as they came go now.
     """
     recording = held.recording
     outcome = Outcome.REFUSED if state is AnalysisState.REFUSED else Outcome.FAILED
@@ -170,7 +170,7 @@ def end(
         if mine:
             discard(held.analysis_id)
             append(held.draft(action, outcome=outcome, reason=reason))
-            if state is AnalysisState.FAILED and not recording.keep_media:
+            if state is AnalysisState.FAILED and recording.kept_at is None:
                 give_up_media(recording, SYSTEM_WORKER.log_name())
 
 

@@ -9,7 +9,7 @@ from audit_log.actions import ReasonCode
 from consent.erasure import destroy_keys, remove_contact, request_erasure, rows_removed
 from consent.models import DataCategory, ErasureCause, ErasureRequest
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
-from emotion.sealed_media import remove_media
+from emotion.sealed_media import remove_all_media, remove_media
 from vault.tags import tagger
 
 
@@ -27,9 +27,28 @@ def give_up_media(recording: Recording, actor_name: str) -> ErasureRequest:
     )
 
 
+def give_up_original(recording: Recording, actor_name: str) -> ErasureRequest:
+    """Inside a transaction: file the erasure of a photograph as it came, which a covered one replaces."""
+    return request_erasure(
+        subject_id=recording.subject_id,
+        purpose_id=recording.purpose_id,
+        cause=ErasureCause.COVERED,
+        actor_name=actor_name,
+        reason=ReasonCode.MEDIA_COVERED,
+        tags=tagger(recording.subject_id, recording.purpose_id),
+        recording_id=recording.id,
+        category=DataCategory.MEDIA,
+        only_key=recording.media_key_id,
+    )
+
+
 def drain_one(request: ErasureRequest) -> None:
     """Bring one erasure as far as it goes now: keys, blobs, rows, entry; under a legal hold, nowhere."""
     if not destroy_keys(request) or request.rows_removed_at is not None:
+        return
+    if request.only_key is not None:
+        remove_media(request.only_key)
+        rows_removed(request)
         return
     remove_contact(request)
     recordings = Recording.objects.filter(subject_id=request.subject_id, purpose=request.purpose)
@@ -37,7 +56,7 @@ def drain_one(request: ErasureRequest) -> None:
         recordings = recordings.filter(pk=request.recording_id)
     for recording in recordings:
         if request.category in {"", DataCategory.MEDIA}:
-            remove_media(recording.id)
+            remove_all_media(recording)
         remove_rows(recording, request.category)
     rows_removed(request)
 

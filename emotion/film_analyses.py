@@ -75,7 +75,7 @@ def analyse_film(held: Claim) -> None:
     done = taken_up(held, chosen, pack)
     permit, receipt = begin_reading(held, chosen)
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
-    path, row = blob_path(recording.id), media_row(recording.id)
+    path, row = blob_path(recording.media_key_id), media_row(recording.id)
     rate = float(recording.purpose.sample_rate)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
         start = done.number * STRETCH

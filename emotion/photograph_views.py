@@ -16,11 +16,12 @@ from accounts.permissions import require_permission
 from consent.errors import ConsentError
 from consent.forms import ReasonForm
 from consent.operator_views import UNPROCESSABLE, refuse
-from emotion.errors import Gone
+from emotion.errors import Gone, NotReady
 from emotion.photographs import OpenPhotograph, open_photograph
 from emotion.results import STATED_REASONS, find_recording
 
 GONE = 410
+CONFLICT = 409
 
 
 def show(request: HttpRequest, opened: OpenPhotograph, *, own: bool) -> HttpResponse:
@@ -60,9 +61,9 @@ def photograph(request: HttpRequest, recording_id: UUID) -> HttpResponse:
                 return show(request, open_photograph(actor, recording_id, form.stated()), own=False)
             except ConsentError as error:
                 status = refuse(form, error)
-            except Gone as error:
+            except (Gone, NotReady) as error:
                 form.add_error(None, str(error))
-                status = GONE
+                status = GONE if isinstance(error, Gone) else CONFLICT
     context = {
         "recording": recording,
         "form": form,

@@ -47,7 +47,7 @@ def quality_limits() -> list[dict[str, Any]]:
 def steps() -> list[dict[str, Any]]:
     """Every step: what it does, in which file, and its limits."""
     # Whoever imports these loads the engine that runs the models; most pages never need it.
-    from emotion.inference import faces, film_reading, landmarks, tracking
+    from emotion.inference import covering, faces, film_reading, landmarks, tracking
     from emotion.inference.expressions import expression_pack
 
     sure = expression_pack().calibration
@@ -72,8 +72,9 @@ def steps() -> list[dict[str, Any]]:
         step(
             "find faces",
             "emotion/inference/faces.py",
-            "The whole picture and overlapping parts of it are searched. Not exactly one face: nothing is "
-            "measured, because others did not agree.",
+            "The whole picture and overlapping parts of it are searched. Only a face that stands out is "
+            "measured; without one nothing is, because others did not agree.",
+            limit("person's face", covering.STANDS_OUT, "times any other", "nobody is read below"),
             limit("score in the whole picture", faces.SCORE_AT_LEAST, "0 to 1", "no face below"),
             limit("score in a part of it", faces.SCORE_IN_TILES, "0 to 1", "no face below"),
         ),
@@ -110,10 +111,17 @@ def steps() -> list[dict[str, Any]]:
             ),
         ),
         step(
+            "cover",
+            "emotion/keeping.py",
+            "Where the purpose keeps photographs: a new picture is sealed, in which all but the person's "
+            "head is a mosaic. Where it cannot be told whose head, nothing is kept.",
+            limit("cells", covering.CELLS, "to a size of the face", "never finer"),
+        ),
+        step(
             "seal and save",
             "emotion/analyses.py",
             "Each data category under a key of its own; the gate is asked again; then the photograph is "
-            "erased unless the purpose keeps it.",
+            "erased.",
             limit("tries", MAX_TRIES, "tries of one analysis", "it ends as failed"),
         ),
         step(

@@ -68,9 +68,9 @@ def forget_upload(upload: Upload) -> None:
         state=UploadState.ABANDONED
     ):
         return
-    remove_media(upload.recording_id)
     key_id = Upload.objects.values_list("media_key_id", flat=True).get(pk=upload.pk)
     if key_id:
+        remove_media(key_id)
         destroy_data_keys([key_id])
     Upload.objects.filter(pk=upload.pk).delete()
 

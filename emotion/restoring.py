@@ -40,10 +40,10 @@ from emotion.erasure import remove_rows
 from emotion.errors import BackupFailed
 from emotion.lost_log import Closed, close_ended, close_everything
 from emotion.models import MediaState, Recording
-from emotion.sealed_media import remove_media
+from emotion.sealed_media import media_keys, remove_all_media
 from emotion.snapshots import is_sqlite, put_back
 from emotion.upgrades import restoring_mark
-from vault.keyring import living_keys
+from vault.keyring import destroy_data_keys, living_keys
 from vault.setup import is_empty, require_current
 
 
@@ -294,7 +294,9 @@ def remove_dead() -> int:
             continue
         number += 1
         if stored and recording.media_key_id not in living:
-            remove_media(recording.id)
+            # What was sealed after the backup has a key that lives, and no row that leads to it.
+            remove_all_media(recording)
+            destroy_data_keys(media_keys(recording))
             remove_rows(recording, DataCategory.MEDIA)
         if not living:
             remove_rows(recording, "")

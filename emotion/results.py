@@ -252,7 +252,8 @@ class OpenMedia:
 def read_media(actor: Actor, recording_id: UUID, stated: str = "") -> Iterator[OpenMedia]:
     """Open a recording's media as a stream: the strictest of the three reads.
 
-    Raises NotFound, ReasonRequired, Gone or ConsentRefused; LogUnavailable when the entry cannot be
+    Only what is kept is opened, in which nobody but the person is to be made out. Raises NotFound,
+    ReasonRequired, Gone, NotReady or ConsentRefused; LogUnavailable when the entry cannot be
     written, and then nothing was opened.
     """
     recording = find_recording(actor, recording_id)
@@ -261,8 +262,10 @@ def read_media(actor: Actor, recording_id: UUID, stated: str = "") -> Iterator[O
     reason = parse_reason(actor, stated)
     if recording.media_state != MediaState.STORED:
         raise Gone(_("The photograph was erased."))
+    if recording.kept_at is None:
+        raise NotReady(_("The photograph has not been measured yet; until then nobody sees it."))
     permit, receipt = read_permit(actor, recording, Operation.READ_MEDIA, Action.MEDIA_READ, reason)
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
-    path, row = blob_path(recording.id), media_row(recording.id)
+    path, row = blob_path(recording.media_key_id), media_row(recording.id)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
         yield OpenMedia(recording, blob, permit, receipt.entry_id)

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
+from audit_log.entries import Draft
 from audit_log.log import append
 from consent.enforcement import ConsentPermit
 from consent.models import ErasureRequest
@@ -26,8 +27,9 @@ from consent.purposes import share_locked
 from consent.records import lock_state
 from consent.rules import Operation
 from emotion.claims import Claim, Superseded
-from emotion.erasure import drain_one, give_up_media
+from emotion.erasure import drain_one, give_up_media, give_up_original
 from emotion.inference.readings import Part
+from emotion.keeping import Picture, SealedPicture, is_still_there, sealed_picture
 from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.worker_gate import permit_for
 from vault.keyring import create_data_key, destroy_data_keys
@@ -64,29 +66,23 @@ def save_results(
     parts: Mapping[str, Part],
     chosen: frozenset[str],
     keys: Keys | None = None,
+    picture: Picture | None = None,
 ) -> None:
     """Seal each category under its own key, then save all and end the analysis, behind the gate.
 
-    ``keys``: those that categories have already.
+    ``keys``: those that categories have already. ``picture``: what is kept instead of the media as they
+    came; without one they are erased, unless they are kept already.
     """
     permit = permit_for(held, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
-    with keys_of_an_attempt(keys or {}) as mine:
+    with keys_of_an_attempt(keys or {}) as mine, sealed_picture(held, permit, picture) as covered:
         rows = [
             sealed_row(permit, held, mine, category, as_json(part))
             for category, part in parts.items()
         ]
         held.renew()
-        erasure = commit_results(held, permit, rows, keep=may_be_kept(held.recording, parts))
+        erasure = commit_results(held, permit, rows, covered)
     if erasure is not None:
         drain_one(erasure)
-
-
-def may_be_kept(recording: Recording, parts: Mapping[str, Part]) -> bool:
-    """Whether the media stay after the analysis.
-
-    The purpose must say so, and nobody else may be in the picture: they have not agreed to be kept.
-    """
-    return recording.keep_media and parts["summary"].get("faces", 0) <= 1
 
 
 def as_json(part: Part) -> bytes:
@@ -138,9 +134,12 @@ def date_results(rows: list[Result], recording: Recording, valid_until: datetime
 
 
 def commit_results(
-    held: Claim, permit: ConsentPermit, rows: list[Result], *, keep: bool
+    held: Claim, permit: ConsentPermit, rows: list[Result], covered: SealedPicture | None
 ) -> ErasureRequest | None:
-    """One transaction: lock consent, gate again, still mine?, save, entry, and the media's erasure."""
+    """One transaction: lock consent, gate again, still mine?, save, entry, and the media's erasure.
+
+    What is erased is the photograph as it came where a covered one takes its place, else all media.
+    """
     recording = held.recording
     with transaction.atomic():
         add_rows(
@@ -153,9 +152,14 @@ def commit_results(
             categories=[row.category for row in rows],
             progress=1.0,
         )
-        if keep:
+        if recording.kept_at is not None:
             return None
-        return give_up_media(recording, SYSTEM_WORKER.log_name())
+        if covered is None or not is_still_there(recording):
+            return give_up_media(recording, SYSTEM_WORKER.log_name())
+        append(entry_of(held, permit, Action.MEDIA_COVER))
+        request = give_up_original(recording, SYSTEM_WORKER.log_name())
+        covered.take_its_place(recording)
+        return request
 
 
 def add_rows(held: Claim, permit: ConsentPermit, rows: list[Result], **changes: Any) -> None:
@@ -168,11 +172,14 @@ def add_rows(held: Claim, permit: ConsentPermit, rows: list[Result], **changes: 
     if not Analysis.objects.filter(held.row()).update(**changes):
         raise Superseded
     Result.objects.bulk_create(rows)
-    append(
-        held.draft(
-            Action.RESULT_SAVE,
-            consent_tag=permit.consent_tag,
-            policy_version=permit.policy_version,
-            permit_id=permit.permit_id,
-        )
+    append(entry_of(held, permit, Action.RESULT_SAVE))
+
+
+def entry_of(held: Claim, permit: ConsentPermit, action: Action) -> Draft:
+    """The entry of one step that ended well."""
+    return held.draft(
+        action,
+        consent_tag=permit.consent_tag,
+        policy_version=permit.policy_version,
+        permit_id=permit.permit_id,
     )

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
 
 from consent.models import DataCategory
+from vault.keyring import data_key_ids, destroy_data_keys
 from vault.units import Row, Unit
 
+if TYPE_CHECKING:
+    from emotion.models import Recording
 
-def blob_path(recording_id: UUID) -> Path:
-    """Where a recording's sealed media lie; the name says nothing."""
-    name = recording_id.hex
+
+def blob_path(key_id: UUID) -> Path:
+    """Where the media sealed under a data key lie; the name says nothing.
+
+    Named by the key, so that a row names file and key at once: one is never taken for another's.
+    """
+    name = key_id.hex
     return Path(settings.BLOB_DIR) / name[-2:] / f"{name}.sealed"
 
 
@@ -37,9 +45,37 @@ def markers_row(recording_id: UUID) -> Row:
     return Row(table="recording", column="markers", row_id=recording_id)
 
 
-def remove_media(recording_id: UUID) -> None:
-    """Remove a recording's sealed file, and what a killed process left half-written beside it."""
-    path = blob_path(recording_id)
+def media_keys(recording: Recording, *, include_destroyed: bool = False) -> list[UUID]:
+    """The data keys under which media of a recording were ever sealed."""
+    return data_key_ids(
+        subject_id=recording.subject_id,
+        purpose_id=recording.purpose_id,
+        category=DataCategory.MEDIA,
+        recording_id=recording.id,
+        include_destroyed=include_destroyed,
+    )
+
+
+def remove_media(key_id: UUID) -> None:
+    """Remove the file sealed under a key, and what a killed process left half-written beside it."""
+    path = blob_path(key_id)
     path.unlink(missing_ok=True)
     for unfinished in path.parent.glob(f".{path.name}.*.partial"):
         unfinished.unlink(missing_ok=True)
+
+
+def remove_all_media(recording: Recording) -> None:
+    """Remove every file of a recording, whichever of its keys it was sealed under."""
+    for key_id in {recording.media_key_id, *media_keys(recording, include_destroyed=True)}:
+        remove_media(key_id)
+
+
+def remove_unused_media(recording: Recording) -> None:
+    """Remove what killed attempts sealed beside the media that the row names, then the keys of it.
+
+    The files first: a key that lives leads to its file again.
+    """
+    unused = [key_id for key_id in media_keys(recording) if key_id != recording.media_key_id]
+    for key_id in unused:
+        remove_media(key_id)
+    destroy_data_keys(unused)

@@ -79,7 +79,7 @@ def fail(analysis: Analysis) -> None:
                     object_tag=tags.object("recording", recording.id),
                 )
             )
-            if not recording.keep_media:
+            if recording.kept_at is None:
                 give_up_media(recording, SYSTEM_KEEPER.log_name())
 
 
@@ -119,7 +119,7 @@ def expire_recordings() -> int:
     )
     media = Recording.objects.filter(
         media_state=MediaState.STORED, media_retain_until__lte=now, retain_until__gt=now
-    ).exclude(Exists(filed.filter(category=DataCategory.MEDIA)))
+    ).exclude(Exists(filed.filter(category=DataCategory.MEDIA, only_key=None)))
     due = [(recording, "") for recording in whole[:200]]
     due += [(recording, str(DataCategory.MEDIA)) for recording in media[:200]]
     due += results_due(now)

@@ -134,7 +134,7 @@ class Receiving:
         unit = media_unit(self.recording_id, self.subject.id, self.purpose_id)
         self.key_id = create_data_key(unit)
         Upload.objects.filter(pk=self.upload.pk).update(media_key_id=self.key_id)
-        path = blob_path(self.recording_id)
+        path = blob_path(self.key_id)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.blob = seal_blob(self.permit, self.key_id, unit, media_row(self.recording_id), path)
         self.probe = MediaProbe(self.kind)

@@ -16,7 +16,8 @@ from emotion.set_words import EXPRESSIONS, caveat, set_findings, set_headline
 ABSTAINED = {
     "no-face": gettext_lazy("No face was found in the photograph."),
     "several-faces": gettext_lazy(
-        "More than one face was found. Other people did not agree, so nobody was analysed."
+        "More than one face was found and none stands out. Other people did not agree, so nobody was "
+        "analysed."
     ),
     "too-small": gettext_lazy("The face is too small in the photograph."),
     "too-dark": gettext_lazy("The photograph is too dark."),

@@ -82,6 +82,7 @@ class ErasureCause(models.TextChoices):
     WITHDRAWAL = "withdrawal", _("Consent withdrawn")
     RETENTION = "retention", _("Retention period over")
     NOT_KEPT = "media-not-kept", _("Photographs are not kept after analysis")
+    COVERED = "media-covered", _("Only the head is kept of a photograph")
     DISPUTE = "dispute", _("The recording does not show this person")
     NARROWED = "narrowed", _("A data category is no longer consented to")
     PURPOSE_END = "purpose-end", _("The study has ended")
@@ -133,6 +134,10 @@ class ErasureRequest(models.Model):
 
     Without a purpose it is the account's: contact data and messages. From ``begun_at`` on no legal hold
     stops it any more: half destroyed is no evidence.
+
+    Fields:
+        only_key: the one data key that goes, where what replaced it stays; else all that the erasure
+            reaches go.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -141,6 +146,7 @@ class ErasureRequest(models.Model):
     cause = models.CharField(max_length=14, choices=ErasureCause)
     recording_id = models.UUIDField(null=True)
     category = models.CharField(max_length=20, blank=True)
+    only_key = models.UUIDField(null=True)
     requested_at = models.DateTimeField()
     begun_at = models.DateTimeField(null=True)
     keys_destroyed_at = models.DateTimeField(null=True)

@@ -21,7 +21,15 @@ from emotion.inference.children import LINE_MAX, Child, answer_from, packages_fo
 from emotion.inference.media_codes import MediaCode, MediaRefused, PhotoFacts
 from emotion.inference.photo_formats import PIXELS_MAX, SIDE_MAX
 
-__all__ = ["MediaCode", "MediaRefused", "PhotoFacts", "PhotoProbe", "decode_photo", "encode_jpeg"]
+__all__ = [
+    "MediaCode",
+    "MediaRefused",
+    "PhotoFacts",
+    "PhotoProbe",
+    "decode_photo",
+    "encode_jpeg",
+    "encode_png",
+]
 
 CHILD = Path(__file__).with_name("decode_child.py")
 # Wall clock for what the child does by itself. Waiting for the sender of an upload does not count.
@@ -122,9 +130,19 @@ def encode_jpeg(pixels: Pixels) -> bytes:
     """RGB pixels (H, W, 3) as a new JPEG file: nothing of the file they came from, no metadata."""
     import cv2
 
-    done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
+    return encoded(pixels, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """The same as a PNG: read again, the pixels are the same, so models can measure on it."""
+    return encoded(pixels, ".png", [])
+
+
+def encoded(pixels: Pixels, extension: str, options: list[int]) -> bytes:
+    """RGB pixels as a file of that kind. Raises MediaRefused."""
+    import cv2
+
+    done, data = cv2.imencode(extension, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     if not done:
         raise MediaRefused(MediaCode.UNREADABLE)
     return bytes(data)

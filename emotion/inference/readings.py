@@ -28,7 +28,7 @@ Part = dict[str, Any]
 STATUSES = {
     "read": "One face was found and the photograph is good enough.",
     "no-face": "No face was found.",
-    "several-faces": "More than one face was found; nobody is analysed.",
+    "several-faces": "More than one face was found and none stands out; nobody is analysed.",
     "too-small": "The face has too few pixels.",
     "too-dark": "The face is too dark.",
     "too-bright": "Too much of the face is overexposed.",

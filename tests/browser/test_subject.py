@@ -178,7 +178,7 @@ def test_whole_life_of_a_consent_by_keyboard(site: str, context: BrowserContext)
     assert sum(withdrawing) <= sum(giving), (withdrawing, giving)
     drain()
     expect(page.get_by_text("Erased", exact=True)).to_be_visible()
-    assert not blob_path(analysis.recording_id).exists()
+    assert not blob_path(analysis.recording.media_key_id).exists()
     person.press("link", "My studies")
     heading(page, "No study may measure your face")
     assert person.troubles == []

@@ -447,8 +447,8 @@ def test_one_unit_that_was_erased_stays_closed_and_its_neighbours_open(
     assert then.read(then.analysis(then.people[2])) == 200
     stored = dict(Recording.objects.values_list("id", "media_state"))
     assert (stored[photograph.pk], stored[untouched.pk]) == ("erased", "stored")
-    assert blob_path(untouched.pk).exists()
-    assert not blob_path(photograph.pk).exists()
+    assert blob_path(untouched.media_key_id).exists()
+    assert not blob_path(photograph.media_key_id).exists()
     for person, status in zip(then.people, (410, 410, 200), strict=True):
         address = reverse("own_photograph", args=[then.analysis(person).recording_id])
         browser = Client()

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from accounts.actors import actor_for
+from emotion.analyses import run_analysis
 from emotion.inference.arrays import Pixels
 from emotion.models import Analysis, AnalysisState, Recording
 from emotion.results import read_media
@@ -119,6 +120,7 @@ def test_a_photograph_that_is_a_page_too_is_never_served_as_one() -> None:
     assert not [path for path in sealed_files() if b"polyglot-77" in path.read_bytes()]
     user = person.subject.user
     assert user is not None
+    run_analysis(analysis.id)
     with read_media(actor_for(user), recording.id) as media:
-        assert HTML in media.blob.read(), "what was taken is what was sent, sealed"
-        assert media.recording.media_type == "image/jpeg"
+        assert HTML not in media.blob.read(), "what is kept was drawn anew"
+        assert media.recording.media_type == "image/png"

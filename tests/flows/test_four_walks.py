@@ -71,7 +71,7 @@ def test_upload_walk(fresh_db: None) -> None:
     assert (recording.media_type, recording.width, recording.height) == ("image/jpeg", 512, 512)
     assert recording.retain_until > recording.created_at
 
-    blob = blob_path(recording.id)
+    blob = blob_path(recording.media_key_id)
     assert blob.stat().st_mode & 0o777 == 0o600
     assert PHOTO.read_bytes()[1000:1032] not in blob.read_bytes()
 
@@ -102,7 +102,7 @@ def test_analysis_walk(worker: subprocess.Popen[bytes]) -> None:
     wait_for(
         lambda: Recording.objects.get().media_state == MediaState.ERASED, 10, "the media's erasure"
     )
-    assert not blob_path(row.recording.id).exists()
+    assert not blob_path(row.recording.media_key_id).exists()
     done = actions()
     assert done.index(Action.MEDIA_ANALYSE) < done.index(Action.RESULT_SAVE)
 
@@ -143,7 +143,7 @@ def test_withdrawal_walk(worker: subprocess.Popen[bytes], tmp_path: Path) -> Non
     person = consenting(study)
     analysis_id = analysed(key, study)
     recording = Recording.objects.get()
-    assert blob_path(recording.id).exists()
+    assert blob_path(recording.media_key_id).exists()
 
     page = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
     assert page.status_code == 302
@@ -155,7 +155,7 @@ def test_withdrawal_walk(worker: subprocess.Popen[bytes], tmp_path: Path) -> Non
     from emotion.erasure import drain
 
     drain()
-    assert not blob_path(recording.id).exists()
+    assert not blob_path(recording.media_key_id).exists()
     gone = api_get(key, "api_result", analysis_id, Access_Reason="study-analysis")
     assert (gone.status_code, gone.json()["code"]) == (410, "erased")
     integrate_once()
