@@ -176,7 +176,8 @@ def choices_of(purpose: Purpose) -> list[Choice]:
         DataCategory.MEDIA: _("Needed to take part. Sealed on arrival, deleted once measured.")
         if not purpose.keep_media
         else _(
-            "Needed to take part. Sealed on arrival. Only your head is kept, and you see who looks, and why."
+            "Needed to take part. Sealed on arrival. Only your head is kept, and you see who looks, and "
+            "why."
         ),
         DataCategory.EXPRESSION: _("What the face shows, in seven classes. Not what you feel."),
         DataCategory.BLENDSHAPES: _("How far muscles move, for instance the corners of the mouth."),

@@ -16,7 +16,8 @@ from emotion.film_analyses import analyse_film
 from emotion.inference.expressions import expression_pack
 from emotion.inference.media import decode_photo
 from emotion.inference.photos import analyse_photo
-from emotion.keeping import kept_picture
+from emotion.inference.readings import Part
+from emotion.keeping import Picture, kept_picture
 from emotion.saving import save_results
 from emotion.sealed_media import blob_path, media_row, media_unit
 from emotion.worker_gate import begin_reading, consented_categories
@@ -48,15 +49,18 @@ def run_claimed(held: Claim) -> None:
         if held.recording.is_film:
             analyse_film(held)
         else:
-            analyse_photograph(held)
+            save_results(held, *read_face(held))
     except Superseded:
         log.info("analysis %s was taken over or ended elsewhere; this attempt is discarded", held)
     except Exception as error:
         give_back(held, error)
 
 
-def analyse_photograph(held: Claim) -> None:
-    """Gate, log, open, decode, gate, infer, cover what is not the person's head, save."""
+def read_face(held: Claim) -> tuple[dict[str, Part], frozenset[str], Picture | None]:
+    """Gate, log, open, decode, gate, infer, cover all but the person's head.
+
+    The parts of the reading, the categories it covers, and what is to be kept of the photograph.
+    """
     recording = held.recording
     chosen = consented_categories(recording)
     permit, receipt = begin_reading(held, chosen)
@@ -69,4 +73,4 @@ def analyse_photograph(held: Claim) -> None:
     permit.recheck()
     pack = expression_pack(active_folder())
     parts = analyse_photo(pixels, chosen - {DataCategory.MEDIA}, pack).parts()
-    save_results(held, parts, chosen, picture=kept_picture(recording, pixels))
+    return parts, chosen, kept_picture(recording, pixels)

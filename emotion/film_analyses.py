@@ -91,7 +91,7 @@ def analyse_film(held: Claim) -> None:
     permit.recheck()
     markers = opened_markers(held, chosen)
     parts = film_parts(joined(done.series), facts_of(recording), pack, markers)
-    save_results(held, parts, chosen, done.keys)
+    save_results(held, parts, chosen, keys=done.keys)
 
 
 def opened_markers(held: Claim, chosen: frozenset[str]) -> Markers:

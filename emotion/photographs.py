@@ -1,8 +1,7 @@
 """Looking at a photograph: opened for one answer, decoded apart, and drawn anew.
 
-The sealed file holds the bytes as they were uploaded. None of them leaves: what is shown is a new JPEG of
-the pixels, so that no place, camera or comment in the file comes along, and no browser meets a file that
-a stranger made.
+Only what is kept is shown, and that was drawn anew before it was sealed: no place, camera or comment that
+came in a file is in it. What a browser gets is a new JPEG of the pixels, smaller than the sealed file.
 """
 
 from __future__ import annotations

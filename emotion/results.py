@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from io import RawIOBase
 from typing import Any
@@ -262,9 +263,12 @@ def read_media(actor: Actor, recording_id: UUID, stated: str = "") -> Iterator[O
     reason = parse_reason(actor, stated)
     if recording.media_state != MediaState.STORED:
         raise Gone(_("The photograph was erased."))
-    if recording.kept_at is None:
+    as_it_came = recording.kept_at is None
+    if as_it_came and isinstance(recording_standing(recording.id, media=True), datetime):
         raise NotReady(_("The photograph has not been measured yet; until then nobody sees it."))
     permit, receipt = read_permit(actor, recording, Operation.READ_MEDIA, Action.MEDIA_READ, reason)
+    if as_it_came:  # whatever the gate refused a moment ago and now does not
+        raise NotReady(_("The photograph has not been measured yet; until then nobody sees it."))
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     path, row = blob_path(recording.media_key_id), media_row(recording.id)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:

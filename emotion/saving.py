@@ -65,13 +65,13 @@ def save_results(
     held: Claim,
     parts: Mapping[str, Part],
     chosen: frozenset[str],
-    keys: Keys | None = None,
     picture: Picture | None = None,
+    keys: Keys | None = None,
 ) -> None:
     """Seal each category under its own key, then save all and end the analysis, behind the gate.
 
-    ``keys``: those that categories have already. ``picture``: what is kept instead of the media as they
-    came; without one they are erased, unless they are kept already.
+    ``picture``: what is kept instead of the media as they came; without one they are erased, unless they
+    are kept already. ``keys``: those that categories have already.
     """
     permit = permit_for(held, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
     with keys_of_an_attempt(keys or {}) as mine, sealed_picture(held, permit, picture) as covered:

@@ -111,7 +111,7 @@ def test_everything_goes_and_nobody_can_sign_in(study: Study, person: Person) ->
     page = stranger.get(left).content.decode()
     assert "Your account is closed" in page
     receipts = set(re.findall(r'href="(/me/closed/[^"]+)"', page))
-    assert len(receipts) == 3 + 0
+    assert len(receipts) == 3 + 1, "with that of the photograph as it came"
     for address in receipts:
         assert stranger.get(address).json()["erasure"]["keys_destroyed_at"]
     integrate_once()

@@ -148,10 +148,10 @@ def test_a_running_analysis_is_stopped(
 def test_a_dispute_between_inference_and_save_wins(person: Person, waiting: Analysis) -> None:
     mine = claim(waiting.id)
     assert mine is not None
-    reading, chosen = read_face(mine)
+    reading, chosen, picture = read_face(mine)
     dispute(person.actor, waiting.recording_id)
     with pytest.raises(ConsentRefused) as refused:
-        save_results(mine, reading, chosen)
+        save_results(mine, reading, chosen, picture)
     assert refused.value.reason == "recording-disputed"
     assert not Result.objects.exists()
 

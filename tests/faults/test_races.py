@@ -141,10 +141,10 @@ def test_withdrawal_between_inference_and_save(
     study: Study, person: Person, waiting: Analysis
 ) -> None:
     mine = held(waiting)
-    reading, chosen = read_face(mine)
+    reading, chosen, picture = read_face(mine)
     withdraw(person.actor, person.subject, study.purpose)
     with pytest.raises(ConsentRefused):
-        save_results(mine, reading, chosen)
+        save_results(mine, reading, chosen, picture)
     nothing_came_of(waiting, person)
 
 
@@ -154,7 +154,7 @@ def test_withdrawal_between_sealing_and_save(
 ) -> None:
     """Also when the person has consented anew: that consent did not cover this recording."""
     mine = held(waiting)
-    reading, chosen = read_face(mine)
+    reading, chosen, _picture = read_face(mine)
     permit = permit_for(mine, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
     rows = [sealed_row(permit, mine, {}, name, as_json(part)) for name, part in reading.items()]
     withdraw(person.actor, person.subject, study.purpose)
@@ -162,39 +162,39 @@ def test_withdrawal_between_sealing_and_save(
         drain()
         consent(person, study.purpose)
     with pytest.raises(ConsentRefused):
-        commit_results(mine, permit, rows, keep=False)
+        commit_results(mine, permit, rows, None)
     assert not Result.objects.exists()
     nothing_came_of(waiting, person)
 
 
 def test_a_lost_lease_between_sealing_and_save(person: Person, waiting: Analysis) -> None:
     slow = held(waiting)
-    reading, chosen = read_face(slow)
+    reading, chosen, _picture = read_face(slow)
     permit = permit_for(slow, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
     rows = [sealed_row(permit, slow, {}, name, as_json(part)) for name, part in reading.items()]
     Analysis.objects.filter(pk=waiting.pk).update(lease_until=timezone.now() - timedelta(days=1))
     assert held(waiting).attempt == 2
     with pytest.raises(Superseded):
-        commit_results(slow, permit, rows, keep=False)
+        commit_results(slow, permit, rows, None)
     assert not Result.objects.exists()
 
 
 def test_a_discarded_result_leaves_no_key(person: Person, waiting: Analysis) -> None:
     slow = held(waiting)
-    reading, chosen = read_face(slow)
+    reading, chosen, picture = read_face(slow)
     Analysis.objects.filter(pk=waiting.pk).update(lease_until=timezone.now() - timedelta(days=1))
     held(waiting)
     with pytest.raises(Superseded):
-        save_results(slow, reading, chosen)
+        save_results(slow, reading, chosen, picture)
     assert living_keys(person.subject) == [waiting.recording.media_key_id]
 
 
 def test_retention_that_ends_between_inference_and_save(waiting: Analysis) -> None:
     mine = held(waiting)
-    reading, chosen = read_face(mine)
+    reading, chosen, picture = read_face(mine)
     Recording.objects.update(retain_until=timezone.now())
     with pytest.raises(ConsentRefused) as refused:
-        save_results(mine, reading, chosen)
+        save_results(mine, reading, chosen, picture)
     assert refused.value.reason == "retention-passed"
     assert not Result.objects.exists()
 

@@ -357,15 +357,15 @@ def test_invariant_11_a_lost_lease_discards_the_late_result() -> None:
     row = uploaded(study)
     slow = claim(row.id)
     assert slow is not None
-    reading, chosen = read_face(slow)
+    reading, chosen, picture = read_face(slow)
     Analysis.objects.filter(pk=row.id).update(lease_until=timezone.now() - timedelta(seconds=1))
     quick = claim(row.id)
     assert quick is not None
     assert quick.attempt == 2
     with pytest.raises(Superseded):
-        save_results(slow, reading, chosen)
+        save_results(slow, reading, chosen, picture)
     assert not Result.objects.exists()
-    save_results(quick, reading, chosen)
+    save_results(quick, reading, chosen, picture)
     assert Result.objects.filter(analysis=row).count() == 3
 
 
