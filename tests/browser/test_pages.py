@@ -206,8 +206,8 @@ def test_pages_about_recordings_are_clean(site: str, context: BrowserContext) ->
     looker = Looker(context, site)
     wear(context, site, person.browser)
     upload_page = reverse("upload", args=[study.purpose.id])
-    looker.look(Shown("upload", upload_page))
     looker.look(Shown("camera", reverse("camera", args=[study.purpose.id])))
+    looker.look(Shown("upload", upload_page))
     looker.expected = 422
     looker.page.set_input_files("[name=file]", [NOT_A_PHOTO])
     looker.page.click("text=Send the photograph")
