@@ -18,8 +18,9 @@ from accounts.models import AuditorToken
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.export import tile_bytes
+from audit_log.headers import BYTES, TEXT
 from audit_log.log import append_durable
-from audit_log.views import TEXT, published_tile
+from audit_log.views import published_tile
 
 
 @never_cache
@@ -41,7 +42,7 @@ def entry_bundle(request: HttpRequest, tile: str) -> HttpResponse:
     body = tile_bytes(wanted)
     note_use(token)
     append_durable(Draft(action=Action.LOG_READ, actor=f"auditor:{token.id}"))
-    return HttpResponse(body, content_type="application/octet-stream")
+    return HttpResponse(body, content_type=BYTES)
 
 
 def refuse(request: HttpRequest, text: str, token: AuditorToken | None) -> HttpResponse:

@@ -7,14 +7,16 @@ several processes verify them at once; whoever puts them together needs a few ha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from django.db import connection
 
 from audit_log import signing
 from audit_log.checkpoint import InvalidNote
 from audit_log.errors import InvalidEntry
 from audit_log.key_history import KeyHistory
 from audit_log.merkle import Frontier, stored_before
-from audit_log.models import Checkpoint, LogEntry, TreeNode
+from audit_log.models import Checkpoint, LogEntry
+from audit_log.row_check import SPELLINGS, Row, read_nodes_between, read_rows, sound_leaf
 from audit_log.sequencer import columns
 
 COLUMNS = [field.attname for field in LogEntry._meta.concrete_fields]  # as ``columns`` gives them
@@ -73,19 +75,20 @@ class BlockWalk:
     def run(self, count: int) -> None:
         """Verify it all. Raises Mismatch."""
         end = self.start + count
-        rows = LogEntry.objects.filter(index__gte=self.start, index__lt=end).order_by("index")
-        found = rows.values_list(*COLUMNS)
-        low, high = stored_before(self.start), stored_before(end)
-        stored = TreeNode.objects.filter(position__gte=low, position__lt=high)
-        nodes = dict(stored.values_list("position", "hash"))
+        nodes = read_nodes_between(stored_before(self.start), stored_before(end))
         signed = {
             row.size: row for row in Checkpoint.objects.filter(size__gt=self.start, size__lte=end)
         }
         remembered = signing.highest_checkpoint()
         history = signing.key_history() if signed else None
-        for row in found.iterator():
-            self.add(row, nodes)
-            size = self.start + self.edge.size
+        spelled = SPELLINGS[connection.vendor]
+        for row in read_rows(self.start, end):
+            index = self.start + self.edge.size
+            leaf = sound_leaf(row, index, spelled) or self.looked_at(row, index)
+            for place, value in enumerate(self.edge.add(leaf), stored_before(index)):
+                if nodes.get(place) != value:
+                    raise Mismatch(f"entry {index}: stored hash {place} is wrong")
+            size = index + 1
             if history and size in signed:
                 self.promise(signed[size], history)
             if remembered and remembered[0].size == size:
@@ -93,22 +96,21 @@ class BlockWalk:
                 self.expect(words, size, remembered[0].root)
         require(self.edge.size == count, f"entry {self.start + self.edge.size} is missing")
 
-    def add(self, row: tuple[Any, ...], nodes: dict[int, bytes]) -> None:
-        """Verify one entry against its own body and the stored nodes, and add it to the block."""
-        index = self.start + self.edge.size
-        found, entry_id, leaf, body, *_ = row
-        require(found == index, f"entry {index} is missing")
+    def looked_at(self, row: Row, index: int) -> bytes:
+        """The leaf hash of a row that is not sound at first sight. Raises Mismatch with what is wrong."""
+        require(row[0] == index, f"entry {index} is missing")
+        (here,) = LogEntry.objects.filter(index=index).values_list(*COLUMNS)
+        leaf: bytes
+        _index, entry_id, leaf, body, *_ = here
         try:
             expected = columns(entry_id, leaf, body, index)
         except InvalidEntry as error:
             raise Mismatch(f"entry {index}: {error}") from error
-        if row != tuple(expected.values()):
-            names = zip(expected, row, expected.values(), strict=True)
+        if here != tuple(expected.values()):
+            names = zip(expected, here, expected.values(), strict=True)
             wrong = next(name for name, here, said in names if here != said)
             raise Mismatch(f"entry {index}: the column {wrong} is not what the entry says")
-        for place, value in enumerate(self.edge.add(leaf), stored_before(index)):
-            if nodes.get(place) != value:
-                raise Mismatch(f"entry {index}: stored hash {place} is wrong")
+        return leaf
 
     def promise(self, row: Checkpoint, history: KeyHistory) -> None:
         """Verify a checkpoint's signatures; its root is compared when the blocks are put together."""

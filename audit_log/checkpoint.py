@@ -25,6 +25,7 @@ PRIVATE_PREFIX = "PRIVATE+KEY+"
 MAX_SIGNATURES = 64
 MAX_NOTE = 1_000_000
 NAME = re.compile(r"[^\s+]+")
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all below a space but the line end
 SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -168,7 +169,7 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     """A note's text and its signatures as (key name, key id || signature). Raises InvalidNote."""
     if len(note) > MAX_NOTE:
         raise InvalidNote("the note is too long")
-    if any(ord(char) < 0x20 and char != "\n" for char in note):
+    if CONTROL.search(note):
         raise InvalidNote("the note has control characters")
     text, separator, block = note.rpartition("\n\n")
     lines = block.split("\n")

@@ -33,7 +33,8 @@ POLICY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}|")
 class Draft:
     """What a flow knows about an entry before it is written.
 
-    Tags are 32-byte HMACs made by the vault, or empty; ``detail`` is already sealed. Raises
+    Tags are 32-byte HMACs made by the vault, or empty. ``detail`` is JSON in UTF-8, or empty: numbers,
+    dates, words of closed lists and random ids, which name nobody and so are not sealed. Raises
     InvalidEntry for an actor, tag or policy version of the wrong form: free text has no way in.
     """
 

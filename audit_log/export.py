@@ -1,7 +1,9 @@
-"""The log as a folder of tiles, for auditors, for mirrors, and to replay from after a restore.
+"""The log as tiles in a folder or a bucket, for auditors, for mirrors, and to replay from after a restore.
 
-Incremental: a full tile is written once, and the checkpoint last, so that a folder is at every moment a
-valid log of some size. Entries name nobody; whoever reads them still learns times, actions and how often.
+Incremental: a full tile is written once, and the checkpoint last, so that there is at every moment a valid
+log of some size. What is long is written in steps, each up to a checkpoint that was signed then, so that an
+export which is killed goes on where it was. Entries name nobody; whoever reads them still learns times,
+actions and how often.
 """
 
 from __future__ import annotations
@@ -9,25 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
 
 from audit_log import signing
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import InvalidNote
-from audit_log.durable_files import write_durably
 from audit_log.errors import ExportInvalid
+from audit_log.exported_keys import key_files, verify_key_files
 from audit_log.merkle import leaf_hash
 from audit_log.models import Checkpoint, LogEntry
+from audit_log.places import Folder, Place
 from audit_log.tile_check import Reader, bundled_entries, verify_tiles
-from audit_log.tiles import LEVEL_BITS, Tile, bundle, tiles_between
+from audit_log.tiles import LEVEL_BITS, WIDTH, Tile, bundle, tiles_between
 from audit_log.tree import read_nodes, root_at
 
+STEP = 100 * WIDTH  # entries
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export did: the tree's size before and now, and how many files were written."""
+    """What an export did: the tree's size before and now, and how many tiles were written."""
 
     before: int
     size: int
@@ -35,40 +38,64 @@ class Exported:
 
 
 def export_log(folder: Path, progress: Progress = lambda done, total: None) -> Exported:
-    """Bring a folder up to the newest published checkpoint.
+    """``export_to`` for a folder."""
+    return export_to(Folder(folder), progress)
 
-    Raises ExportInvalid when the folder holds another log, or one that is ahead of this database.
+
+def export_to(place: Place, progress: Progress = lambda done, total: None) -> Exported:
+    """Bring a place up to the newest checkpoint; ``progress`` hears of entries.
+
+    Raises ExportInvalid when it holds another log, or one that is ahead of this database.
     """
     newest = Checkpoint.objects.order_by("-size").first()
-    held = exported_checkpoint(folder)
+    held = checkpoint_in(place)
     before, size = (held.size if held else 0), (newest.size if newest else 0)
     if held and (held.size > size or root_at(held.size) != held.root):
         raise ExportInvalid(
-            f"{folder} holds a log of {held.size} entries that this database does not continue; "
-            "keep it, and export to another folder"
+            f"{place} holds a log of {held.size} entries that this database does not continue; "
+            "keep it, and export to another place"
         )
-    if newest is None or before == size:
-        remove_partial(folder)  # what a kill after the checkpoint has left
+    if newest is None:
         return Exported(before, size, 0)
-    wanted = list(tiles_between(before, size))
-    for done, tile in enumerate(wanted, 1):
-        write_durably(folder / tile.path, tile_bytes(tile), replace=True)
-        if done % 100 == 0 or done == len(wanted):
-            progress(done, len(wanted))
-    write_durably(folder / "checkpoint", newest.cosigned_note().encode(), replace=True)
-    remove_partial(folder)
-    return Exported(before, size, len(wanted))
+    for path, data in key_files().items():  # before the checkpoints that need them
+        if place.read(path) != data:
+            place.write(path, data)
+    at, files = before, 0
+    while at < size:
+        row = (
+            Checkpoint.objects.filter(size__gte=at + STEP, size__lte=size).order_by("size").first()
+        )
+        step = row or newest
+        files += export_step(place, at, step)
+        at = step.size
+        progress(at - before, size - before)
+    if before == size:
+        place.remove_partial([])  # what a kill after the checkpoint has left
+    return Exported(before, size, files)
+
+
+def export_step(place: Place, before: int, signed: Checkpoint) -> int:
+    """Write what a log of this checkpoint has and one of ``before`` entries had not; how many tiles."""
+    wanted = list(tiles_between(before, signed.size))
+    written = sum(1 for _ in place.write_all((tile.path, tile_bytes(tile)) for tile in wanted))
+    place.write("checkpoint", signed.cosigned_note().encode())
+    # Not before the checkpoint: the one before may name them.
+    place.remove_partial(tile for tile in wanted if tile.width == WIDTH)
+    return written
 
 
 def exported_checkpoint(folder: Path) -> SignedTree | None:
     """The checkpoint of a folder, verified with this log's keys; None for a folder without one."""
+    return checkpoint_in(Folder(folder))
+
+
+def checkpoint_in(place: Place) -> SignedTree | None:
+    """The checkpoint of an export, verified with this log's keys; None where there is none."""
+    note = place.read("checkpoint")
     try:
-        note = (folder / "checkpoint").read_bytes().decode()
-        return signing.key_history().verify(note)
-    except FileNotFoundError:
-        return None
+        return None if note is None else signing.key_history().verify(note.decode())
     except (UnicodeDecodeError, InvalidNote) as error:
-        raise ExportInvalid(f"{folder / 'checkpoint'}: {error}") from None
+        raise ExportInvalid(f"{place}: checkpoint: {error}") from None
 
 
 def tile_bytes(tile: Tile) -> bytes:
@@ -82,42 +109,41 @@ def tile_bytes(tile: Tile) -> bytes:
     return b"".join(read_nodes([(level, tile.first + i) for i in range(tile.width)]))
 
 
-def remove_partial(folder: Path) -> None:
-    """Remove the partial tiles of full ones. Not before the checkpoint: the one before may name them."""
-    for partial in folder.glob("tile/**/*.p"):
-        if partial.with_suffix("").is_file():
-            rmtree(partial)
-
-
 def exported_entries(folder: Path, start: int, size: int) -> Iterator[bytes]:
     """The entries of a folder from index ``start`` up to its ``size``, in order.
 
     Raises ExportInvalid when a bundle is missing or damaged. Nothing is verified here.
     """
-    return bundled_entries(reader(folder), start, size)
+    return bundled_entries(reader(Folder(folder)), start, size)
 
 
 def verify_export(folder: Path, progress: Progress = lambda done, total: None) -> SignedTree:
-    """Recompute the tree from a folder's entries; compare each hash of each tile, and the checkpoint.
+    """``verify_place`` for a folder."""
+    return verify_place(Folder(folder), progress)
+
+
+def verify_place(place: Place, progress: Progress = lambda done, total: None) -> SignedTree:
+    """Recompute the tree from an export's entries; compare every hash of every tile, checkpoint and keys.
 
     Raises ExportInvalid at the first thing that does not fit.
     """
-    tree = exported_checkpoint(folder)
+    tree = checkpoint_in(place)
     if tree is None:
-        raise ExportInvalid(f"{folder} holds no checkpoint")
-    read = reader(folder)
+        raise ExportInvalid(f"{place} holds no checkpoint")
+    verify_key_files(place.read)
+    read = reader(place)
     leaves = (leaf_hash(body) for body in bundled_entries(read, 0, tree.size))
     verify_tiles(read, tree, leaves, progress)
     return tree
 
 
-def reader(folder: Path) -> Reader:
-    """Reads files of an exported folder. Raises ExportInvalid for one that cannot be read."""
+def reader(place: Place) -> Reader:
+    """Reads what an export must have. Raises ExportInvalid for what it lacks."""
 
     def read(path: str) -> bytes:
-        try:
-            return (folder / path).read_bytes()
-        except OSError as error:
-            raise ExportInvalid(f"{folder / path}: {type(error).__name__}") from None
+        found = place.read(path)
+        if found is None:
+            raise ExportInvalid(f"{place} has no {path}")
+        return found
 
     return read

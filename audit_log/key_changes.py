@@ -7,11 +7,12 @@ from itertools import pairwise
 from audit_log import signing
 from audit_log.actions import Action
 from audit_log.blocks import Mismatch, require
-from audit_log.checkpoint import InvalidNote
+from audit_log.checkpoint import InvalidNote, verify
 from audit_log.key_history import KeyHistory, KeyRecord
 from audit_log.models import LogEntry
 from audit_log.origins import note_tag
 from audit_log.rotation import key_tag
+from audit_log.tree import root_at
 
 
 def verify_keys(history: KeyHistory) -> None:
@@ -36,6 +37,22 @@ def verify_keys(history: KeyHistory) -> None:
             rows.filter(**places).exists(),
             f"no entry {action} names the key that signs from {newer.start} entries on",
         )
+        if not moved:
+            verify_handover(newer, older)
+
+
+def verify_handover(newer: KeyRecord, older: KeyRecord) -> None:
+    """Verify the checkpoint by which a key handed over to the next: of the tree before that one signed."""
+    path, note = signing.handover_path(newer.key), signing.handover_note(newer.key)
+    require(note is not None, f"{path} is missing")
+    try:
+        tree = verify(note or "", older.key)
+    except InvalidNote as error:
+        raise Mismatch(f"{path}: {error}") from error
+    require(
+        tree.size == newer.start - 1 and tree.root == root_at(tree.size),
+        f"{path} is not the checkpoint of the {newer.start - 1} entries before that key signed",
+    )
 
 
 def verify_ended(history: KeyHistory, number: int, last: KeyRecord) -> bytes:

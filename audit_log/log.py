@@ -13,8 +13,10 @@ import time
 from typing import Any, NoReturn
 from uuid import UUID
 
+import psycopg
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -169,8 +171,24 @@ def insert(row: PendingEntry, connection: BaseDatabaseWrapper) -> None:
     places = ", ".join(["%s"] * len(fields))
     table = PendingEntry._meta.db_table
     statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608  names of a model; the values are parameters
-    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+    with transaction.mark_for_rollback_on_error(connection.alias), plain(connection) as cursor:
         cursor.execute(statement, values)
+
+
+def plain(connection: BaseDatabaseWrapper) -> CursorWrapper:
+    """A cursor of this connection.
+
+    On PostgreSQL one that sends values beside the statement: Django's would write them into it, for
+    which an append takes half as much processor time again. Nothing is prepared on the server, so
+    that a pooler may stand between.
+    """
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    cursor: Any = psycopg.Cursor(connection.connection)
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrap(cursor)
 
 
 def drop_broken(connection: BaseDatabaseWrapper) -> None:

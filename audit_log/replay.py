@@ -12,13 +12,14 @@ from pathlib import Path
 from django.db import transaction
 
 from audit_log import signing
+from audit_log.bulk import insert_all
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.entries import parse
 from audit_log.errors import ExportInvalid, HistoryMismatch, InvalidEntry
 from audit_log.export import exported_checkpoint, exported_entries
 from audit_log.merkle import Frontier, leaf_hash, stored_before
 from audit_log.models import LogEntry, PendingEntry, TreeNode
-from audit_log.sequencer import exclusive, integrated
+from audit_log.sequencer import Row, exclusive, integrated
 from audit_log.tree import frontier_at, root_at, tree_size
 
 BATCH = 1000
@@ -76,7 +77,9 @@ def require_continuation(folder: Path, tree: SignedTree, start: int, to_the_end:
 
 def add(bodies: list[bytes], frontier: Frontier) -> None:
     """Give entries their old places, through pending rows as every entry."""
-    rows, entries, nodes = [], [], []
+    rows: list[PendingEntry] = []
+    entries: list[Row] = []
+    nodes: list[Row] = []
     for body in bodies:
         try:
             entry = parse(body)
@@ -87,11 +90,10 @@ def add(bodies: list[bytes], frontier: Frontier) -> None:
         rows.append(row)
         entries.append(integrated(row, frontier.size))
         place = stored_before(frontier.size)
-        made = frontier.add(leaf)
-        nodes += [TreeNode(position=place + i, hash=value) for i, value in enumerate(made)]
+        nodes += enumerate(frontier.add(leaf), place)
     ids = [row.entry_id for row in rows]
     # Some were waiting already when the backup was made.
     waiting = set(PendingEntry.objects.filter(entry_id__in=ids).values_list("entry_id", flat=True))
     PendingEntry.objects.bulk_create([row for row in rows if row.entry_id not in waiting])
-    TreeNode.objects.bulk_create(nodes)
-    LogEntry.objects.bulk_create(entries)
+    insert_all(TreeNode, nodes)
+    insert_all(LogEntry, entries)

@@ -4,7 +4,8 @@ The order makes a kill at any step harmless; the same call then goes on where it
 
 1. the new private key is written beside the old one; the history does not know it yet;
 2. an entry names it, and is signed by the old key alone;
-3. the history is replaced: from the next size on, both keys sign every checkpoint.
+3. that checkpoint is kept beside the keys, so that whoever knows the old key can learn the new one;
+4. the history is replaced: from the next size on, both keys sign every checkpoint.
 
 An old key ends the same way: an entry, the history, and only then the private key is destroyed.
 """
@@ -23,6 +24,7 @@ from django.utils import timezone
 from audit_log import signing
 from audit_log.actions import Action
 from audit_log.checkpoint import SignerKey, VerifierKey
+from audit_log.durable_files import write_durably
 from audit_log.entries import Draft
 from audit_log.errors import RotationRefused
 from audit_log.key_history import KeyHistory
@@ -54,6 +56,7 @@ def rotate(window: timedelta = WINDOW) -> KeyHistory:
         detail = {"key": str(fresh.verifier), "until": until.isoformat()}
         tag = note_once(Action.LOG_KEY_ROTATE, fresh.verifier, detail)
         with settled(Action.LOG_KEY_ROTATE, tag):
+            keep_handover(fresh.verifier)
             history = signing.key_history()
             signing.write_history(
                 history.rotated(fresh.verifier, size=tree_size(), at=timezone.now(), until=until)
@@ -64,6 +67,14 @@ def rotate(window: timedelta = WINDOW) -> KeyHistory:
         if not window:
             end_keys([signing.key_history().records[1].key])
         return signing.key_history()
+
+
+def keep_handover(key: VerifierKey) -> None:
+    """Keep the checkpoint that the older key signed alone, of the tree whose entries name this one."""
+    remembered = signing.highest_checkpoint()
+    if remembered is None or remembered[0].size != tree_size():
+        raise RotationRefused("The tree is not signed up to its end.")
+    write_durably(signing.handover_path(key), remembered[1], replace=True)
 
 
 def retire() -> list[VerifierKey]:

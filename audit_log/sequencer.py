@@ -27,6 +27,7 @@ from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils import timezone
 
 from audit_log import signing
+from audit_log.bulk import insert_all
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import sign
 from audit_log.entries import parse
@@ -34,6 +35,8 @@ from audit_log.errors import HistoryMismatch, InvalidEntry
 from audit_log.merkle import Frontier, leaf_hash, stored_before
 from audit_log.models import Checkpoint, LogEntry, PendingEntry, TreeNode
 from audit_log.tree import frontier_at, root_at, tree_size
+
+Row = tuple[Any, ...]
 
 logger = logging.getLogger(__name__)
 
@@ -107,14 +110,15 @@ def give_places(rows: list[PendingEntry]) -> int:
     """Give these rows the next places, in one transaction; returns how many were sound."""
     entries, nodes = placed(rows, frontier_at(tree_size()))
     with transaction.atomic():
-        TreeNode.objects.bulk_create(nodes)
-        LogEntry.objects.bulk_create(entries)
+        insert_all(TreeNode, nodes)
+        insert_all(LogEntry, entries)
     return len(entries)
 
 
-def placed(rows: list[PendingEntry], frontier: Frontier) -> tuple[list[LogEntry], list[TreeNode]]:
-    """The entries at their places from the frontier on, and the stored hashes that they add."""
-    entries, nodes = [], []
+def placed(rows: list[PendingEntry], frontier: Frontier) -> tuple[list[Row], list[Row]]:
+    """The rows of entries at their places from the frontier on, and of the hashes that they add."""
+    entries: list[Row] = []
+    nodes: list[Row] = []
     for row in rows:
         try:
             entry = integrated(row, frontier.size)
@@ -123,19 +127,21 @@ def placed(rows: list[PendingEntry], frontier: Frontier) -> tuple[list[LogEntry]
             logger.error("pending entry %s is damaged and waits: %s", row.entry_id, error)
             continue
         place = stored_before(frontier.size)
-        made = frontier.add(entry.leaf_hash)
-        nodes += [TreeNode(position=place + i, hash=value) for i, value in enumerate(made)]
+        nodes += enumerate(frontier.add(row.leaf_hash), place)
         entries.append(entry)
     return entries, nodes
 
 
-def integrated(row: PendingEntry, index: int) -> LogEntry:
-    """The log entry of a pending row. Raises InvalidEntry when its bytes are not what was written."""
-    return LogEntry(**columns(row.entry_id, row.leaf_hash, row.body, index))
+def integrated(row: PendingEntry, index: int) -> Row:
+    """The values of a pending row's entry. Raises InvalidEntry when its bytes are not what was written."""
+    return tuple(columns(row.entry_id, row.leaf_hash, row.body, index).values())
 
 
 def columns(entry_id: UUID, leaf: bytes, body: bytes, index: int) -> dict[str, Any]:
-    """What the columns of an entry are, by its body. Raises InvalidEntry when id or hash is not its own."""
+    """What the columns of an entry are, by its body, in their order.
+
+    Raises InvalidEntry when its id or hash is not its own.
+    """
     entry = parse(body)
     if entry.id != entry_id or leaf_hash(body) != leaf:
         raise InvalidEntry("Its id or hash does not belong to its body.")

@@ -2,8 +2,9 @@
 
 They lie in ``settings.KEYS_DIR / "log"``: ``signing_key`` (secrets, one a line, mode 0600),
 ``verifier_key`` (public: the history of keys, which alone says which secret counts; processes that
-only publish need no more), ``highest_checkpoint`` and the last checkpoints of ``ended`` origins. A
-database restored from a backup forgets what was signed after it; those files do not.
+only publish need no more), ``highest_checkpoint``, the checkpoints of each ``handover`` to a new key and
+the last ones of ``ended`` origins. A database restored from a backup forgets what was signed after it;
+those files do not.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def highest_path() -> Path:
 def ended_path(number: int) -> Path:
     """The file with the last checkpoint of the ``number``-th origin that was ended, from 1."""
     return folder() / "ended" / str(number)
+
+
+def handover_path(key: VerifierKey) -> Path:
+    """The file with the last checkpoint before a key of a rotation signed, which names that key."""
+    return folder() / "handover" / key.key_id.hex()
 
 
 @contextmanager
@@ -189,7 +195,17 @@ def remember(note: str) -> None:
 
 def ended_note(number: int) -> str | None:
     """The last checkpoint that the ``number``-th ended origin signed, from 1; None when there is none."""
+    return read_note(ended_path(number))
+
+
+def handover_note(key: VerifierKey) -> str | None:
+    """What the key before this one signed last alone; None for a key that no rotation brought."""
+    return read_note(handover_path(key))
+
+
+def read_note(path: Path) -> str | None:
+    """A signed note, not verified here; None when there is none."""
     try:
-        return ended_path(number).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None

@@ -7,12 +7,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from audit_log.export import tile_bytes
+from audit_log.headers import BYTES, FOR_EVER, TEXT
 from audit_log.proofs import latest_checkpoint
 from audit_log.signing import ended_note, key_history
 from audit_log.tiles import Tile, read_path, tiles_of
 from audit_log.witnessed import published_checkpoint
-
-TEXT = "text/plain; charset=utf-8"
 
 
 @never_cache
@@ -37,8 +36,8 @@ def hash_tile(request: HttpRequest, level: int, tile: str) -> HttpResponse:
     wanted = published_tile(level, tile)
     if wanted is None:
         return HttpResponse("There is no such tile.\n", status=404, content_type=TEXT)
-    answer = HttpResponse(tile_bytes(wanted), content_type="application/octet-stream")
-    answer["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer = HttpResponse(tile_bytes(wanted), content_type=BYTES)
+    answer["Cache-Control"] = FOR_EVER
     return answer
 
 

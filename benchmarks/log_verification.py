@@ -87,7 +87,7 @@ def row_of(entry: Entry, index: int, leaf: bytes, body: bytes) -> tuple[object, 
     """The columns of an entry as SQLite keeps them, in the order of ``COLUMNS``."""
     draft = entry.draft
     return (
-        index, entry.id.hex, leaf, body, f"{entry.time:%Y-%m-%d %H:%M:%S.%f}", draft.actor,
+        index, entry.id.hex, leaf, body, str(entry.time.replace(tzinfo=None)), draft.actor,
         draft.action.value, draft.outcome.value, draft.reason.value if draft.reason else "",
         draft.purpose_id.hex if draft.purpose_id else None, draft.subject_tag, draft.object_tag,
         draft.consent_tag,

@@ -11,8 +11,11 @@ folder that ``export_log`` wrote, it computes every hash and the root anew from 
 line is ``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
 
 Take the key from a place that you trust: a paper, a colleague, an earlier receipt. A key that comes
-with the receipt proves nothing. After a log changed its key, give the older one too: --key as often as
-needed; each checkpoint must be signed by one of them, and wrongly by none. Without a witness the log's
+with the receipt proves nothing. After a log changed its key, a receipt may need the older one too: --key as
+often as needed; each checkpoint must be signed by one of them, and wrongly by none. An exported log brings
+the history of its keys and what proves it, so that any one key from before the checkpoint is enough, the
+first as well as today's; only a log that goes on under another name needs that one's key. Without a
+witness the log's
 operator could still show you one log and somebody else another; two receipts can be compared by their
 checkpoints.
 
@@ -30,6 +33,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +46,11 @@ LOG_KEY, WITNESS_KEY = 1, 4
 KINDS = {LOG_KEY: "log's Ed25519 key", WITNESS_KEY: "witness's Ed25519 key"}
 PROMISE, PROMISE_KEY = "consentry-promise/1", "consentry-promise-key/1"
 PROOF = "c2sp.org/tlog-proof@v1"
+HISTORY = "consentry-log-key"
+RECORD = re.compile(
+    r"(\S+) from=([0-9]{1,19}) since=\S+(?: until=\S+)?(?: to=([0-9]{1,19}))?(?: ended=\S+)?"
+)
+ROTATION, NEW_ORIGIN = "log:key-rotate", "log:new-origin"
 DUE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -367,8 +376,17 @@ def describe(entry: Proven | Promised) -> list[str]:
         ("object (tag)", plain(fields["object"])),
         ("consent (tag)", plain(fields["consent"])),
         ("entry id", plain(fields["id"])),
+        ("detail", detail_of(fields)),
     ]
     return [f"  {label + ':':<15}{value}" for label, value in facts if value]
+
+
+def detail_of(fields: dict[str, Any]) -> str:
+    """What an entry adds, in its own words; as it stands when it is no text."""
+    try:
+        return plain(bytes.fromhex(fields["detail"]).decode())
+    except (TypeError, ValueError):
+        return plain(fields["detail"])
 
 
 def read_receipt(path: Path) -> Any:
@@ -487,18 +505,150 @@ class HashTiles:
             held.clear()
 
 
+@dataclass(frozen=True)
+class Record:
+    """A key's line in the history: the sizes of the first and the last checkpoint that it may sign."""
+
+    text: str
+    key: Key
+    start: int
+    to: int | None
+
+    @property
+    def tag(self) -> str:
+        """How entries name the key in their object field."""
+        return sha256(self.text.encode()).hexdigest()
+
+    @property
+    def handover(self) -> str:
+        """Where the checkpoint lies by which the key before it handed over."""
+        return f"consentry-log-handover/{self.key.key_id.hex()}"
+
+
+def read_text(path: Path) -> str:
+    """A small text of an exported log."""
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotVerified(f"{path} cannot be read ({type(error).__name__})") from None
+
+
+def read_history(folder: Path) -> list[Record]:
+    """The keys that an exported log says it had, newest first; none of it is believed yet."""
+    first, *lines = read_text(folder / HISTORY).splitlines() or [""]
+    records = []
+    for line in lines:
+        if line.startswith("#"):
+            continue
+        found = RECORD.fullmatch(line)
+        if found is None:
+            raise NotVerified(f"{HISTORY} has a line that is no key")
+        to = int(found[3]) if found[3] else None
+        records.append(Record(found[1], read_key(found[1]), int(found[2]), to))
+    if not records or records[0].text != first or len({r.text for r in records}) < len(records):
+        raise NotVerified(
+            f"{HISTORY} does not name each key once, and its newest in the first line"
+        )
+    return records
+
+
+class KeyTrail:
+    """Follows the keys of an exported log from those that were given to the one that counts at its end.
+
+    A key is believed when it was given, or when the one before it, which is believed, signed a checkpoint
+    of a tree in which an entry names it. Every other line of the history must be right as well.
+    """
+
+    def __init__(self, folder: Path, given: Sequence[Key]) -> None:
+        self.folder, self.given = folder, given
+        self.records = read_history(folder)
+        self.named: dict[tuple[str, str], int] = {}  # the place of the entry of each change
+        self.roots: dict[int, bytes] = {}
+        self.sizes = {record.start - 1 for record in self.records}
+
+    def counts_somewhere(self, record: Record) -> bool:
+        """Whether a key signed what is here. One of an ended origin may have signed only what is lost."""
+        return next(r for r in self.records if r.start <= record.start) is record
+
+    def read_checkpoint(self, note: str) -> tuple[str, int, bytes]:
+        """As the function of that name; the key that counts must have signed, whoever that is."""
+        origin, size, root = read_checkpoint(note, [record.key for record in self.records])
+        counts = next((r for r in self.records if r.key.name == origin and r.start <= size), None)
+        if counts is None or (counts.to is not None and size > counts.to):
+            raise NotVerified(f"by {HISTORY} no key may sign a checkpoint of {size} entries")
+        if not any(signature_in(line, counts.key) for line in split_note(note)[1]):
+            raise NotVerified(f"the checkpoint is not signed by {plain(counts.text)}, which counts")
+        self.size, self.counts = size, counts
+        return origin, size, root
+
+    def note_entry(self, index: int, fields: dict[str, Any]) -> None:
+        """Remember where a key or an ended origin is named."""
+        if fields["action"] in (ROTATION, NEW_ORIGIN) and fields["outcome"] == "ok":
+            self.named.setdefault((fields["action"], fields["object"]), index)
+
+    def conclude(self) -> None:
+        """Once all entries were seen, raise NotVerified unless the key that counts is to be believed."""
+        believed = {r.text for r in self.records if any(same(r.key, key) for key in self.given)}
+        ended = 0
+        for newer, older in reversed(list(pairwise(self.records))):
+            moved = newer.key.name != older.key.name
+            ended += moved
+            if newer.start > self.size:
+                continue  # it signs what comes after this export
+            if moved:
+                self.require_ended(ended, newer, older)
+            elif self.counts_somewhere(newer):
+                self.require_handover(newer, older)
+                believed |= {newer.text} if older.text in believed else set()
+        if self.counts.text not in believed:
+            raise NotVerified(
+                f"no key that you gave ({names(self.given)}) leads to the one that signed the checkpoint "
+                f"({plain(self.counts.text)})"
+            )
+
+    def require_handover(self, newer: Record, older: Record) -> None:
+        """Raise NotVerified unless the older key signed a tree of these entries that names the newer."""
+        note = read_text(self.folder / newer.handover)
+        _origin, size, root = read_checkpoint(note, [older.key])
+        named = self.named.get((ROTATION, newer.tag), size)
+        if size != newer.start - 1 or self.roots.get(size) != root or named >= size:
+            raise NotVerified(
+                f"{newer.handover} does not show that the log of {plain(newer.key.name)} went on with the "
+                f"key that {HISTORY} names from {newer.start} entries on"
+            )
+
+    def require_ended(self, number: int, newer: Record, older: Record) -> None:
+        """Raise NotVerified unless the first entry of the new origin names the last note of the old one."""
+        path = f"consentry-log-ended/{number}"
+        note = read_text(self.folder / path)
+        origin, size, _root = read_checkpoint(note, [older.key])
+        tag = sha256(note.encode()).hexdigest()
+        if (origin, size) != (older.key.name, older.to) or (
+            self.named.get((NEW_ORIGIN, tag)) != newer.start - 1
+        ):
+            raise NotVerified(
+                f"{path} is not what entry {newer.start - 1} says the log goes on after"
+            )
+
+
+def same(one: Key, other: Key) -> bool:
+    """Whether two keys are one."""
+    return (one.name, one.public.public_bytes_raw()) == (
+        other.name,
+        other.public.public_bytes_raw(),
+    )
+
+
 def verify_export(folder: Path, keys: Sequence[Key]) -> int:
     """The number of entries of an exported log, which make all its hash tiles and the signed root."""
-    try:
-        note = (folder / "checkpoint").read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotVerified(f"the checkpoint cannot be read ({type(error).__name__})") from None
-    _origin, size, root = read_checkpoint(note, keys)
+    note = read_text(folder / "checkpoint")
+    trail = KeyTrail(folder, keys) if (folder / HISTORY).exists() else None
+    _origin, size, root = trail.read_checkpoint(note) if trail else read_checkpoint(note, keys)
     edge: list[bytes] = []  # complete subtrees, from left to right
     tiles = HashTiles(folder, size)
     for index, body in enumerate(bundled(folder, size)):
         try:
-            read_entry(body)
+            fields = read_entry(body)
         except NotVerified as error:
             raise NotVerified(f"entry {index}: {error}") from None
         made = sha256(b"\x00" + body).digest()
@@ -509,12 +659,25 @@ def verify_export(folder: Path, keys: Sequence[Key]) -> int:
             level, rest = level + 1, rest >> 1
             tiles.add(level, rest, made)
         edge.append(made)
-    computed = edge.pop() if edge else sha256(b"").digest()
-    while edge:
-        computed = sha256(b"\x01" + edge.pop() + computed).digest()
-    if computed != root:
+        if trail:
+            trail.note_entry(index, fields)
+            if index + 1 in trail.sizes:
+                trail.roots[index + 1] = root_of(edge)
+    if root_of(edge) != root:
         raise NotVerified(f"the {size} entries make another root than the one that was signed")
+    if trail:
+        trail.conclude()
     return size
+
+
+def root_of(edge: Sequence[bytes]) -> bytes:
+    """The root over complete subtrees, from left to right."""
+    if not edge:
+        return sha256(b"").digest()
+    root = edge[-1]
+    for left in reversed(edge[:-1]):
+        root = sha256(b"\x01" + left + root).digest()
+    return root
 
 
 def export(given: Given) -> str:

@@ -11,13 +11,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from audit_log import export, signing
+from audit_log import export, places, signing
 from audit_log.actions import Action
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import SignerKey, sign
 from audit_log.entries import Draft
 from audit_log.errors import ExportInvalid, HistoryMismatch
 from audit_log.export import export_log, exported_entries, verify_export
+from audit_log.exported_keys import HISTORY
 from audit_log.log import append_durable
 from audit_log.merkle import leaf_hash, root_of
 from audit_log.models import Checkpoint, LogEntry, PendingEntry
@@ -70,7 +71,7 @@ def test_exported_bit_by_bit_or_at_once_it_is_the_same(tmp_path: Path) -> None:
     found = files(tmp_path / "once")
     assert files(tmp_path / "steps").items() >= found.items()
     assert set(found) == {
-        "checkpoint", "tile/0/000", "tile/0/001", "tile/0/002.p/45", "tile/1/000.p/2",
+        "checkpoint", HISTORY, "tile/0/000", "tile/0/001", "tile/0/002.p/45", "tile/1/000.p/2",
         "tile/entries/000", "tile/entries/001", "tile/entries/002.p/45",
     }  # fmt: skip
     assert not (tmp_path / "steps" / "tile/0/000.p").exists(), "a full tile replaces partial ones"
@@ -84,7 +85,7 @@ def test_exported_bit_by_bit_or_at_once_it_is_the_same(tmp_path: Path) -> None:
 def test_the_commands_say_how_far_it_goes(tmp_path: Path) -> None:
     write(5)
     said = command("export_log", str(tmp_path / "log"))
-    assert "5 entries, 5 of them new, 2 files written" in said
+    assert "5 entries, 5 of them new, 2 tiles written" in said
     assert "0 of them new" in command("export_log", str(tmp_path / "log"))
     root = Checkpoint.objects.get().root.hex()
     assert command("verify_log", "--folder", str(tmp_path / "log")) == (
@@ -155,7 +156,7 @@ def test_killed_at_any_write_the_folder_is_still_a_log(
     write(255)
     export_log(tmp_path)
     write(2)
-    done = export.write_durably
+    done = places.write_durably
     left = 0
 
     def dying(path: Path, content: str | bytes, *, replace: bool) -> bool:
@@ -168,13 +169,37 @@ def test_killed_at_any_write_the_folder_is_still_a_log(
     for step in range(1, 7):
         left = step
         with monkeypatch.context() as patch, pytest.raises(OSError, match="killed"):
-            patch.setattr(export, "write_durably", dying)
+            patch.setattr(places, "write_durably", dying)
             export_log(tmp_path)
         assert verify_export(tmp_path).size == 255
     # A full and a partial tile and bundle, one tile above, the checkpoint.
     assert export_log(tmp_path).files == 5
     assert verify_export(tmp_path).size == 257
     assert not list(tmp_path.rglob("000.p/255"))
+
+
+def test_a_long_export_goes_on_where_it_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "STEP", 256)
+    for _ in range(3):
+        write(256)
+    done, checkpoints = places.write_durably, 0
+
+    def dying(path: Path, content: str | bytes, *, replace: bool) -> bool:
+        nonlocal checkpoints
+        checkpoints += path.name == "checkpoint"
+        if checkpoints == 2:
+            raise OSError("killed")
+        return done(path, content, replace=replace)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="killed"):
+        patch.setattr(places, "write_durably", dying)
+        export_log(tmp_path)
+    assert verify_export(tmp_path).size == 256, "up to a checkpoint of then, not of the end"
+    rest = export_log(tmp_path)
+    assert (rest.before, rest.size, rest.files) == (256, 768, 6)
+    assert verify_export(tmp_path).size == 768
 
 
 # --- replaying ----------------------------------------

@@ -100,11 +100,18 @@ def test_it_goes_on_under_a_new_name_and_names_what_it_lost(lost: Lost) -> None:
     assert verify_export(lost.folder / "old").origin == lost.old.name, "old copies still verify"
     words = ["export", str(lost.folder / "new"), "--key", str(history.current)]
     assert main(words) == 0
-    with pytest.raises(ExportInvalid, match="export to another folder"):
+    with pytest.raises(ExportInvalid, match="export to another place"):
         export_log(lost.folder / "old")
+    assert main([*words[:-1], str(lost.old.verifier)]) == 1, "no old key signed the new name"
     rotate()
     write()
     assert verify_database().problem == ""
+    export_log(lost.folder / "new")
+    assert verify_export(lost.folder / "new").origin == NAME
+    assert main(words) == 0, "the new name's first key leads to its second"
+    ended = lost.folder / "new" / "consentry-log-ended" / "1"
+    ended.write_text(ended.read_text().replace("\n9\n", "\n8\n"))
+    assert main(words) == 1
     with pytest.raises(OriginRefused, match="Nothing is lost"):
         begin_origin("study.example/log-3")
 

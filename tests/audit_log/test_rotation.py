@@ -18,8 +18,9 @@ from audit_log.actions import Action
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import InvalidNote, SignerKey, VerifierKey, sign, split_note, verify
 from audit_log.entries import Draft
-from audit_log.errors import RotationRefused, SigningKeyMissing
+from audit_log.errors import ExportInvalid, RotationRefused, SigningKeyMissing
 from audit_log.export import export_log, verify_export
+from audit_log.exported_keys import HISTORY
 from audit_log.key_history import KeyHistory, KeyRecord
 from audit_log.log import append_durable
 from audit_log.models import Checkpoint, LogEntry
@@ -149,6 +150,17 @@ def test_both_keys_sign_during_the_window_and_one_after_it(tmp_path: Path) -> No
     assert verdict.problem == ""
     export_log(tmp_path / "log")
     assert verify_export(tmp_path / "log").size == LogEntry.objects.count()
+    handover = next((tmp_path / "log" / "consentry-log-handover").iterdir())
+    assert verify(handover.read_text(), old.verifier).size == history.records[0].start - 1
+    for path in (tmp_path / "log" / HISTORY, handover):
+        kept = path.read_bytes()
+        for other in (kept.replace(b"1", b"2"), b"", b"\xff"):
+            path.write_bytes(other)
+            with pytest.raises(ExportInvalid):
+                verify_export(tmp_path / "log")
+        path.write_bytes(kept)
+    signing.handover_path(history.current).unlink()
+    assert "is missing" in verify_database().problem
     (tmp_path / "receipt.json").write_text(json.dumps(receipt))
     new = str(history.current)
     words = ["receipt", str(tmp_path / "receipt.json"), "--key", new]

@@ -224,7 +224,8 @@ step = sys.argv[1]
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 if step == "before-entries":
-    sequencer.LogEntry.objects.bulk_create = die
+    honest = sequencer.insert_all
+    sequencer.insert_all = lambda model, rows: (die if model is sequencer.LogEntry else honest)(model, rows)
 elif step == "before-signing":
     sequencer.sign = die
 elif step == "before-memory":

@@ -9,6 +9,7 @@ from audit_log.actions import Action
 from audit_log.checkpoint import verify
 from audit_log.entries import Draft
 from audit_log.export import export_log
+from audit_log.exported_keys import HISTORY
 from audit_log.log import append_durable
 from audit_log.sequencer import integrate_once
 
@@ -55,8 +56,11 @@ def test_hash_tiles_are_those_of_the_published_log(tmp_path: Path) -> None:
     integrate_once()
     folder = tmp_path / "log"
     export_log(folder)
-    hashes = [path for path in folder.rglob("*") if path.is_file() and "entries" not in path.parts]
+    files = [path for path in folder.rglob("*") if path.is_file() and "entries" not in path.parts]
+    hashes = [path for path in files if path.name != HISTORY]
     assert len(hashes) == 1 + 3
+    published = Client().get(f"/.well-known/{HISTORY}").content
+    assert published == (folder / HISTORY).read_bytes()
     for path in hashes:
         answer = Client().get(f"/log/{path.relative_to(folder)}")
         assert (answer.status_code, answer.content) == (200, path.read_bytes())

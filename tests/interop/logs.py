@@ -17,6 +17,7 @@ from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import sign
 from audit_log.entries import Draft
 from audit_log.export import export_log, exported_checkpoint, exported_entries
+from audit_log.exported_keys import key_files
 from audit_log.log import append_durable, prepare
 from audit_log.proofs import InclusionProof
 from audit_log.sequencer import integrate_once
@@ -71,6 +72,8 @@ def lay_out(bodies: Sequence[bytes], folder: Path) -> None:
         else:
             level = tile.level * LEVEL_BITS
             path.write_bytes(b"".join(stored[merkle.position(level, i)] for i in places))
+    for name, data in key_files().items():
+        (folder / name).write_bytes(data)
     key = signing.signer_key()
     note = sign(SignedTree(key.name, len(bodies), frontier.root()), key)
     (folder / "checkpoint").write_text(note)

@@ -10,19 +10,26 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from audit_log import merkle, signing
 from audit_log.actions import Action, Outcome, ReasonCode
-from audit_log.checkpoint import Checkpoint, SignerKey, sign
+from audit_log.checkpoint import Checkpoint, SignerKey, VerifierKey, sign
 from audit_log.entries import Draft
 from audit_log.export import export_log
+from audit_log.exported_keys import HISTORY, key_files
+from audit_log.key_history import KeyHistory, KeyRecord
 from audit_log.log import append_durable
+from audit_log.models import Checkpoint as CheckpointRow
 from audit_log.receipts import receipt_document
+from audit_log.rotation import retire, rotate
 from audit_log.sequencer import integrate_once
 from tools.verify_access_log import main
 
@@ -127,6 +134,25 @@ def test_facts_are_told_in_plain_words(document: Document, check: Check) -> None
     assert "outcome:       refused\n  reason:        consent-withdrawn" in output
     assert "who:           somebody who was not signed in" in output
     assert "outcome:       failed" in output
+
+
+def test_what_an_entry_adds_is_told_from_the_bytes_that_are_proven(check: Check) -> None:
+    details = [b'{"keys":["0190"]}', b"\x1b[31m", b"\xff"]
+    ids = [
+        append_durable(Draft(action=Action.LOG_READ, actor="anonymous", detail=each)).entry_id
+        for each in details
+    ]
+    integrate_once()
+    document = receipt_document(ids)
+    status, output = check(document)
+    assert status == 0
+    assert [line[17:] for line in output.splitlines() if line.startswith("  detail:")] == [
+        '{"keys":["0190"]}', "?[31m", "ff",
+    ]  # fmt: skip
+    body = base64.b64decode(document["entries"][0]["entry"])
+    other = body.replace(b"0190".hex().encode(), b"0191".hex().encode())
+    document["entries"][0]["entry"] = base64.b64encode(other).decode()
+    refused(check(document), "not in the signed tree")
 
 
 def test_receipt_of_one_entry(document: Document, check: Check) -> None:
@@ -395,3 +421,137 @@ def test_a_log_that_was_touched_is_not_verified(
     status, said = of_export(exported, capsys)
     assert status == 1
     assert said.startswith("NOT VERIFIED: ")
+
+
+# --- an exported log whose key has changed ----------------------------------------
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """An exported log that three keys have signed, and the keys, the first one first."""
+
+    folder: Path
+    keys: list[str]
+
+    def verify(self, *keys: str) -> int:
+        return main(["export", str(self.folder), *(w for key in keys for w in ("--key", key))])
+
+    @property
+    def history(self) -> KeyHistory:
+        return KeyHistory.parse((self.folder / HISTORY).read_text())
+
+    def handover(self, key: str) -> Path:
+        return self.folder / "consentry-log-handover" / VerifierKey.parse(key).key_id.hex()
+
+
+@pytest.fixture
+def rotated(tmp_path: Path) -> Rotated:
+    keys = []
+    for days in (30, 0, None):
+        append_durable(Draft(action=Action.LOG_READ, actor="anonymous"))
+        integrate_once()
+        keys.append(signing.verifier_key())
+        if days is not None:
+            retire()
+            rotate(timedelta(days=days))
+    export_log(tmp_path / "log")
+    return Rotated(tmp_path / "log", keys)
+
+
+def test_any_one_key_of_the_history_is_enough(
+    rotated: Rotated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in rotated.keys:
+        assert rotated.verify(key) == 0
+    name = signing.public_key().name
+    assert rotated.verify(str(SignerKey.generate(name).verifier)) == 1
+    assert "leads to the one that signed" in capsys.readouterr().out.splitlines()[-1]
+    (rotated.folder / HISTORY).unlink()
+    assert rotated.verify(rotated.keys[0]) == 1, "nothing leads from it any more"
+    assert rotated.verify(rotated.keys[2]) == 0
+
+
+def test_an_export_that_was_killed_after_a_rotation_is_still_verified(
+    rotated: Rotated, tmp_path: Path
+) -> None:
+    """The history comes first: it knows a key that signed nothing of what is there yet."""
+    retire()
+    rotate()
+    for path, data in key_files().items():
+        (rotated.folder / path).write_bytes(data)
+    assert len(rotated.history.records) == 4
+    assert [rotated.verify(key) for key in rotated.keys] == [0, 0, 0]
+
+
+def believed_by(rotated: Rotated, handover: str) -> None:
+    """A key of the forger's signs the tree, and the history says that it followed."""
+    old = signing.signer_key()
+    tree, _note = latest()
+    forger = SignerKey.generate(old.name)
+    now = timezone.now()
+    history = rotated.history.rotated(forger.verifier, size=tree.size - 1, at=now, until=now)
+    (rotated.folder / HISTORY).write_text(str(history))
+    (rotated.folder / "checkpoint").write_text(sign(tree, forger))
+    before = CheckpointRow.objects.filter(size__lt=tree.size).latest("size")
+    assert before.size == tree.size - 1
+    note = {
+        "none": None,
+        "own": sign(Checkpoint(old.name, before.size, before.root), forger),
+        "honest": before.note,
+        "of-the-end": latest()[1],
+    }[handover]
+    if note is not None:
+        rotated.handover(str(forger.verifier)).write_text(note)
+
+
+def latest() -> tuple[Checkpoint, str]:
+    found = signing.highest_checkpoint()
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("handover", ["none", "own", "honest", "of-the-end"])
+def test_a_history_with_a_key_that_no_entry_names_is_refused(
+    rotated: Rotated, handover: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    append_durable(Draft(action=Action.LOG_READ, actor="anonymous"))
+    integrate_once()
+    export_log(rotated.folder)
+    believed_by(rotated, handover)
+    for keys in ([rotated.keys[0]], [rotated.keys[2]], rotated.keys):
+        assert rotated.verify(*keys) == 1
+        assert "NOT VERIFIED" in capsys.readouterr().out
+
+
+def changed(rotated: Rotated, change: Callable[[list[KeyRecord]], list[KeyRecord]]) -> None:
+    records = change(list(rotated.history.records))
+    text = "".join(f"{record.line()}\n" for record in records)
+    (rotated.folder / HISTORY).write_text(f"{records[0].key}\n{text}")
+
+
+Harm = Callable[[Rotated], None]
+HARMS: dict[str, Harm] = {
+    "first-key-left-out": lambda r: changed(r, lambda keys: keys[:-1]),
+    "middle-key-left-out": lambda r: changed(r, lambda keys: [keys[0], keys[2]]),
+    "last-key-left-out": lambda r: changed(r, lambda keys: keys[1:]),
+    "begun-earlier": lambda r: changed(
+        r, lambda keys: [replace(keys[0], start=keys[0].start - 1), *keys[1:]]
+    ),
+    "ended-before": lambda r: changed(r, lambda keys: [replace(keys[0], to=1), *keys[1:]]),
+    "a-key-twice": lambda r: changed(r, lambda keys: [*keys, keys[0]]),
+    "nonsense": lambda r: void((r.folder / HISTORY).write_text("nonsense\n")),
+    "handover-gone": lambda r: r.handover(r.keys[1]).unlink(),
+    "handover-of-another": lambda r: void(
+        shutil.copy(r.handover(r.keys[2]), r.handover(r.keys[1]))
+    ),
+}
+
+
+def void(_done: object) -> None:
+    """Nothing."""
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_history_that_was_touched_is_refused(rotated: Rotated, harm: str) -> None:
+    HARMS[harm](rotated)
+    assert rotated.verify(rotated.keys[0]) == 1

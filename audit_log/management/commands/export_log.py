@@ -1,4 +1,4 @@
-"""``manage.py export_log DIR``: the access log as C2SP tlog-tiles in a folder, for auditors and mirrors."""
+"""``manage.py export_log WHERE``: the access log as C2SP tlog-tiles, for auditors and mirrors."""
 
 from __future__ import annotations
 
@@ -9,30 +9,40 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit_log.errors import AuditLogError
-from audit_log.export import export_log
+from audit_log.export import export_to
+from audit_log.places import Folder, Place
 
 
 class Command(BaseCommand):
-    """Write what the folder lacks; may be repeated, and killed, at any time."""
+    """Write what the folder or bucket lacks; may be repeated, and killed, at any time."""
 
-    help = "Export the access log to a folder, incrementally."
+    help = "Export the access log to a folder or a bucket, incrementally."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to."""
-        parser.add_argument("folder", type=Path)
+        parser.add_argument("where", help="a folder, or s3://BUCKET/PREFIX (with AWS_* variables)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Write, with progress, and say how far the folder goes now."""
+        """Write, with progress, and say how far the export goes now."""
 
         def progress(done: int, total: int) -> None:
-            if total > 1000:
-                self.stdout.write(f"{done:,} of {total:,} files")
+            if done < total:
+                self.stdout.write(f"{done:,} of {total:,} new entries")
 
         try:
-            done = export_log(options["folder"], progress)
+            done = export_to(place_of(options["where"]), progress)
         except (AuditLogError, OSError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(
-            f"{options['folder']}: {done.size:,} entries, {done.size - done.before:,} of them new, "
-            f"{done.files:,} files written"
+            f"{options['where']}: {done.size:,} entries, {done.size - done.before:,} of them new, "
+            f"{done.files:,} tiles written"
         )
+
+
+def place_of(where: str) -> Place:
+    """The folder or bucket of that name. Raises ExportInvalid."""
+    if "://" not in where:
+        return Folder(Path(where))
+    from audit_log.bucket import Bucket  # it loads a library of its own, which only buckets need
+
+    return Bucket(where)

@@ -11,7 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit_log.errors import AuditLogError
-from audit_log.export import verify_export
+from audit_log.export import verify_export, verify_place
+from audit_log.management.commands.export_log import place_of
 from audit_log.remote import Remote, verify_remote
 from audit_log.row_entries import RowsUnreadable, verify_rows
 from audit_log.verdicts import remember
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         """Of the database, unless a folder or an address is named."""
         where = parser.add_mutually_exclusive_group()
         where.add_argument("--folder", type=Path, help="verify what export_log wrote there")
-        where.add_argument("--url", help="verify the log at https://HOST/log")
+        where.add_argument("--url", help="verify the log at https://HOST/log, or s3://…")
         parser.add_argument(
             "--token-file", type=Path, help="with --url: a file with an auditor's token"
         )
@@ -57,6 +58,9 @@ class Command(BaseCommand):
 
     def remote(self, options: dict[str, Any]) -> str:
         """The verdict on a log at an address."""
+        if options["url"].startswith("s3://"):
+            tree = verify_place(place_of(options["url"]), self.progress())
+            return f"verified: {tree.size} entries, root {tree.root.hex()}"
         token = options["token_file"].read_text().strip() if options["token_file"] else ""
         remote = Remote(options["url"], token, options["key"])
         tree = verify_remote(remote, self.progress())
