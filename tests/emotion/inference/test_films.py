@@ -12,7 +12,16 @@ import pytest
 
 from emotion.inference.faces import find_faces
 from emotion.inference.films import FilmFacts, FilmProbe, open_film
-from tests.emotion.inference.film_making import Recipe, film, numbered, numbers, plain, run, write
+from tests.emotion.inference.film_making import (
+    Recipe,
+    film,
+    kept,
+    numbered,
+    numbers,
+    plain,
+    run,
+    write,
+)
 from tests.emotion.inference.photographs import pixels, stored_as
 
 MILLI = Fraction(1, 1000)
@@ -53,7 +62,7 @@ def test_every_container_and_codec_shows_every_picture_in_its_time(
     container: str, codec: str
 ) -> None:
     with open_film(io.BytesIO(plain(container, codec)), rate=None) as opened:
-        frames = list(opened)
+        frames = kept(opened)
     assert opened.facts == FilmFacts(MEDIA_TYPES[container], codec, 320, 240, 1.0, 25.0)
     assert numbers(frames) == [frame.index for frame in frames] == list(range(25))
     assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(25)])
@@ -119,7 +128,7 @@ def test_a_live_recording_needs_neither_index_nor_duration(name: str) -> None:
         positions, seen = [], []
         for frame in opened:
             positions.append(opened.position)
-            seen.append(frame)
+            seen += kept([frame])
     assert numbers(seen) == list(range(25))
     assert positions == sorted(positions)
     assert name == "fragments" or opened.facts.duration is None
