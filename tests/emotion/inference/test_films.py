@@ -10,8 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion.inference.expressions import expression_pack
 from emotion.inference.faces import find_faces
+from emotion.inference.film_reading import FilmReader, read_film
 from emotion.inference.films import FilmFacts, FilmProbe, open_film
+from emotion.inference.series import to_series
 from tests.emotion.inference.film_making import (
     Recipe,
     film,
@@ -23,6 +26,7 @@ from tests.emotion.inference.film_making import (
     write,
 )
 from tests.emotion.inference.photographs import pixels, stored_as
+from tests.emotion.inference.scenes import Scene, as_film, sits
 
 MILLI = Fraction(1, 1000)
 ONE = 1 << 16
@@ -266,3 +270,20 @@ def test_colours_of_a_film_that_names_its_colour_matrix_are_right_too() -> None:
     (shown,) = run(held.getvalue())
     assert abs(shown.pixels.mean((0, 1)) - picture.mean((0, 1))).max() < 2
     assert difference(shown.pixels, picture) < 4
+
+
+def test_measuring_beside_looking_gives_what_one_after_the_other_gives() -> None:
+    categories = ["blendshapes", "expression", "body-motion"]
+    data = as_film(Scene(2, sits()))
+    reader = FilmReader(categories, expression_pack())
+    with open_film(io.BytesIO(data), rate=10) as opened:
+        alone = to_series([reader.read(each.pixels, each.time) for each in opened], categories)
+    with open_film(io.BytesIO(data), rate=10) as opened:
+        (stretch,) = read_film(opened, categories, expression_pack())
+    assert stretch.state == reader.state()
+    assert (alone["summary"]["status"] == "read").all()
+    for category, table in alone.items():
+        for name, column in table.items():
+            assert np.array_equal(
+                column, stretch.series[category][name], equal_nan=column.dtype.kind == "f"
+            ), name
