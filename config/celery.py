@@ -14,6 +14,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Celery would run Django's checks and heed nothing of what they say; with the check of the addresses come
+# all pages, which are half of a worker's start. Every ``manage.py`` command runs them, the keeper's too.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 try:
     settings.VAR_DIR  # noqa: B018  a wrong setting ends every process here, with one line

@@ -44,35 +44,6 @@ def from_function(
     return bytes(model.SerializeToString())
 
 
-def without_prelu(model: Any) -> bytes:
-    """Each PRelu as a·x + (1 - a)·relu(x) with two depthwise 1 x 1 convolutions.
-
-    ONNX Runtime's PRelu is slow on a CPU: the landmark model took 12.5 ms with it and 5.6 ms so.
-    """
-    np = imported("numpy")
-    helper, numpy_helper = imported("onnx.helper"), imported("onnx.numpy_helper")
-
-    weights = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-    nodes = []
-    for node in model.graph.node:
-        if node.op_type != "PRelu":
-            nodes.append(node)
-            continue
-        slope = weights[node.input[1]].reshape(-1, 1, 1, 1).astype(np.float32)
-        name, groups = node.output[0], len(slope)
-        for suffix, value in (("_a", slope), ("_b", 1 - slope)):
-            model.graph.initializer.append(numpy_helper.from_array(value, name + suffix))
-        nodes += [
-            helper.make_node("Relu", [node.input[0]], [f"{name}_relu"]),
-            helper.make_node("Conv", [node.input[0], f"{name}_a"], [f"{name}_1"], group=groups),
-            helper.make_node("Conv", [f"{name}_relu", f"{name}_b"], [f"{name}_2"], group=groups),
-            helper.make_node("Add", [f"{name}_1", f"{name}_2"], [name]),
-        ]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return bytes(model.SerializeToString())
-
-
 def from_keras(body: bytes) -> bytes:
     """``fer``: a Keras file."""
     tf = imported("tensorflow")

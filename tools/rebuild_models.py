@@ -32,8 +32,8 @@ from tools.model_conversion import (
     from_keras,
     from_tflite,
     imported,
-    without_prelu,
 )
+from tools.model_rewriting import with_convolutions, with_matrices
 
 PACKS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "packs"
 Sources = dict[str, bytes]
@@ -41,6 +41,7 @@ Sources = dict[str, bytes]
 TOLERANCE = 2e-3
 RANGES = {
     "face_landmarks.onnx": (0, 1),
+    "face_blendshapes.onnx": (0, 500),
     "expression_faceapi.onnx": (0, 255),
     "movenet_lightning.onnx": (0, 255),
 }
@@ -110,7 +111,9 @@ def rebuild(sources: Sources, name: str) -> bytes:
     if name == "canonical_face.npz":
         return canonical_face(bodies[-1])
     if name == "face_landmarks.onnx":
-        return without_prelu(from_tflite(bodies[-1]))
+        return with_convolutions(from_tflite(bodies[-1]))
+    if name == "face_blendshapes.onnx":
+        return with_matrices(from_tflite(bodies[-1]))
     if name.startswith("face_"):
         return bytes(from_tflite(bodies[-1]).SerializeToString())
     if name == "expression_fer.onnx":

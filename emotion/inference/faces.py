@@ -99,12 +99,8 @@ def find_faces(pixels: Pixels, *, closer: bool = True) -> list[Face]:
 
     ``closer``: look at its parts as well, which finds faces half as large for ten times the work.
     """
-    scale = max(max(pixels.shape[:2]) / LOOKED_AT, 1.0)
-    size = (round(pixels.shape[1] / scale), round(pixels.shape[0] / scale))
-    # Area averaging, because sampling alone would alias when a large photograph shrinks.
-    small = pixels
-    if scale > 1:
-        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    small, scale = reduced(pixels, closer=closer)
+    size = (small.shape[1], small.shape[0])
     found: list[Face] = []
     for left, top, right, bottom in tiles(*size) if closer else [(0, 0, *size)]:
         corner = np.array([left, top], dtype=np.float32)
@@ -113,6 +109,25 @@ def find_faces(pixels: Pixels, *, closer: bool = True) -> list[Face]:
             box = (face.box.reshape(2, 2) + corner).reshape(4)
             found.append(Face(box * scale, (face.points + corner) * scale, face.score))
     return distinct(found)
+
+
+def reduced(pixels: Pixels, *, closer: bool) -> tuple[Pixels, float]:
+    """The picture as small as the detector needs it, and by how much its sides were divided.
+
+    Area averaging, because sampling alone would alias when a large photograph shrinks. Halving comes
+    first, as far as it goes evenly: it averages the same pixels in a tenth of the time.
+    """
+    least, scale = LOOKED_AT if closer else 2 * SIZE, 1.0
+    while max(pixels.shape[:2]) >= 2 * least and not (pixels.shape[0] | pixels.shape[1]) & 1:
+        half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        scale *= 2
+    rest = max(pixels.shape[:2]) / LOOKED_AT
+    if rest <= 1:
+        return pixels, scale
+    size = (round(pixels.shape[1] / rest), round(pixels.shape[0] / rest))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return small, scale * rest
 
 
 def distinct(faces: list[Face]) -> list[Face]:

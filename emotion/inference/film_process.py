@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import mmap
@@ -67,4 +68,5 @@ class FilmChild(Child):
     def close(self) -> None:
         """End the child and give the memory back; safe to repeat."""
         super().close()
-        self.memory.close()
+        with contextlib.suppress(BufferError):  # a picture is still held: its memory goes with it
+            self.memory.close()

@@ -7,20 +7,24 @@ that was interrupted goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from emotion.inference.arrays import Pixels
 from emotion.inference.body import find_body
 from emotion.inference.expressions import ExpressionPack
 from emotion.inference.films import Frame
-from emotion.inference.landmarks import Landmarks, face_of
+from emotion.inference.landmarks import Landmarks
 from emotion.inference.moments import Moment, read_moment
 from emotion.inference.quality import motion
 from emotion.inference.series import Series, to_series
 from emotion.inference.tracking import Follower, Memory
 
+Seen = tuple[float, Landmarks]
+"""A face and when it was there."""
 STRETCH = 60.0
 """Seconds of film in a stretch: what a worker that dies has done in vain, and is sealed at once."""
 EXPRESSION_RATE = 5.0
@@ -54,7 +58,7 @@ class FilmReader:
         self.pack = pack
         self.follower = Follower(Memory.from_json(state["memory"]) if state else None)
         self.before: float | None = state["before"] if state else None
-        self.last: tuple[float, Landmarks] | None = None
+        self.last: Seen | None = None
 
     def state(self) -> dict[str, Any]:
         """From which another reader goes on after the last frame."""
@@ -74,39 +78,47 @@ class FilmReader:
 
     def read(self, pixels: Pixels, time: float) -> Moment:
         """One frame, RGB (H, W, 3)."""
+        return self.follow(pixels, time)()
+
+    def follow(self, pixels: Pixels, time: float) -> Callable[[], Moment]:
+        """Find the person in one frame, RGB (H, W, 3); what comes back measures it, on any thread."""
         sighting = self.follower.see(pixels, time)
-        if sighting.landmarks is None:
-            moment = Moment(time, sighting.status, sighting.faces)
-        else:
+        found, before = sighting.landmarks, self.last
+        asked = self.asked(time)
+        # The model of bodies takes one of those in the picture, and nobody can tell it which.
+        body = "body-motion" in asked and sighting.faces == 1 and self.due(time, BODY_RATE)
+        self.before = time
+        self.last = (time, found) if found is not None else None
+        if found is None:
+            return partial(Moment, time, sighting.status, sighting.faces)
+
+        def measured() -> Moment:
             moment = read_moment(
                 pixels,
-                face_of(sighting.landmarks),
-                self.asked(time),
+                found.face,
+                asked,
                 time=time,
                 faces=sighting.faces,
-                landmarks=sighting.landmarks,
-                motion=self.motion(sighting.landmarks, time),
+                landmarks=found,
+                motion=moved(before, (time, found)),
                 pack=self.pack,
             )
-            # The model of bodies takes one of those in the picture, and nobody can tell it which.
-            alone = sighting.faces == 1
-            if "body-motion" in self.categories and alone and self.due(time, BODY_RATE):
-                moment = replace(moment, body=find_body(pixels))
-        self.before = time
-        self.last = (time, sighting.landmarks) if sighting.landmarks is not None else None
-        return moment
+            return replace(moment, body=find_body(pixels)) if body else moment
 
-    def motion(self, landmarks: Landmarks, time: float) -> float | None:
-        """How fast the face moves, if it was followed from the frame before."""
-        if self.last is None or time <= self.last[0]:
-            return None
-        return motion(self.last[1].points, landmarks.points, time - self.last[0])
+        return measured
 
     def asked(self, time: float) -> frozenset[str]:
         """What is measured at this moment."""
         if self.due(time, EXPRESSION_RATE):
             return self.categories
         return self.categories - {"expression"}
+
+
+def moved(before: Seen | None, now: Seen) -> float | None:
+    """How fast the face moves (``quality.motion``), if it was followed from the frame before."""
+    if before is None or now[0] <= before[0]:
+        return None
+    return motion(before[1].points, now[1].points, now[0] - before[0])
 
 
 def read_film(
@@ -117,17 +129,28 @@ def read_film(
 ) -> Iterator[Stretch]:
     """The stretches of a film from its frames; with a ``state``, of what comes after it.
 
-    pack: who reads the expression.
+    pack: who reads the expression. A frame is measured on a thread of its own while the person is looked
+    for in the next one: models and decoder compute without Python's lock, so a film takes two cores. The
+    order of both stays that of the film, and so does what comes out.
     """
     reader = FilmReader(categories, pack, state)
     number, moments = 0, list[Moment]()
-    for frame in frames:
-        here = int(frame.time // STRETCH) + 1
-        if moments and here != number:
+    measuring: Future[Moment] | None = None
+    with ThreadPoolExecutor(1, "measuring") as aside:
+        for frame in frames:
+            here = int(frame.time // STRETCH) + 1
+            if measuring is not None and here != number:
+                moments.append(measuring.result())
+                yield Stretch(number, to_series(moments, categories), reader.state())
+                reader.begin_stretch()
+                measuring, moments = None, []
+            number = here
+            measure = reader.follow(frame.pixels, frame.time)
+            if (
+                measuring is not None
+            ):  # before another frame is asked for: this one's pixels go then
+                moments.append(measuring.result())
+            measuring = aside.submit(measure)
+        if measuring is not None:
+            moments.append(measuring.result())
             yield Stretch(number, to_series(moments, categories), reader.state())
-            reader.begin_stretch()
-            moments = []
-        number = here
-        moments.append(reader.read(frame.pixels, frame.time))
-    if moments:
-        yield Stretch(number, to_series(moments, categories), reader.state())

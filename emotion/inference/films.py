@@ -45,6 +45,8 @@ SECONDS_PER_SECOND = 5.0
 BYTES_PER_SECOND = 10_000_000
 # How often over a film may be read: three passes for a later start, and tracks that lie apart.
 PASSES_MAX = 8
+# Of the slots: one picture can be measured while the next one is looked at.
+PICTURES_HELD = 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class Frame:
     """One picture.
 
     index: its number among the film's decoded pictures. time: seconds after the first picture. pixels:
-    uint8 RGB (H, W, 3) as shown, the longer side at most FILM_SIDE; one shape in the whole film.
+    uint8 RGB (H, W, 3) as shown, the longer side at most FILM_SIDE; one shape in the whole film. They lie
+    where the child writes the pictures, cannot be written to, and are there until the next but one is
+    asked for: copy what is needed longer. A child that was taken over could change them meanwhile, which
+    is no more than lying about the film.
     """
 
     index: int
@@ -143,21 +148,27 @@ class Film:
         self.child.write(data, until)
 
     def pixels(self, slot: object) -> Pixels:
-        """A copy of what lies in a slot, which is the child's again."""
+        """What lies in a slot."""
         if type(slot) is not int or not 0 <= slot < messages.SLOTS:
             raise MediaRefused(MediaCode.UNREADABLE)
         count = self.rows * self.columns * 3
-        pixels = np.frombuffer(self.child.memory, np.uint8, count, slot * SLOT_BYTES).copy()
-        self.child.write(messages.REPLY.pack(messages.FREE, slot), time.monotonic() + SECONDS)
+        pixels = np.frombuffer(self.child.memory, np.uint8, count, slot * SLOT_BYTES)
         return pixels.reshape(self.rows, self.columns, 3)
+
+    def free(self, slot: object) -> None:
+        """Let the child write into a slot again."""
+        self.child.write(messages.REPLY.pack(messages.FREE, slot), time.monotonic() + SECONDS)
 
     def __iter__(self) -> Iterator[Frame]:
         """The wanted pictures in the order of time. Raises MediaRefused."""
+        held: list[object] = []
         while not self.ended:
             kind, value = self.answer()
             if kind == messages.PICTURE:
-                pixels = self.pixels(value)
-                yield Frame(self.index, self.reached, pixels)
+                yield Frame(self.index, self.reached, self.pixels(value))
+                held.append(value)
+                if len(held) == PICTURES_HELD:
+                    self.free(held.pop(0))
             elif kind == messages.END:
                 self.ended = True
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -25,18 +26,18 @@ class Landmarks:
     points: Array
     presence: float
 
+    @cached_property
+    def face(self) -> Face:
+        """The face that they lie on, from which the next frame's crop is made.
 
-def face_of(landmarks: Landmarks) -> Face:
-    """The face that landmarks lie on, from which the next frame's crop is made.
-
-    The box around all points and the outer corners of the eyes, as MediaPipe tracks; the other key
-    points are not filled in.
-    """
-    flat = landmarks.points[:, :2]
-    points = np.zeros((6, 2), np.float32)
-    points[:2] = flat[[33, 263]]
-    box = np.concatenate([flat.min(axis=0), flat.max(axis=0)])
-    return Face(box, points, landmarks.presence)
+        The box around all points and the outer corners of the eyes, as MediaPipe tracks; the other key
+        points are not filled in.
+        """
+        flat = self.points[:, :2]
+        points = np.zeros((6, 2), np.float32)
+        points[:2] = flat[[33, 263]]
+        box = np.concatenate([flat.min(axis=0), flat.max(axis=0)])
+        return Face(box, points, self.presence)
 
 
 def crop_matrix(face: Face) -> Array:

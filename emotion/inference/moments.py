@@ -59,7 +59,7 @@ def read_moment(
 
     categories: of "expression", "blendshapes", "head-pose", "gaze" and "smile-marker"; leave one out at
     moments where it is not due. landmarks: where a tracker has them already, then ``face`` is
-    ``landmarks.face_of`` them; else they are found here. motion: ``quality.motion`` since the moment
+    ``landmarks.face``; else they are found here. motion: ``quality.motion`` since the moment
     before, if there was one. Raises ModelIntegrityError when a model file is not the one of the
     manifest.
     """

@@ -19,7 +19,7 @@ import numpy as np
 
 from emotion.inference.arrays import Array, Pixels
 from emotion.inference.faces import Face, covered, find_faces
-from emotion.inference.landmarks import Landmarks, face_of, find_landmarks
+from emotion.inference.landmarks import Landmarks, find_landmarks
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at the whole picture for other faces; somebody who walks by needs longer."""
@@ -154,7 +154,7 @@ class Follower:
         points = np.zeros((6, 2), np.float32)
         points[:2] = eyes
         found = find_landmarks(pixels, Face(np.array(box, np.float32), points, 1.0))
-        if found is None or not same_size(memory.person.size, face_of(found).size):
+        if found is None or not same_size(memory.person.size, found.face.size):
             return None
         return found
 
@@ -189,7 +189,7 @@ class Follower:
 
     def go_on(self, landmarks: Landmarks, faces: list[Face], time: float) -> Sighting:
         """The face was followed: say whether it is still beyond doubt whose it is."""
-        memory, here = self.memory, face_of(landmarks)
+        memory, here = self.memory, landmarks.face
         others = [face for face in faces if covered(face.box, here.box) < SAME_FACE]
         memory.others = sides(others)
         if not others:
@@ -248,7 +248,7 @@ class Follower:
 
     def read(self, landmarks: Landmarks, time: float) -> Sighting:
         """This is the person."""
-        memory, face = self.memory, face_of(landmarks)
+        memory, face = self.memory, landmarks.face
         memory.person = Place.of(face, time)
         memory.face = (
             [float(side) for side in face.box],

@@ -14,13 +14,15 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from django.conf import settings
 
 from vault.providers.file import FileProvider
-from vault.providers.transit import TransitProvider
+
+if TYPE_CHECKING:
+    from vault.providers.transit import TransitProvider
 
 
 class Provider(Protocol):
@@ -69,6 +71,8 @@ def configured() -> Provider:
 @cache
 def transit(url: str, token_file: Path, namespace: str) -> TransitProvider:
     """One provider, and with it one pool of connections, for each process."""
+    from vault.providers.transit import TransitProvider  # its client takes a tenth of a start
+
     return TransitProvider(url, token_file, namespace)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -138,7 +138,12 @@ def run(data: bytes, rate: float | None = None, start: float = 0.0, **limits: An
     """All pictures that are yielded."""
     source, chosen = io.BytesIO(data), FilmLimits(**limits)
     with open_film(source, rate=rate, start=start, limits=chosen) as opened:
-        return list(opened)
+        return kept(opened)
+
+
+def kept(film: Iterable[Frame]) -> list[Frame]:
+    """All pictures, each copied before the child writes another into its place."""
+    return [replace(frame, pixels=frame.pixels.copy()) for frame in film]
 
 
 def box(kind: bytes, *content: bytes) -> bytes:

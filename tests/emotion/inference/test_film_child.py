@@ -246,10 +246,16 @@ def test_source_that_shrank_is_a_truncated_film() -> None:
     assert refused.value.code is MediaCode.TRUNCATED
 
 
-def test_a_picture_stays_as_it_was_when_the_next_ones_come() -> None:
-    frames = run(plain("matroska", "hevc"))
-    assert all(np.abs(f.pixels.astype(int) - numbered(f.index)).mean() < 8 for f in frames)
-    assert frames[0].pixels.flags.owndata or frames[0].pixels.base is not None
+def test_a_picture_stays_as_it_is_until_the_next_but_one_is_asked_for() -> None:
+    with open_film(io.BytesIO(plain("matroska", "hevc")), rate=None) as opened:
+        for before, frame in itertools.pairwise(opened):
+            if frame.index < 2 * messages.SLOTS:
+                time.sleep(0.05)  # time for the child to fill every slot that is free
+            for each in (before, frame):
+                assert np.abs(each.pixels.astype(int) - numbered(each.index)).mean() < 8
+                assert not each.pixels.flags.writeable
+    assert frame.index == 24
+    assert np.abs(frame.pixels.astype(int) - numbered(24)).mean() < 8, "held beyond the film's end"
 
 
 def long_film(container: str, minutes: int) -> bytes:

@@ -10,10 +10,23 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion.inference.expressions import expression_pack
 from emotion.inference.faces import find_faces
+from emotion.inference.film_reading import FilmReader, read_film
 from emotion.inference.films import FilmFacts, FilmProbe, open_film
-from tests.emotion.inference.film_making import Recipe, film, numbered, numbers, plain, run, write
+from emotion.inference.series import to_series
+from tests.emotion.inference.film_making import (
+    Recipe,
+    film,
+    kept,
+    numbered,
+    numbers,
+    plain,
+    run,
+    write,
+)
 from tests.emotion.inference.photographs import pixels, stored_as
+from tests.emotion.inference.scenes import Scene, as_film, sits
 
 MILLI = Fraction(1, 1000)
 ONE = 1 << 16
@@ -53,7 +66,7 @@ def test_every_container_and_codec_shows_every_picture_in_its_time(
     container: str, codec: str
 ) -> None:
     with open_film(io.BytesIO(plain(container, codec)), rate=None) as opened:
-        frames = list(opened)
+        frames = kept(opened)
     assert opened.facts == FilmFacts(MEDIA_TYPES[container], codec, 320, 240, 1.0, 25.0)
     assert numbers(frames) == [frame.index for frame in frames] == list(range(25))
     assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(25)])
@@ -119,7 +132,7 @@ def test_a_live_recording_needs_neither_index_nor_duration(name: str) -> None:
         positions, seen = [], []
         for frame in opened:
             positions.append(opened.position)
-            seen.append(frame)
+            seen += kept([frame])
     assert numbers(seen) == list(range(25))
     assert positions == sorted(positions)
     assert name == "fragments" or opened.facts.duration is None
@@ -257,3 +270,20 @@ def test_colours_of_a_film_that_names_its_colour_matrix_are_right_too() -> None:
     (shown,) = run(held.getvalue())
     assert abs(shown.pixels.mean((0, 1)) - picture.mean((0, 1))).max() < 2
     assert difference(shown.pixels, picture) < 4
+
+
+def test_measuring_beside_looking_gives_what_one_after_the_other_gives() -> None:
+    categories = ["blendshapes", "expression", "body-motion"]
+    data = as_film(Scene(2, sits()))
+    reader = FilmReader(categories, expression_pack())
+    with open_film(io.BytesIO(data), rate=10) as opened:
+        alone = to_series([reader.read(each.pixels, each.time) for each in opened], categories)
+    with open_film(io.BytesIO(data), rate=10) as opened:
+        (stretch,) = read_film(opened, categories, expression_pack())
+    assert stretch.state == reader.state()
+    assert (alone["summary"]["status"] == "read").all()
+    for category, table in alone.items():
+        for name, column in table.items():
+            assert np.array_equal(
+                column, stretch.series[category][name], equal_nan=column.dtype.kind == "f"
+            ), name

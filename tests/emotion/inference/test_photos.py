@@ -264,3 +264,16 @@ def test_one_person_anywhere_in_the_picture_is_one_face(scale: float) -> None:
             picture = np.full((height, width, 3), 100, np.uint8)
             picture[top : top + person.shape[0], left : left + person.shape[1]] = person
             assert len(find_faces(picture)) == 1, (left, top)
+
+
+@pytest.mark.parametrize("width", [300, 853, 1023, 1024, 1600, 2048])
+@pytest.mark.parametrize("closer", [False, True])
+def test_a_face_is_found_in_the_same_place_whatever_it_was_reduced_from(
+    width: int, closer: bool
+) -> None:
+    known = find_faces(pixels(), closer=False)[0]
+    side = pixels().shape[1]
+    larger = cv2.resize(pixels(), (width, width), interpolation=cv2.INTER_CUBIC)
+    (found,) = find_faces(larger, closer=closer)
+    # A part of the picture may show it more surely than the whole, and a little elsewhere.
+    assert np.abs(found.box * side / width - known.box).max() < 0.1 * known.size

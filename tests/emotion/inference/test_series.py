@@ -19,7 +19,7 @@ from emotion.inference.events import find_events
 from emotion.inference.faces import find_faces
 from emotion.inference.indices import activation_index, valence_index
 from emotion.inference.labels import LABELS
-from emotion.inference.landmarks import face_of, find_landmarks
+from emotion.inference.landmarks import find_landmarks
 from emotion.inference.moments import Moment, read_moment
 from emotion.inference.quality import motion
 from emotion.inference.series import MEASURED_IN, document, joined, to_moments, to_series
@@ -115,7 +115,7 @@ def test_a_tracked_face_reads_as_a_found_one() -> None:
     found = find_landmarks(pixels(), face)
     assert found is not None
     one = read_moment(pixels(), face, ALL)
-    other = read_moment(pixels(), face_of(found), ALL, landmarks=found, time=3.0, motion=0.1)
+    other = read_moment(pixels(), found.face, ALL, landmarks=found, time=3.0, motion=0.1)
     assert other.time == 3.0
     assert other.quality["motion"] == 0.1
     assert one.pose == other.pose

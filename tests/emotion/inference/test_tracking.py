@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from emotion.inference.landmarks import face_of
 from emotion.inference.tracking import Follower, Memory, Place, Sighting
 from tests.emotion.inference.scenes import FACE, Path, Scene, during, sits, walks, without
 
@@ -28,7 +27,7 @@ def misread(scene: Scene, story: Story) -> list[float]:
         if sighting.landmarks is None:
             continue
         where = scene.person(time)
-        found = Place.of(face_of(sighting.landmarks), time)
+        found = Place.of(sighting.landmarks.face, time)
         if where is None or found.distance(Place(*where, FACE, time)) > 0.5:
             wrong.append(time)
     return wrong
