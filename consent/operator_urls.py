@@ -9,6 +9,7 @@ from consent import (
     breach_views,
     client_views,
     hold_views,
+    many_invitations_views,
     notice_views,
     operator_views,
     outbox_views,
@@ -85,6 +86,11 @@ urlpatterns = [
         "purposes/<uuid:purpose_id>/researchers/",
         operator_views.purpose_assign,
         name="operate_purpose_assign",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/invite-many/",
+        many_invitations_views.invite_many,
+        name="operate_invite_many",
     ),
     path("purposes/<uuid:purpose_id>/invite/", people_views.invite, name="operate_invite"),
     path(

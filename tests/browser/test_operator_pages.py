@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import ApiClient, Role
 from accounts.second_factor import code_now
@@ -119,6 +119,7 @@ def addresses(study: Study) -> list[str]:
             ("reason", begun),
             ("purpose_close", purpose),
             ("invite", purpose),
+            ("invite_many", purpose),
             ("person", both),
             ("identity", both),
             ("paper", unsigned),
@@ -160,6 +161,13 @@ def barriers(page: Page, site: str, pages: list[str]) -> list[str]:
             found = Axe().run(page).response["violations"]
             troubles += [f"{address} at {width}: {violation['id']}" for violation in found]
     return troubles
+
+
+def barriers_here(page: Page) -> list[str]:
+    """The same of the page that is open."""
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    found = Axe().run(page).response["violations"]
+    return [f"{wide} px too wide"] * (wide > 0) + [violation["id"] for violation in found]
 
 
 def test_operator_pages_have_no_barrier_and_fit_a_phone(site: str, context: BrowserContext) -> None:
@@ -208,6 +216,28 @@ def test_no_word_of_a_state_is_cut_off(site: str, context: BrowserContext) -> No
         page.goto(site + reverse("operate_home"))
         assert page.locator(".figures--states li").count() >= 8
         assert page.evaluate(CUT_OFF) == [], width
+
+
+def test_many_are_invited_by_keyboard_and_nobody_is_named(
+    site: str, context: BrowserContext
+) -> None:
+    study = open_study()
+    page = context.new_page()
+    sign_in(page, site, study.administrator)
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(site + reverse("operate_invite_many", args=[study.purpose.id]))
+    page.get_by_label("The people").fill("P-1; one@example.org\nP-2; two@example")
+    page.get_by_role("button", name="Check the list").press("Enter")
+    expect(page.get_by_text("1 line is wrong.")).to_be_visible()
+    assert barriers_here(page) == []
+    page.get_by_label("The people").fill("P-1; one@example.org\nP-2")
+    page.get_by_role("button", name="Check again").press("Enter")
+    table = page.get_by_role("table")
+    expect(table).to_contain_text("The person is written to.")
+    assert not {"P-1", "one@example.org"} & set(table.inner_text().split())
+    assert barriers_here(page) == []
+    page.get_by_role("button", name="Invite 2 people").press("Enter")
+    expect(page.get_by_text("1 invitation is in the outbox.")).to_be_visible()
 
 
 def test_card_can_be_made_without_scripting(site: str, context: BrowserContext) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -83,6 +84,19 @@ def film(recipe: Recipe) -> bytes:
     return held.getvalue()
 
 
+@contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Undo what libsvtav1 does for root: it makes the thread that starts it real-time (SCHED_FIFO, 99).
+
+    Every test after that, and every process that it starts, would take the processor from all others.
+    """
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@ordinary_priority()
 def write(held: io.BytesIO, recipe: Recipe, pictures: Iterable[tuple[int, Pixels]]) -> None:
     """Encode pictures with their time stamps into a file."""
     muxer = dict(recipe.muxer)
