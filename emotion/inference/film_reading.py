@@ -146,9 +146,8 @@ def read_film(
                 measuring, moments = None, []
             number = here
             measure = reader.follow(frame.pixels, frame.time)
-            if (
-                measuring is not None
-            ):  # before another frame is asked for: this one's pixels go then
+            # Before another frame is asked for: this one's pixels go then.
+            if measuring is not None:
                 moments.append(measuring.result())
             measuring = aside.submit(measure)
         if measuring is not None:
