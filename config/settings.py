@@ -300,7 +300,12 @@ HELP_LINES_FILE = Path(env.text("HELP_LINES_FILE") or BASE_DIR / "emotion" / "he
 # --- language, time, static files --------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LANGUAGES = [
+    ("en", _("English")),
+    ("zh-hans", _("Simplified Chinese")),
+    ("es", _("Spanish")),
+    ("de", _("German")),
+]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600  # a preference, not a session: it names nobody
 LANGUAGE_COOKIE_SECURE = SECURE

@@ -31,7 +31,12 @@ class Migration(migrations.Migration):
                 (
                     "language",
                     models.CharField(
-                        choices=[("en", "English"), ("zh-hans", "Simplified Chinese")],
+                        choices=[
+                            ("en", "English"),
+                            ("zh-hans", "Simplified Chinese"),
+                            ("es", "Spanish"),
+                            ("de", "German"),
+                        ],
                         max_length=10,
                     ),
                 ),

@@ -1,4 +1,4 @@
-"""The Simplified Chinese of the pages that data subjects and the public see.
+"""The languages of the pages that data subjects and the public see.
 
 Nothing here needs the gettext tools: templates and modules are read for what they translate, and the
 two catalogue files are read as they are.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import gettext
 import re
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from bs4 import BeautifulSoup
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils.translation import to_locale
 from django.utils.translation.template import templatize
 
 from accounts.actors import SYSTEM_WORKER
@@ -27,7 +29,9 @@ from consent.models import DataSubject, OutboxMessage, RequestKind
 from consent.sign_in import send_code
 from tests import cast
 
-FOLDER = Path(settings.BASE_DIR) / "locale" / "zh_Hans" / "LC_MESSAGES"
+LANGUAGES = ("zh-hans", "es", "de")
+EMOTIONS = {"zh-hans": "情绪", "es": "emoci", "de": "emotion"}
+each_language = pytest.mark.parametrize("language", LANGUAGES)
 TEMPLATES = [
     "base.html",
     "front.html",
@@ -118,6 +122,7 @@ CALLS: dict[str, tuple[int | None, int, int | None]] = {
 }
 STRING = r"""u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
 CALL_IN_TEMPLATE = re.compile(rf"\b(?:_|n?p?gettext)\(\s*{STRING}(?:\s*,\s*{STRING})*")
+TAG = re.compile(r"</?[a-z][^>]*>")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
 
 
@@ -130,10 +135,10 @@ class Message(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One block of the .po file."""
+    """One block of a .po file; ``forms``: what stands for it, once for each form of the plural."""
 
     message: Message
-    translated: str
+    forms: tuple[str, ...]
     fuzzy: bool
 
 
@@ -176,59 +181,91 @@ def field(block: str, name: str) -> str:
     return "".join(map(ast.literal_eval, match[1].splitlines())) if match else ""
 
 
-def entries() -> list[Entry]:
+def folder(language: str) -> Path:
+    """Where the texts of a language lie."""
+    return Path(settings.BASE_DIR) / "locale" / to_locale(language) / "LC_MESSAGES"
+
+
+@cache
+def entries(language: str) -> list[Entry]:
     """The .po file without its header."""
-    blocks = (FOLDER / "django.po").read_text("utf-8").strip().split("\n\n")
+    blocks = (folder(language) / "django.po").read_text("utf-8").strip().split("\n\n")
+    names = ("msgstr", *(f"msgstr[{form}]" for form in range(2)))
     return [
         Entry(
             Message(field(block, "msgctxt"), field(block, "msgid"), field(block, "msgid_plural")),
-            field(block, "msgstr") or field(block, "msgstr[0]"),
+            tuple(filter(None, (field(block, name) for name in names))),
             bool(re.search(r"^#,.*\bfuzzy\b", block, re.MULTILINE)),
         )
         for block in blocks[1:]
     ]
 
 
-def test_every_message_a_data_subject_can_meet_is_translated() -> None:
-    ready = {e.message[:2] for e in entries() if e.translated and not e.fuzzy}
+def test_these_are_the_languages_that_are_offered() -> None:
+    assert {code for code, _name in settings.LANGUAGES} == {"en", *LANGUAGES}
+
+
+@each_language
+def test_every_message_a_data_subject_can_meet_is_translated(language: str) -> None:
+    ready = {e.message[:2] for e in entries(language) if e.forms and not e.fuzzy}
     messages = wanted()
     assert len(messages) > 300, "the reading of templates and modules finds their messages"
     assert sorted(m for m in messages if m[:2] not in ready) == []
 
 
-def test_placeholders_are_the_same_on_both_sides() -> None:
-    for entry in entries():
-        if entry.translated:
-            source = entry.message.plural or entry.message.singular
-            assert sorted(PLACEHOLDER.findall(source)) == sorted(
-                PLACEHOLDER.findall(entry.translated)
-            ), entry
+@each_language
+def test_placeholders_are_the_same_on_both_sides(language: str) -> None:
+    for entry in entries(language):
+        several = entry.message.plural or entry.message.singular
+        # The first of two forms stands for one thing; a language with a single form has to say how many.
+        sources = [several] if len(entry.forms) < 2 else [entry.message.singular, several]
+        for source, form in zip(sources, entry.forms, strict=False):
+            assert sorted(PLACEHOLDER.findall(source)) == sorted(PLACEHOLDER.findall(form)), entry
 
 
-def test_the_compiled_catalogue_is_that_of_the_source() -> None:
-    with (FOLDER / "django.mo").open("rb") as file:
+@each_language
+def test_tags_are_the_same_on_both_sides(language: str) -> None:
+    for entry in entries(language):
+        for form in entry.forms:
+            assert sorted(TAG.findall(entry.message.singular)) == sorted(TAG.findall(form)), entry
+
+
+@each_language
+def test_the_compiled_catalogue_is_that_of_the_source(language: str) -> None:
+    with (folder(language) / "django.mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
     catalogue = dict(compiled._catalog)  # type: ignore[attr-defined]  # the only way to list it
     catalogue.pop("", None)
     expected = {}
-    for entry in entries():
-        if entry.translated and not entry.fuzzy:
+    for entry in entries(language):
+        if entry.forms and not entry.fuzzy:
             context, singular, plural = entry.message
             key = f"{context}\x04{singular}" if context else singular
-            expected[(key, 0) if plural else key] = entry.translated
+            for number, form in enumerate(entry.forms):
+                expected[(key, number) if plural else key] = form
     assert catalogue == expected
 
 
-def test_expressions_are_never_called_emotions() -> None:
-    assert [e.message.singular for e in entries() if "情绪" in e.translated] == []
+@each_language
+def test_expressions_are_never_called_emotions(language: str) -> None:
+    word = EMOTIONS[language]
+    named = [
+        entry.message.singular
+        for entry in entries(language)
+        if any(word in form.lower() for form in entry.forms)
+    ]
+    assert [each for each in named if "emotion" not in each.lower()] == []
 
 
-def english_sentences() -> set[str]:
-    """Messages long enough not to be a name by chance, without placeholders."""
+@cache
+def english_sentences(language: str) -> set[str]:
+    """Messages long enough not to be a name by chance, without placeholders, that are said otherwise."""
+    other = {e.message[:2]: e.forms for e in entries(language)}
     return {
         m.singular.strip()
         for m in wanted()
         if "%" not in m.singular and "<" not in m.singular and len(m.singular) > 8
+        if other.get(m[:2]) != (m.singular,)
     } - {"Consentry"}
 
 
@@ -241,21 +278,22 @@ def visible_texts(page: str) -> set[str]:
     return texts | {tag["aria-label"] for tag in soup.find_all(attrs={"aria-label": True})}
 
 
-def assert_chinese(browser: Client, address: str, status: int = 200) -> None:
-    page = browser.get(address, headers={"Accept-Language": "zh-hans"})
+def assert_in(language: str, browser: Client, address: str, status: int = 200) -> None:
+    page = browser.get(address, headers={"Accept-Language": language})
     assert page.status_code == status, address
     html = page.content.decode()
-    assert '<html lang="zh-hans"' in html
-    assert visible_texts(html) & english_sentences() == set(), address
+    assert f'<html lang="{language}"' in html
+    assert visible_texts(html) & english_sentences(language) == set(), address
 
 
+@each_language
 @pytest.mark.usefixtures("fresh_db")
-def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
+def test_the_pages_of_a_consenting_person_are_in_their_language(language: str) -> None:
     study = cast.open_study()
     person = cast.consenting(study)
     purpose = study.purpose.id
     # The person came in with an English browser; the switch changes that.
-    person.browser.post(reverse("set_language"), {"language": "zh-hans", "next": "/"})
+    person.browser.post(reverse("set_language"), {"language": language, "next": "/"})
     for address in [
         reverse("front"),
         reverse("subject_home"),
@@ -270,23 +308,26 @@ def test_the_pages_of_a_consenting_person_are_in_chinese() -> None:
         *(reverse("own_request_new", args=[kind]) for kind in RequestKind.values),
         reverse("mfa_index"),
     ]:
-        assert_chinese(person.browser, address)
-    assert_chinese(person.browser, reverse("consent_notice", args=[study.officer.user.id]), 404)
+        assert_in(language, person.browser, address)
+    assert_in(
+        language, person.browser, reverse("consent_notice", args=[study.officer.user.id]), 404
+    )
     page = person.browser.post(reverse("camera", args=[purpose]))
-    assert_chinese(person.browser, page["Location"])
+    assert_in(language, person.browser, page["Location"])
     page = person.browser.post(reverse("own_request_new", args=["access"]), {"text": "?"})
-    assert_chinese(person.browser, page["Location"])
+    assert_in(language, person.browser, page["Location"])
     page = person.browser.post(reverse("consent_withdraw", args=[purpose]))
-    assert_chinese(person.browser, page["Location"])
+    assert_in(language, person.browser, page["Location"])
 
 
+@each_language
 @pytest.mark.usefixtures("fresh_db")
-def test_public_pages_follow_the_browser_and_the_switch() -> None:
+def test_public_pages_follow_the_browser_and_the_switch(language: str) -> None:
     browser = Client()
     for name in ["front", "subject_sign_in", "retention_policy", "models"]:
-        assert_chinese(browser, reverse(name))
+        assert_in(language, browser, reverse(name))
     browser.post(reverse("set_language"), {"language": "en", "next": "/"})
-    page = browser.get(reverse("front"), headers={"Accept-Language": "zh-hans"})
+    page = browser.get(reverse("front"), headers={"Accept-Language": language})
     assert '<html lang="en"' in page.content.decode()
 
 
