@@ -116,8 +116,8 @@ def on_a_server(fresh_db: None, bao: Bao, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(settings, "TRANSIT_TOKEN_FILE", token)
     ensure_root()
     yield bao
-    providers.transit(url, token, "").client.close()
-    providers.transit.cache_clear()
+    providers.key_server(url, token, "").client.close()
+    providers.key_server.cache_clear()
     cache.opened.clear()
 
 

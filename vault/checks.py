@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from vault.errors import VaultError
-from vault.providers import transit
+from vault.providers import key_server
 from vault.providers.file import FileProvider
 
 
@@ -43,7 +43,7 @@ def key_files(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMes
 def transit_server() -> list[CheckMessage]:
     """vault.E004: the server that holds the epoch keys cannot be used, or is not set up as it must be."""
     try:
-        transit(
+        key_server(
             settings.TRANSIT_URL, settings.TRANSIT_TOKEN_FILE, settings.TRANSIT_NAMESPACE
         ).check()
     except VaultError as error:

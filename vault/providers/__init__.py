@@ -62,14 +62,14 @@ class Provider(Protocol):
 def configured() -> Provider:
     """The provider that this installation uses."""
     if settings.TRANSIT_URL:
-        return transit(
+        return key_server(
             settings.TRANSIT_URL, settings.TRANSIT_TOKEN_FILE, settings.TRANSIT_NAMESPACE
         )
     return FileProvider(settings.KEYS_DIR / "epochs")
 
 
 @cache
-def transit(url: str, token_file: Path, namespace: str) -> TransitProvider:
+def key_server(url: str, token_file: Path, namespace: str) -> TransitProvider:
     """One provider, and with it one pool of connections, for each process."""
     from vault.providers.transit import TransitProvider  # its client takes a tenth of a start
 
@@ -77,4 +77,4 @@ def transit(url: str, token_file: Path, namespace: str) -> TransitProvider:
 
 
 # A forked process must not speak on its parent's connections.
-os.register_at_fork(after_in_child=transit.cache_clear)
+os.register_at_fork(after_in_child=key_server.cache_clear)
