@@ -99,15 +99,17 @@ class BlockWalk:
     def looked_at(self, row: Row, index: int) -> bytes:
         """The leaf hash of a row that is not sound at first sight. Raises Mismatch with what is wrong."""
         require(row[0] == index, f"entry {index} is missing")
-        (here,) = LogEntry.objects.filter(index=index).values_list(*COLUMNS)
+        stored = LogEntry.objects.filter(index=index).values_list(*COLUMNS).first()
+        if stored is None:
+            raise Mismatch(f"entry {index} has gone since it was read")
         leaf: bytes
-        _index, entry_id, leaf, body, *_ = here
+        _index, entry_id, leaf, body, *_ = stored
         try:
             expected = columns(entry_id, leaf, body, index)
         except InvalidEntry as error:
             raise Mismatch(f"entry {index}: {error}") from error
-        if here != tuple(expected.values()):
-            names = zip(expected, here, expected.values(), strict=True)
+        if stored != tuple(expected.values()):
+            names = zip(expected, stored, expected.values(), strict=True)
             wrong = next(name for name, here, said in names if here != said)
             raise Mismatch(f"entry {index}: the column {wrong} is not what the entry says")
         return leaf

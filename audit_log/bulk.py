@@ -12,13 +12,16 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model
 
-from audit_log.log import plain
+from audit_log.log import server_binding_cursor
+
+Row = tuple[Any, ...]
+"""The values of a model's fields, in their order."""
 
 
-def insert_all(model: type[Model], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Add rows, in their order, with the values of the model's fields in the order of its fields.
+def insert_all(model: type[Model], rows: Sequence[Row]) -> None:
+    """Add rows, in their order, in a transaction of the caller's.
 
-    In a transaction of the caller's. Raises Django's database errors.
+    Raises Django's database errors.
     """
     if not rows:
         return
@@ -26,12 +29,15 @@ def insert_all(model: type[Model], rows: Sequence[tuple[Any, ...]]) -> None:
     fields = model._meta.concrete_fields
     names = ", ".join(f'"{field.column}"' for field in fields)
     into = f'INSERT INTO "{model._meta.db_table}" ({names})'
-    with transaction.mark_for_rollback_on_error(connection.alias), plain(connection) as cursor:
+    with (
+        transaction.mark_for_rollback_on_error(connection.alias),
+        server_binding_cursor(connection) as cursor,
+    ):
         if connection.vendor == "postgresql":
             # A list for each column, in binary: the statement stays short, and nothing is escaped.
             lists = ", ".join(f"%b::{field.db_type(connection)}[]" for field in fields)
             values = [list(column) for column in zip(*rows, strict=True)]
-            cursor.execute(f"{into} SELECT * FROM unnest({lists}) ORDER BY 1", values)  # noqa: S608  names of a model
+            cursor.execute(f"{into} SELECT * FROM unnest({lists}) ORDER BY 1", values)  # noqa: S608  table, columns and types of a model of ours; the values are parameters
         else:
             places = ", ".join(["%s"] * len(fields))
             prepared = [

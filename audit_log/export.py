@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from audit_log import signing
 from audit_log.checkpoint import Checkpoint as SignedTree
@@ -19,7 +18,7 @@ from audit_log.errors import ExportInvalid
 from audit_log.exported_keys import key_files, verify_key_files
 from audit_log.merkle import leaf_hash
 from audit_log.models import Checkpoint, LogEntry
-from audit_log.places import Folder, Place
+from audit_log.storage import Storage
 from audit_log.tile_check import Reader, bundled_entries, verify_tiles
 from audit_log.tiles import LEVEL_BITS, WIDTH, Tile, bundle, tiles_between
 from audit_log.tree import read_nodes, root_at
@@ -37,65 +36,55 @@ class Exported:
     files: int
 
 
-def export_log(folder: Path, progress: Progress = lambda done, total: None) -> Exported:
-    """``export_to`` for a folder."""
-    return export_to(Folder(folder), progress)
-
-
-def export_to(place: Place, progress: Progress = lambda done, total: None) -> Exported:
-    """Bring a place up to the newest checkpoint; ``progress`` hears of entries.
+def export_log(storage: Storage, progress: Progress = lambda done, total: None) -> Exported:
+    """Bring it up to the newest checkpoint; ``progress`` hears of entries.
 
     Raises ExportInvalid when it holds another log, or one that is ahead of this database.
     """
     newest = Checkpoint.objects.order_by("-size").first()
-    held = checkpoint_in(place)
+    held = exported_checkpoint(storage)
     before, size = (held.size if held else 0), (newest.size if newest else 0)
     if held and (held.size > size or root_at(held.size) != held.root):
         raise ExportInvalid(
-            f"{place} holds a log of {held.size} entries that this database does not continue; "
-            "keep it, and export to another place"
+            f"{storage} holds a log of {held.size} entries that this database does not continue; "
+            "keep it, and export to another folder or prefix"
         )
     if newest is None:
         return Exported(before, size, 0)
     for path, data in key_files().items():  # before the checkpoints that need them
-        if place.read(path) != data:
-            place.write(path, data)
+        if storage.read(path) != data:
+            storage.write(path, data)
     at, files = before, 0
     while at < size:
         row = (
             Checkpoint.objects.filter(size__gte=at + STEP, size__lte=size).order_by("size").first()
         )
         step = row or newest
-        files += export_step(place, at, step)
+        files += export_step(storage, at, step)
         at = step.size
         progress(at - before, size - before)
     if before == size:
-        place.remove_partial([])  # what a kill after the checkpoint has left
+        storage.remove_partial([])  # what a kill after the checkpoint has left
     return Exported(before, size, files)
 
 
-def export_step(place: Place, before: int, signed: Checkpoint) -> int:
+def export_step(storage: Storage, before: int, signed: Checkpoint) -> int:
     """Write what a log of this checkpoint has and one of ``before`` entries had not; how many tiles."""
     wanted = list(tiles_between(before, signed.size))
-    written = sum(1 for _ in place.write_all((tile.path, tile_bytes(tile)) for tile in wanted))
-    place.write("checkpoint", signed.cosigned_note().encode())
+    written = sum(1 for _ in storage.write_all((tile.path, tile_bytes(tile)) for tile in wanted))
+    storage.write("checkpoint", signed.cosigned_note().encode())
     # Not before the checkpoint: the one before may name them.
-    place.remove_partial(tile for tile in wanted if tile.width == WIDTH)
+    storage.remove_partial(tile for tile in wanted if tile.width == WIDTH)
     return written
 
 
-def exported_checkpoint(folder: Path) -> SignedTree | None:
-    """The checkpoint of a folder, verified with this log's keys; None for a folder without one."""
-    return checkpoint_in(Folder(folder))
-
-
-def checkpoint_in(place: Place) -> SignedTree | None:
+def exported_checkpoint(storage: Storage) -> SignedTree | None:
     """The checkpoint of an export, verified with this log's keys; None where there is none."""
-    note = place.read("checkpoint")
+    note = storage.read("checkpoint")
     try:
         return None if note is None else signing.key_history().verify(note.decode())
     except (UnicodeDecodeError, InvalidNote) as error:
-        raise ExportInvalid(f"{place}: checkpoint: {error}") from None
+        raise ExportInvalid(f"{storage}: checkpoint: {error}") from None
 
 
 def tile_bytes(tile: Tile) -> bytes:
@@ -109,41 +98,36 @@ def tile_bytes(tile: Tile) -> bytes:
     return b"".join(read_nodes([(level, tile.first + i) for i in range(tile.width)]))
 
 
-def exported_entries(folder: Path, start: int, size: int) -> Iterator[bytes]:
-    """The entries of a folder from index ``start`` up to its ``size``, in order.
+def exported_entries(storage: Storage, start: int, size: int) -> Iterator[bytes]:
+    """The entries of an export from index ``start`` up to its ``size``, in order.
 
     Raises ExportInvalid when a bundle is missing or damaged. Nothing is verified here.
     """
-    return bundled_entries(reader(Folder(folder)), start, size)
+    return bundled_entries(reader(storage), start, size)
 
 
-def verify_export(folder: Path, progress: Progress = lambda done, total: None) -> SignedTree:
-    """``verify_place`` for a folder."""
-    return verify_place(Folder(folder), progress)
-
-
-def verify_place(place: Place, progress: Progress = lambda done, total: None) -> SignedTree:
+def verify_export(storage: Storage, progress: Progress = lambda done, total: None) -> SignedTree:
     """Recompute the tree from an export's entries; compare every hash of every tile, checkpoint and keys.
 
     Raises ExportInvalid at the first thing that does not fit.
     """
-    tree = checkpoint_in(place)
+    tree = exported_checkpoint(storage)
     if tree is None:
-        raise ExportInvalid(f"{place} holds no checkpoint")
-    verify_key_files(place.read)
-    read = reader(place)
+        raise ExportInvalid(f"{storage} holds no checkpoint")
+    verify_key_files(storage.read)
+    read = reader(storage)
     leaves = (leaf_hash(body) for body in bundled_entries(read, 0, tree.size))
     verify_tiles(read, tree, leaves, progress)
     return tree
 
 
-def reader(place: Place) -> Reader:
+def reader(storage: Storage) -> Reader:
     """Reads what an export must have. Raises ExportInvalid for what it lacks."""
 
     def read(path: str) -> bytes:
-        found = place.read(path)
+        found = storage.read(path)
         if found is None:
-            raise ExportInvalid(f"{place} has no {path}")
+            raise ExportInvalid(f"{storage} has no {path}")
         return found
 
     return read

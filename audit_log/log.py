@@ -171,16 +171,18 @@ def insert(row: PendingEntry, connection: BaseDatabaseWrapper) -> None:
     places = ", ".join(["%s"] * len(fields))
     table = PendingEntry._meta.db_table
     statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608  names of a model; the values are parameters
-    with transaction.mark_for_rollback_on_error(connection.alias), plain(connection) as cursor:
+    with (
+        transaction.mark_for_rollback_on_error(connection.alias),
+        server_binding_cursor(connection) as cursor,
+    ):
         cursor.execute(statement, values)
 
 
-def plain(connection: BaseDatabaseWrapper) -> CursorWrapper:
-    """A cursor of this connection.
+def server_binding_cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:
+    """A cursor of this connection, on PostgreSQL one that sends values beside the statement.
 
-    On PostgreSQL one that sends values beside the statement: Django's would write them into it, for
-    which an append takes half as much processor time again. Nothing is prepared on the server, so
-    that a pooler may stand between.
+    Django's would write them into it (client-side binding), for which an append takes half as much
+    processor time again. Nothing is prepared on the server, so that a pooler may stand between.
     """
     if connection.vendor != "postgresql":
         return connection.cursor()

@@ -12,14 +12,15 @@ from pathlib import Path
 from django.db import transaction
 
 from audit_log import signing
-from audit_log.bulk import insert_all
+from audit_log.bulk import Row, insert_all
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.entries import parse
 from audit_log.errors import ExportInvalid, HistoryMismatch, InvalidEntry
 from audit_log.export import exported_checkpoint, exported_entries
 from audit_log.merkle import Frontier, leaf_hash, stored_before
 from audit_log.models import LogEntry, PendingEntry, TreeNode
-from audit_log.sequencer import Row, exclusive, integrated
+from audit_log.sequencer import exclusive, integrated
+from audit_log.storage import Folder, Storage
 from audit_log.tree import frontier_at, root_at, tree_size
 
 BATCH = 1000
@@ -38,7 +39,8 @@ def replay(folder: Path, *, to_the_end: bool = True) -> int:
     must reach the highest checkpoint that was ever signed, unless ``to_the_end`` is False because the
     rest is lost. Raises ExportInvalid or HistoryMismatch, and then nothing was added.
     """
-    tree = exported_checkpoint(folder)
+    storage = Folder(folder)
+    tree = exported_checkpoint(storage)
     if tree is None:
         raise ExportInvalid(f"{folder} holds no checkpoint")
     with exclusive() as mine:
@@ -49,8 +51,8 @@ def replay(folder: Path, *, to_the_end: bool = True) -> int:
             if root_at(tree.size) != tree.root:
                 raise HistoryMismatch(f"At {tree.size} entries the export has another root.")
             return 0
-        require_continuation(folder, tree, start, to_the_end)
-        bodies = exported_entries(folder, start, tree.size)
+        require_continuation(storage, tree, start, to_the_end)
+        bodies = exported_entries(storage, start, tree.size)
         with transaction.atomic():
             frontier = frontier_at(start)
             while batch := list(islice(bodies, BATCH)):
@@ -58,14 +60,14 @@ def replay(folder: Path, *, to_the_end: bool = True) -> int:
     return tree.size - start
 
 
-def require_continuation(folder: Path, tree: SignedTree, start: int, to_the_end: bool) -> None:
+def require_continuation(storage: Storage, tree: SignedTree, start: int, to_the_end: bool) -> None:
     """Raise unless the database's entries followed by the folder's make what was signed."""
     remembered = signing.highest_checkpoint()
     signed = {remembered[0].size: remembered[0].root} if remembered else {}
     if to_the_end and (most := max(signed, default=0)) > tree.size:
-        raise HistoryMismatch(f"{folder} ends at {tree.size} entries, but {most} were signed.")
+        raise HistoryMismatch(f"{storage} ends at {tree.size} entries, but {most} were signed.")
     frontier = frontier_at(start)
-    for body in exported_entries(folder, start, tree.size):
+    for body in exported_entries(storage, start, tree.size):
         frontier.add(leaf_hash(body))
         if frontier.size in signed and frontier.root() != signed[frontier.size]:
             raise HistoryMismatch(f"At {frontier.size} entries another root was signed.")

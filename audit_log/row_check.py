@@ -50,7 +50,7 @@ def read_rows(start: int, end: int) -> list[Row]:
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(names)} FROM {TABLE} "  # noqa: S608  names from here
+            f"SELECT {', '.join(names)} FROM {TABLE} "  # noqa: S608  the columns and spellings written above; the values are parameters
             'WHERE "index" >= %s AND "index" < %s ORDER BY "index"',
             [start, end],
         )

@@ -27,7 +27,7 @@ from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils import timezone
 
 from audit_log import signing
-from audit_log.bulk import insert_all
+from audit_log.bulk import Row, insert_all
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import sign
 from audit_log.entries import parse
@@ -35,8 +35,6 @@ from audit_log.errors import HistoryMismatch, InvalidEntry
 from audit_log.merkle import Frontier, leaf_hash, stored_before
 from audit_log.models import Checkpoint, LogEntry, PendingEntry, TreeNode
 from audit_log.tree import frontier_at, root_at, tree_size
-
-Row = tuple[Any, ...]
 
 logger = logging.getLogger(__name__)
 

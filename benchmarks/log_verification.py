@@ -3,7 +3,7 @@
 Makes a log of ``n`` entries (a million unless said otherwise): as an exported folder, and as a SQLite
 database without its triggers and search indexes, which verifying does not ask. Then verifies it in
 processes of their own, with wall time, the time that processors were busy, and the most memory of any of
-the processes: the one file for auditors, ``verify_log --folder``, and ``verify_log`` over the database.
+the processes: the one file for auditors, ``verify_log --export``, and ``verify_log`` over the database.
 The floor of the same run is one pass of SHA-256 over as many leaves and nodes.
 """
 
@@ -66,6 +66,7 @@ def make(folder: Path, number: int) -> None:
 
     from audit_log import signing
     from audit_log.export import export_log
+    from audit_log.storage import Folder
     from vault.setup import ensure_root
 
     call_command("migrate", database="default", verbosity=0)
@@ -76,8 +77,8 @@ def make(folder: Path, number: int) -> None:
     fill(number)
     print(f"made         {number:,} entries in {time.perf_counter() - begun:.0f} s", flush=True)
     begun = time.perf_counter()
-    done = export_log(folder / "log")
-    print(f"exported     {done.files:,} files in {time.perf_counter() - begun:.0f} s", flush=True)
+    done = export_log(Folder(folder / "log"))
+    print(f"exported     {done.files:,} tiles in {time.perf_counter() - begun:.0f} s", flush=True)
     begun = time.perf_counter()
     floor(number)
     print(f"floor        hashing alone {time.perf_counter() - begun:.1f} s", flush=True)
@@ -189,7 +190,7 @@ def main() -> int:
         verifier = [sys.executable, str(ROOT / "tools" / "verify_access_log.py")]
         log, manage = str(folder / "log"), [sys.executable, "manage.py", "verify_log"]
         ok = measured("one file", [*verifier, "export", log, "--key", key], environment)
-        ok &= measured("folder", [*manage, "--folder", log], environment)
+        ok &= measured("folder", [*manage, "--export", log], environment)
         ok &= measured("database", manage, environment)
     return 0 if ok else 1
 

@@ -10,30 +10,28 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
-from consent.errors import ConsentError
+from consent.errors import ConsentError, ReferenceTaken, UnknownSubject
+from consent.forms import InvitationForm
 from consent.invitations import send_invitation
 from consent.models import (
     ConsentState,
+    ConsentStatus,
     Contact,
     DataSubject,
     Invitation,
     Purpose,
-    SubjectReference,
 )
 from consent.records import record_request
-from consent.subjects import find_by_email, reference_index, register_subject
+from consent.subjects import find_reference, find_to_file, register_subject
 
 MOST = 100
 """Lines at a time: each takes some hundredths of a second, and the page waits for all of them."""
-REFERENCE_MAX = 80
 HEADER = "reference"
 
 
@@ -109,64 +107,51 @@ def check_line(
 ) -> Line:
     """What becomes of one line. references, addresses: how often each is in the list."""
     reference, email = cells[0], cells[1] if len(cells) > 1 else ""
-    if problem := wrong(cells, references[reference], addresses[email.lower()] if email else 0):
-        return Line(number, reference, email, Fate.WRONG, problem=problem)
-    filed = (
-        SubjectReference.objects.select_related("subject")
-        .filter(purpose=purpose, index=reference_index(purpose.id, reference))
-        .first()
-    )
-    if filed is None:
-        if email and (problem := address_problem(purpose, email)):
-            return Line(number, reference, email, Fate.WRONG, problem=problem)
-        return Line(number, reference, email, Fate.MAIL if email else Fate.CARD)
-    return Line(number, reference, email, fate_of_filed(filed.subject, purpose), filed.subject)
+    line = Line(number, reference, email, Fate.MAIL if email else Fate.CARD)
+    if any(cells[2:]):
+        return replace(
+            line, fate=Fate.WRONG, problem=_("It has more than a reference and an address.")
+        )
+    if references[reference] > 1 or addresses[email.lower()] > 1:
+        twice = _("Its reference or its address stands in the list more than once.")
+        return replace(line, fate=Fate.WRONG, problem=twice)
+    # Each line is one filled-in form of the page that invites a single person.
+    delivery = InvitationForm.MAIL if email else InvitationForm.SHOW
+    form = InvitationForm({"reference": reference, "email": email, "delivery": delivery})
+    if not form.is_valid():
+        named = (
+            f"{form[name].label}: {' '.join(map(str, said))}" for name, said in form.errors.items()
+        )
+        return replace(line, fate=Fate.WRONG, problem=" ".join(named))
+    try:
+        subject = find_reference(purpose.id, reference).subject
+    except UnknownSubject:
+        return check_address(purpose, line)
+    return replace(line, fate=fate_of_filed(subject, purpose), subject=subject)
+
+
+def check_address(purpose: Purpose, line: Line) -> Line:
+    """The line of somebody new, or why nobody can be filed under this address."""
+    try:
+        if line.email:
+            find_to_file(purpose, line.email)
+    except ReferenceTaken as taken:
+        return replace(line, fate=Fate.WRONG, problem=str(taken))
+    return line
 
 
 def fate_of_filed(subject: DataSubject, purpose: Purpose) -> Fate:
-    """What becomes of somebody who has this reference already: what an earlier try left undone."""
-    asked = ConsentState.objects.filter(subject=subject, purpose=purpose).exists()
+    """What becomes of somebody who has this reference already: what an earlier try left undone.
+
+    Whoever has answered, also on paper, is not asked again from here.
+    """
+    state = ConsentState.objects.filter(subject=subject, purpose=purpose).first()
+    if state is not None and state.status != ConsentStatus.REQUESTED:
+        return Fate.KNOWN
     invited = Invitation.objects.filter(subject=subject, purpose=purpose).exists()
     if not invited and Contact.objects.filter(subject=subject).exists():
         return Fate.MAIL
-    return Fate.KNOWN if asked else Fate.CARD
-
-
-def wrong(cells: Sequence[str], same_reference: int, same_address: int) -> str:
-    """What is wrong with a line as it stands; empty when nothing is."""
-    reference, email = cells[0], cells[1] if len(cells) > 1 else ""
-    if len(cells) > 2 and any(cells[2:]):
-        return _("A line has a reference and an address; more came.")
-    if not reference:
-        return _("The reference is missing.")
-    if len(reference) > REFERENCE_MAX:
-        return _("A reference has at most %(most)s characters.") % {"most": REFERENCE_MAX}
-    if same_reference > 1:
-        return _("This reference stands in the list more than once.")
-    if same_address > 1:
-        return _("This address stands in the list more than once.")
-    if email:
-        try:
-            validate_email(email)
-        except ValidationError:
-            return _("This is no e-mail address.")
-    return ""
-
-
-def address_problem(purpose: Purpose, email: str) -> str:
-    """Why nobody can be filed under this address; empty when somebody can."""
-    subject = find_by_email(email)
-    if subject is None:
-        return ""
-    if subject.closed_at is not None:
-        return _("Whoever had this address has closed their account.")
-    if SubjectReference.objects.filter(subject=subject, purpose=purpose).exists():
-        return _("This address is in the study already, under another reference.")
-    if ConsentState.objects.filter(
-        subject=subject, purpose=purpose, tags_ended_at__isnull=False
-    ).exists():
-        return _("This person's part in this purpose has ended.")
-    return ""
+    return Fate.CARD if state is None else Fate.KNOWN
 
 
 def invite_all(actor: Actor, purpose: Purpose, lines: Sequence[Line]) -> None:

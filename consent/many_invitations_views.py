@@ -101,19 +101,16 @@ def shown(line: Line) -> dict[str, object]:
 def done_words(lines: Sequence[Line]) -> str:
     """What was done, in a sentence for each kind of it."""
     count = Counter(line.fate for line in lines)
-    sentences = []
-    if mails := count[Fate.MAIL]:
-        words = ngettext(
-            "%(count)s invitation is in the outbox.",
-            "%(count)s invitations are in the outbox.",
-            mails,
-        )
-        sentences.append(words % {"count": mails})
-    if cards := count[Fate.CARD]:
-        words = ngettext(
-            "%(count)s person was filed and waits for a card.",
-            "%(count)s people were filed and wait for a card.",
-            cards,
-        )
-        sentences.append(words % {"count": cards})
-    return " ".join(sentences) or _("Everybody on the list was in the study already.")
+    mails, cards = count[Fate.MAIL], count[Fate.CARD]
+    mailed = ngettext(
+        "%(count)s invitation is in the outbox.", "%(count)s invitations are in the outbox.", mails
+    )
+    filed = ngettext(
+        "%(count)s person was filed and waits for a card.",
+        "%(count)s people were filed and wait for a card.",
+        cards,
+    )
+    done = [
+        words % {"count": number} for words, number in ((mailed, mails), (filed, cards)) if number
+    ]
+    return " ".join(done) or _("Everybody on the list was in the study already.")

@@ -22,6 +22,11 @@ from vault.store import seal, unseal
 from vault.tags import tagger
 from vault.units import Row, Unit
 
+TAKEN = (
+    "This purpose already has a data subject with this reference, or already knows this person under "
+    "another one."
+)
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -82,21 +87,8 @@ def register_subject(
     ReferenceTaken when the purpose already uses the reference or already knows the person; then
     nothing was made.
     """
-    known = find_by_email(email) if email else None
+    known = find_to_file(purpose, email) if email else None
     subject = known or DataSubject(id=uuid7())
-    if subject.closed_at is not None:
-        raise ReferenceTaken(
-            "Whoever had this address has closed their account, and it is still being erased. Invite "
-            "them without it, or later."
-        )
-    ended = ConsentState.objects.filter(
-        subject=subject, purpose=purpose, tags_ended_at__isnull=False
-    )
-    if ended.exists():
-        raise ReferenceTaken(
-            "This person's part in this purpose has ended and everything was erased for good. Invite "
-            "them without this address, and they begin as somebody new."
-        )
     tags = tagger(subject.id, purpose.id)
     rows: list[Contact | SubjectReference] = [sealed_reference(subject, purpose, reference.strip())]
     if email and known is None:
@@ -117,11 +109,29 @@ def register_subject(
             )
     except IntegrityError:
         destroy_data_keys(row.data_key_id for row in rows)
-        raise ReferenceTaken(
-            "This purpose already has a data subject with this reference, or already knows this "
-            "person under another one."
-        ) from None
+        raise ReferenceTaken(TAKEN) from None
     return subject
+
+
+def find_to_file(purpose: Purpose, email: str) -> DataSubject | None:
+    """Who has this address and can be filed in the purpose; None for nobody yet. Raises ReferenceTaken."""
+    known = find_by_email(email)
+    if known is None:
+        return None
+    if known.closed_at is not None:
+        raise ReferenceTaken(
+            "Whoever had this address has closed their account, and it is still being erased. Invite "
+            "them without it, or later."
+        )
+    ended = ConsentState.objects.filter(subject=known, purpose=purpose, tags_ended_at__isnull=False)
+    if ended.exists():
+        raise ReferenceTaken(
+            "This person's part in this purpose has ended and everything was erased for good. Invite "
+            "them without this address, and they begin as somebody new."
+        )
+    if SubjectReference.objects.filter(subject=known, purpose=purpose).exists():
+        raise ReferenceTaken(TAKEN)
+    return known
 
 
 def sealed_contact(subject: DataSubject, identity: Identity) -> Contact:

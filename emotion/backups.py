@@ -30,6 +30,7 @@ from audit_log.entries import Draft
 from audit_log.export import export_log
 from audit_log.log import append_durable
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from emotion.errors import BackupFailed
 from emotion.snapshots import is_sqlite, take_snapshot
 
@@ -84,7 +85,7 @@ def make_backup(folder: Path) -> Made:
     for old in sorted((folder / KEYSTORE).glob("*.tar.age"))[:-KEYSTORES_KEPT]:
         old.unlink()
     integrate_once()
-    exported = export_log(folder / LOG)
+    exported = export_log(Folder(folder / LOG))
     return Made(data=data, keystore=keystore, blobs=blobs, entries=exported.size)
 
 

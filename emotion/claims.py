@@ -170,7 +170,7 @@ def end(
         if mine:
             discard(held.analysis_id)
             append(held.draft(action, outcome=outcome, reason=reason))
-            if state is AnalysisState.FAILED and recording.kept_at is None:
+            if state is AnalysisState.FAILED and recording.covered_at is None:
                 give_up_media(recording, SYSTEM_WORKER.log_name())
 
 

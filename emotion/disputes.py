@@ -20,11 +20,10 @@ from accounts.actors import SYSTEM_KEEPER, Actor
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
-from consent.erasure import request_erasure
 from consent.errors import ConsentRefused, NotTheSubject
 from consent.models import ErasureCause, ErasureRequest
 from consent.records import lock_state, subject_log_name
-from emotion.erasure import drain_one
+from emotion.erasure import drain_one, erase_recording
 from emotion.errors import Gone, NotDisputed, NotFound
 from emotion.models import Analysis, AnalysisState, Dispute, Recording
 from emotion.queue import enqueue_analysis
@@ -134,15 +133,7 @@ def file_erasure(recording: Recording, actor_name: str) -> ErasureRequest:
     known = erasure_of(recording)
     if known is not None:
         return known
-    return request_erasure(
-        subject_id=recording.subject_id,
-        purpose_id=recording.purpose_id,
-        cause=ErasureCause.DISPUTE,
-        actor_name=actor_name,
-        reason=ReasonCode.RECORDING_DISPUTED,
-        tags=tagger(recording.subject_id, recording.purpose_id),
-        recording_id=recording.id,
-    )
+    return erase_recording(recording, ErasureCause.DISPUTE, actor_name)
 
 
 def erase_own(actor: Actor, recording_id: UUID) -> ErasureRequest:

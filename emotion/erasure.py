@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 
-from audit_log.actions import ReasonCode
-from consent.erasure import destroy_keys, remove_contact, request_erasure, rows_removed
+from consent.erasure import (
+    REASONS,
+    destroy_keys,
+    remove_contact,
+    request_erasure,
+    rows_removed,
+)
 from consent.models import DataCategory, ErasureCause, ErasureRequest
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
 from emotion.sealed_media import remove_all_media, remove_media
 from vault.tags import tagger
 
 
-def give_up_media(recording: Recording, actor_name: str) -> ErasureRequest:
-    """Inside a transaction: file the erasure of media from which nothing is to be measured any more."""
+def erase_recording(
+    recording: Recording,
+    cause: ErasureCause,
+    actor_name: str,
+    *,
+    category: str = "",
+    only_key: UUID | None = None,
+) -> ErasureRequest:
+    """Inside a transaction: file the erasure of a recording, or of a part (see ``request_erasure``)."""
     return request_erasure(
         subject_id=recording.subject_id,
         purpose_id=recording.purpose_id,
-        cause=ErasureCause.NOT_KEPT,
+        cause=cause,
         actor_name=actor_name,
-        reason=ReasonCode.MEDIA_NOT_KEPT,
+        reason=REASONS[cause],
         tags=tagger(recording.subject_id, recording.purpose_id),
         recording_id=recording.id,
-        category=DataCategory.MEDIA,
+        category=category,
+        only_key=only_key,
+    )
+
+
+def give_up_media(recording: Recording, actor_name: str) -> ErasureRequest:
+    """Inside a transaction: file the erasure of media from which nothing is to be measured any more."""
+    return erase_recording(
+        recording, ErasureCause.NOT_KEPT, actor_name, category=DataCategory.MEDIA
     )
 
 
 def give_up_original(recording: Recording, actor_name: str) -> ErasureRequest:
     """Inside a transaction: file the erasure of a photograph as it came, which a covered one replaces."""
-    return request_erasure(
-        subject_id=recording.subject_id,
-        purpose_id=recording.purpose_id,
-        cause=ErasureCause.COVERED,
-        actor_name=actor_name,
-        reason=ReasonCode.MEDIA_COVERED,
-        tags=tagger(recording.subject_id, recording.purpose_id),
-        recording_id=recording.id,
+    return erase_recording(
+        recording,
+        ErasureCause.COVERED,
+        actor_name,
         category=DataCategory.MEDIA,
         only_key=recording.media_key_id,
     )

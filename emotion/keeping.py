@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -21,7 +20,7 @@ from emotion.claims import Claim
 from emotion.inference.arrays import Pixels
 from emotion.inference.covering import CannotTell, only_the_person
 from emotion.inference.media import encode_png
-from emotion.models import Recording, recording_standing
+from emotion.models import Recording
 from emotion.sealed_media import blob_path, media_row, media_unit, remove_media, remove_unused_media
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import seal_blob
@@ -58,7 +57,7 @@ class SealedPicture:
             size=self.size,
             width=self.width,
             height=self.height,
-            kept_at=timezone.now(),
+            covered_at=timezone.now(),
         )
 
 
@@ -67,7 +66,7 @@ def kept_picture(recording: Recording, pixels: Pixels) -> Picture | None:
 
     Nothing where it cannot be told who is the person, and where what is stored was covered before.
     """
-    if not recording.keep_media or recording.kept_at is not None:
+    if not recording.keep_media or recording.covered_at is not None:
         return None
     try:
         made = only_the_person(pixels)
@@ -105,8 +104,3 @@ def sealed_picture(
         remove_media(key_id)
         destroy_data_keys([key_id])
         raise
-
-
-def is_still_there(recording: Recording) -> bool:
-    """Whether the media as they came are stored and nothing has filed their erasure meanwhile."""
-    return isinstance(recording_standing(recording.id, media=True), datetime)

@@ -87,8 +87,8 @@ class Recording(models.Model):
     Fields:
         width, height: pixels; of a film they, and its seconds, are known when it was first opened.
         sealed_markers: what was shown when, as it came with a film; under the media's key.
-        kept_at: since when what is stored shows nobody but the person, so that it may be kept and looked
-            at; None for media as they came, which wait to be measured.
+        covered_at: since when what is stored shows nobody but the person, so that it may be kept and
+            looked at; None for media as they came, which wait to be measured.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -104,7 +104,7 @@ class Recording(models.Model):
     media_state = models.CharField(max_length=8, choices=MediaState, default=MediaState.STORED)
     media_key_id = models.UUIDField()
     keep_media = models.BooleanField()
-    kept_at = models.DateTimeField(null=True)
+    covered_at = models.DateTimeField(null=True)
     media_retain_until = models.DateTimeField()
     retain_until = models.DateTimeField()
     created_at = models.DateTimeField()
@@ -283,6 +283,11 @@ def erasures_of_each(*, media: bool) -> QuerySet[ErasureRequest]:
         only_key=None,
         rows_removed_at=None,
     )
+
+
+def media_may_stay(recording_id: UUID) -> bool:
+    """Whether the media are there, undisputed, and nothing has filed their erasure."""
+    return isinstance(recording_standing(recording_id, media=True), datetime)
 
 
 def first_result_due() -> QuerySet[Result, Any]:

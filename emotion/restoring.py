@@ -32,6 +32,7 @@ from audit_log.models import LogEntry, PendingEntry
 from audit_log.origins import begin_origin, is_begun, require_new_origin
 from audit_log.replay import replay
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from audit_log.tree import tree_size
 from consent.after_restore import Reapplied, reapply
 from consent.models import DataCategory
@@ -158,7 +159,7 @@ def require_log(log: Path | None, new_origin: str) -> None:
 
     With a new origin it must not: as long as a copy reaches that far, nothing is lost.
     """
-    tree = exported_checkpoint(log) if log else None
+    tree = exported_checkpoint(Folder(log)) if log else None
     remembered = signing.highest_checkpoint()
     if log and tree is None:
         raise BackupFailed(f"{log} holds no exported log; what ended since the backup stands there")

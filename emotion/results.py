@@ -10,7 +10,6 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from io import RawIOBase
 from typing import Any
@@ -44,6 +43,7 @@ from emotion.models import (
     MediaState,
     Recording,
     Result,
+    media_may_stay,
     recording_standing,
 )
 from emotion.saving import sealed_part
@@ -263,12 +263,14 @@ def read_media(actor: Actor, recording_id: UUID, stated: str = "") -> Iterator[O
     reason = parse_reason(actor, stated)
     if recording.media_state != MediaState.STORED:
         raise Gone(_("The photograph was erased."))
-    as_it_came = recording.kept_at is None
-    if as_it_came and isinstance(recording_standing(recording.id, media=True), datetime):
-        raise NotReady(_("The photograph has not been measured yet; until then nobody sees it."))
+    as_it_came = recording.covered_at is None
+    waits = NotReady(_("The photograph has not been measured yet; until then nobody sees it."))
+    # What is closed besides is for the gate to refuse, with its reason.
+    if as_it_came and media_may_stay(recording.id):
+        raise waits
     permit, receipt = read_permit(actor, recording, Operation.READ_MEDIA, Action.MEDIA_READ, reason)
-    if as_it_came:  # whatever the gate refused a moment ago and now does not
-        raise NotReady(_("The photograph has not been measured yet; until then nobody sees it."))
+    if as_it_came:  # it was opened again between the two questions
+        raise waits
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     path, row = blob_path(recording.media_key_id), media_row(recording.id)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:

@@ -29,8 +29,8 @@ from consent.rules import Operation
 from emotion.claims import Claim, Superseded
 from emotion.erasure import drain_one, give_up_media, give_up_original
 from emotion.inference.readings import Part
-from emotion.keeping import Picture, SealedPicture, is_still_there, sealed_picture
-from emotion.models import Analysis, AnalysisState, Recording, Result
+from emotion.keeping import Picture, SealedPicture, sealed_picture
+from emotion.models import Analysis, AnalysisState, Recording, Result, media_may_stay
 from emotion.worker_gate import permit_for
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.parts import Sealed
@@ -152,9 +152,9 @@ def commit_results(
             categories=[row.category for row in rows],
             progress=1.0,
         )
-        if recording.kept_at is not None:
+        if recording.covered_at is not None:
             return None
-        if covered is None or not is_still_there(recording):
+        if covered is None or not media_may_stay(recording.id):
             return give_up_media(recording, SYSTEM_WORKER.log_name())
         append(entry_of(held, permit, Action.MEDIA_COVER))
         request = give_up_original(recording, SYSTEM_WORKER.log_name())

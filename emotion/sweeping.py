@@ -79,7 +79,7 @@ def fail(analysis: Analysis) -> None:
                     object_tag=tags.object("recording", recording.id),
                 )
             )
-            if recording.kept_at is None:
+            if recording.covered_at is None:
                 give_up_media(recording, SYSTEM_KEEPER.log_name())
 
 

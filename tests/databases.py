@@ -44,16 +44,9 @@ def point(alias: str, name: str) -> None:
 
 @contextmanager
 def maintenance() -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    given = connections["default"].settings_dict
-    parts = {
-        "host": given["HOST"],
-        "port": given["PORT"],
-        "user": given["USER"],
-        "password": given["PASSWORD"],
-    }
-    with psycopg.connect(
-        dbname="postgres", autocommit=True, **{k: v for k, v in parts.items() if v}
-    ) as connection:
+    """A connection as the role that may make databases, whichever role the running test has taken on."""
+    server = os.environ["TEST_DATABASE_URL"].rstrip("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         yield connection
 
 
@@ -180,7 +173,7 @@ class Templates:
                 shutil.copyfile(template, copy)
                 point(alias, str(copy))
             return
-        ready = self.next or self.background.submit(self.copies)
+        ready, self.next = self.next or self.background.submit(self.copies), None
         self.used = ready.result()
         self.next = self.background.submit(self.copies)
         for alias, name in self.used.items():

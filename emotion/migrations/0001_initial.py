@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ),
                 ("media_key_id", models.UUIDField()),
                 ("keep_media", models.BooleanField()),
-                ("kept_at", models.DateTimeField(null=True)),
+                ("covered_at", models.DateTimeField(null=True)),
                 ("media_retain_until", models.DateTimeField()),
                 ("retain_until", models.DateTimeField()),
                 ("created_at", models.DateTimeField()),

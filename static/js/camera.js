@@ -27,6 +27,7 @@
   const finder = "FaceDetector" in window ? new window.FaceDetector({ fastMode: true }) : null;
   let stream = null;
   let looking = 0;
+  let clock = 0;
   let recorder = null;
   let taken = null; // { blob, name, key, address }: what was recorded and not sent yet
   let request = null;
@@ -65,6 +66,7 @@
   /** The camera goes off, and its lamp with it. */
   function close() {
     clearInterval(looking);
+    clearInterval(clock);
     for (const track of stream?.getTracks() ?? []) track.stop();
     stream = live.srcObject = null;
     part("hint").textContent = "";
@@ -187,7 +189,7 @@
     let bytes = 0;
     const begun = performance.now();
     recorder = new MediaRecorder(stream, { mimeType: format, videoBitsPerSecond: limits.filmBits });
-    const clock = setInterval(() => {
+    clock = setInterval(() => {
       const seconds = (performance.now() - begun) / 1000;
       part("timer").textContent = `${minutes(seconds)} / ${minutes(limits.mostSeconds)}`;
       if (seconds > limits.mostSeconds - 1) stop();
@@ -195,10 +197,9 @@
     recorder.ondataavailable = (event) => {
       pieces.push(event.data);
       bytes += event.data.size;
-      if (bytes > limits.mostBytes * 0.95) stop();
+      if (bytes > limits.mostBytes) stop();
     };
     recorder.onstop = () => {
-      clearInterval(clock);
       recorder = null;
       const kind = format.split(";")[0];
       keep(new Blob(pieces, { type: kind }), `camera.${kind.split("/")[1]}`, "film");

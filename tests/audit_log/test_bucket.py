@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import subprocess
 import sys
@@ -14,22 +13,19 @@ from pathlib import Path
 
 import obstore
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from audit_log import signing
-from audit_log.actions import Action
 from audit_log.bucket import Bucket
-from audit_log.entries import Draft
 from audit_log.errors import ExportInvalid
-from audit_log.export import export_log, export_to, verify_export
+from audit_log.export import export_log, verify_export
 from audit_log.exported_keys import HISTORY
-from audit_log.log import append_durable
-from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
+from tests.audit_log.exports import command, files, write
 from tests.audit_log.s3 import S3Server
 from tests.processes import ROOT, environment
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
-DRAFT = Draft(action=Action.RESULT_READ, actor="system:worker", subject_tag=b"s" * 32)
 ADDRESS = "s3://copies/a study/log"
 
 
@@ -51,32 +47,12 @@ def folder(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Path:
     return server.files / "a study" / "log"
 
 
-def write(number: int) -> None:
-    for _ in range(number):
-        append_durable(DRAFT)
-    integrate_once()
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def command(*words: str) -> str:
-    out = io.StringIO()
-    call_command(*words, stdout=out, stderr=io.StringIO())
-    return out.getvalue()
-
-
 def test_a_bucket_holds_what_a_folder_would(folder: Path, tmp_path: Path) -> None:
     write(255)
     assert "255 of them new, 2 tiles" in command("export_log", ADDRESS)
     write(2)
     assert "257 entries, 2 of them new, 5 tiles" in command("export_log", ADDRESS)
-    export_log(tmp_path / "log")
+    export_log(Folder(tmp_path / "log"))
     assert files(folder) == files(tmp_path / "log"), "the partial tiles of full ones are gone, too"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert "0 of them new, 0 tiles" in command("export_log", ADDRESS)
@@ -87,7 +63,7 @@ def test_a_bucket_holds_what_a_folder_would(folder: Path, tmp_path: Path) -> Non
         path.name for path, at in before.items() if path.is_file() and path.stat().st_mtime_ns != at
     }
     assert again == {"checkpoint"}, "a full tile and the keys are sent once"
-    assert command("verify_log", "--url", ADDRESS).startswith("verified: 258 entries, root ")
+    assert command("verify_log", "--export", ADDRESS).startswith("verified: 258 entries, root ")
 
 
 def test_objects_have_the_headers_of_the_web_server(folder: Path) -> None:
@@ -110,6 +86,7 @@ import os, signal, sys
 import django
 django.setup()
 from audit_log.bucket import Bucket
+from audit_log.storage import Folder
 from django.core.management import call_command
 left, honest = int(sys.argv[2]), Bucket.write
 def dying(*given):
@@ -132,10 +109,10 @@ def test_killed_while_it_sends_the_bucket_is_still_a_log(folder: Path) -> None:
             [sys.executable, "-c", DYING, ADDRESS, str(sent)], cwd=ROOT, env=environment()
         )
         assert done.returncode == -signal.SIGKILL
-        assert verify_export(folder).size == 255
+        assert verify_export(Folder(folder)).size == 255
     assert (folder / "tile/0/000").is_file(), "it came so far"
-    assert export_to(Bucket(ADDRESS)).files == 5
-    assert verify_export(folder).size == 257
+    assert export_log(Bucket(ADDRESS)).files == 5
+    assert verify_export(Folder(folder)).size == 257
 
 
 def test_a_public_bucket_is_verified_at_its_address(folder: Path) -> None:
@@ -162,7 +139,7 @@ def test_a_bucket_that_was_touched_is_not_verified(folder: Path) -> None:
     bundle = folder / "tile/entries/000.p/5"
     bundle.write_bytes(bundle.read_bytes().replace(b"result:read", b"result:save", 1))
     with pytest.raises(CommandError, match="NOT VERIFIED"):
-        command("verify_log", "--url", ADDRESS)
+        command("verify_log", "--export", ADDRESS)
 
 
 def test_what_opens_no_bucket_is_said_in_one_line(

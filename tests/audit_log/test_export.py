@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connections
 
-from audit_log import export, places, signing
-from audit_log.actions import Action
+from audit_log import export, signing, storage
 from audit_log.checkpoint import Checkpoint as SignedTree
 from audit_log.checkpoint import SignerKey, sign
-from audit_log.entries import Draft
 from audit_log.errors import ExportInvalid, HistoryMismatch
 from audit_log.export import export_log, exported_entries, verify_export
 from audit_log.exported_keys import HISTORY
@@ -24,50 +21,31 @@ from audit_log.merkle import leaf_hash, root_of
 from audit_log.models import Checkpoint, LogEntry, PendingEntry
 from audit_log.replay import missing_entries, replay
 from audit_log.sequencer import exclusive, integrate_once
+from audit_log.storage import Folder
 from audit_log.verification import verify_database
+from tests.audit_log.exports import DRAFT, command, files, write
 from tests.databases import create, drop, is_sqlite, point
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
-DRAFT = Draft(action=Action.RESULT_READ, actor="system:worker", subject_tag=b"s" * 32)
-
-
-def write(number: int) -> None:
-    for _ in range(number):
-        append_durable(DRAFT)
-    integrate_once()
 
 
 def bodies() -> list[bytes]:
     return [bytes(row.body) for row in LogEntry.objects.order_by("index")]
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def command(*words: str) -> str:
-    out = io.StringIO()
-    call_command(*words, stdout=out)
-    return out.getvalue()
-
-
 def test_an_empty_log_exports_nothing(tmp_path: Path) -> None:
-    assert export_log(tmp_path / "log").files == 0
+    assert export_log(Folder(tmp_path / "log")).files == 0
     with pytest.raises(ExportInvalid, match="no checkpoint"):
-        verify_export(tmp_path / "log")
+        verify_export(Folder(tmp_path / "log"))
 
 
 def test_exported_bit_by_bit_or_at_once_it_is_the_same(tmp_path: Path) -> None:
     for number in (3, 252, 1, 300, 1):
         write(number)
-        export_log(tmp_path / "steps")
-        assert verify_export(tmp_path / "steps").size == LogEntry.objects.count()
+        export_log(Folder(tmp_path / "steps"))
+        assert verify_export(Folder(tmp_path / "steps")).size == LogEntry.objects.count()
     assert LogEntry.objects.count() == 557
-    export_log(tmp_path / "once")
+    export_log(Folder(tmp_path / "once"))
     found = files(tmp_path / "once")
     assert files(tmp_path / "steps").items() >= found.items()
     assert set(found) == {
@@ -75,11 +53,11 @@ def test_exported_bit_by_bit_or_at_once_it_is_the_same(tmp_path: Path) -> None:
         "tile/entries/000", "tile/entries/001", "tile/entries/002.p/45",
     }  # fmt: skip
     assert not (tmp_path / "steps" / "tile/0/000.p").exists(), "a full tile replaces partial ones"
-    assert list(exported_entries(tmp_path / "once", 0, 557)) == bodies()
-    assert list(exported_entries(tmp_path / "once", 300, 557)) == bodies()[300:]
+    assert list(exported_entries(Folder(tmp_path / "once"), 0, 557)) == bodies()
+    assert list(exported_entries(Folder(tmp_path / "once"), 300, 557)) == bodies()[300:]
     assert found["tile/0/000"][:32] == leaf_hash(bodies()[0])
     assert found["tile/1/000.p/2"][:32] == root_of([leaf_hash(body) for body in bodies()[:256]])
-    assert export_log(tmp_path / "once").files == 0
+    assert export_log(Folder(tmp_path / "once")).files == 0
 
 
 def test_the_commands_say_how_far_it_goes(tmp_path: Path) -> None:
@@ -88,7 +66,7 @@ def test_the_commands_say_how_far_it_goes(tmp_path: Path) -> None:
     assert "5 entries, 5 of them new, 2 tiles written" in said
     assert "0 of them new" in command("export_log", str(tmp_path / "log"))
     root = Checkpoint.objects.get().root.hex()
-    assert command("verify_log", "--folder", str(tmp_path / "log")) == (
+    assert command("verify_log", "--export", str(tmp_path / "log")) == (
         f"verified: 5 entries, root {root}\n"
     )
     (tmp_path / "file").touch()
@@ -132,31 +110,31 @@ def test_a_folder_that_was_touched_is_not_verified(
     tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     write(9)
-    export_log(tmp_path)
+    export_log(Folder(tmp_path))
     harm(tmp_path)
     with pytest.raises(ExportInvalid):
-        verify_export(tmp_path)
+        verify_export(Folder(tmp_path))
     with pytest.raises(CommandError, match="NOT VERIFIED"):
-        command("verify_log", "--folder", str(tmp_path))
+        command("verify_log", "--export", str(tmp_path))
 
 
 def test_a_folder_of_another_log_is_left_alone(tmp_path: Path) -> None:
     write(2)
     key = signing.signer_key()
-    export_log(tmp_path)
+    export_log(Folder(tmp_path))
     for size, root in ((3, b"r" * 32), (2, b"r" * 32)):
         (tmp_path / "checkpoint").write_text(sign(SignedTree(key.name, size, root), key))
         with pytest.raises(ExportInvalid, match="does not continue"):
-            export_log(tmp_path)
+            export_log(Folder(tmp_path))
 
 
 def test_killed_at_any_write_the_folder_is_still_a_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(255)
-    export_log(tmp_path)
+    export_log(Folder(tmp_path))
     write(2)
-    done = places.write_durably
+    done = storage.write_durably
     left = 0
 
     def dying(path: Path, content: str | bytes, *, replace: bool) -> bool:
@@ -169,12 +147,12 @@ def test_killed_at_any_write_the_folder_is_still_a_log(
     for step in range(1, 7):
         left = step
         with monkeypatch.context() as patch, pytest.raises(OSError, match="killed"):
-            patch.setattr(places, "write_durably", dying)
-            export_log(tmp_path)
-        assert verify_export(tmp_path).size == 255
+            patch.setattr(storage, "write_durably", dying)
+            export_log(Folder(tmp_path))
+        assert verify_export(Folder(tmp_path)).size == 255
     # A full and a partial tile and bundle, one tile above, the checkpoint.
-    assert export_log(tmp_path).files == 5
-    assert verify_export(tmp_path).size == 257
+    assert export_log(Folder(tmp_path)).files == 5
+    assert verify_export(Folder(tmp_path)).size == 257
     assert not list(tmp_path.rglob("000.p/255"))
 
 
@@ -184,7 +162,7 @@ def test_a_long_export_goes_on_where_it_was_killed(
     monkeypatch.setattr(export, "STEP", 256)
     for _ in range(3):
         write(256)
-    done, checkpoints = places.write_durably, 0
+    done, checkpoints = storage.write_durably, 0
 
     def dying(path: Path, content: str | bytes, *, replace: bool) -> bool:
         nonlocal checkpoints
@@ -194,12 +172,12 @@ def test_a_long_export_goes_on_where_it_was_killed(
         return done(path, content, replace=replace)
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="killed"):
-        patch.setattr(places, "write_durably", dying)
-        export_log(tmp_path)
-    assert verify_export(tmp_path).size == 256, "up to a checkpoint of then, not of the end"
-    rest = export_log(tmp_path)
+        patch.setattr(storage, "write_durably", dying)
+        export_log(Folder(tmp_path))
+    assert verify_export(Folder(tmp_path)).size == 256, "up to a checkpoint of then, not of the end"
+    rest = export_log(Folder(tmp_path))
     assert (rest.before, rest.size, rest.files) == (256, 768, 6)
-    assert verify_export(tmp_path).size == 768
+    assert verify_export(Folder(tmp_path)).size == 768
 
 
 # --- replaying ----------------------------------------
@@ -231,7 +209,7 @@ def test_a_restored_database_gets_back_what_was_signed_after_the_backup(tmp_path
     append_durable(DRAFT)  # waits when the backup is made, and has a place later
     backup = Backup(tmp_path)
     write(300)
-    export_log(tmp_path / "log")
+    export_log(Folder(tmp_path / "log"))
     whole, tree = bodies(), Checkpoint.objects.order_by("-size").first()
     assert tree is not None
     backup.put_back()
@@ -263,9 +241,9 @@ def test_what_does_not_continue_or_reach_far_enough_is_not_replayed(tmp_path: Pa
     write(3)
     backup = Backup(tmp_path)
     write(3)
-    export_log(tmp_path / "short")
+    export_log(Folder(tmp_path / "short"))
     write(1)
-    export_log(tmp_path / "log")
+    export_log(Folder(tmp_path / "log"))
     backup.put_back()
     try:
         with pytest.raises(HistoryMismatch, match="ends at 6 entries, but 7 were signed"):

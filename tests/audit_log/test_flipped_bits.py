@@ -20,6 +20,7 @@ from audit_log.export import export_log, verify_export
 from audit_log.log import append_durable
 from audit_log.merkle import InvalidProof, inclusion_proof, leaf_hash, verify_inclusion
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from audit_log.tiles import InvalidBundle, read_bundle
 from tests.interop.logs import Log, Tiles, draft
 from tools import verify_access_log
@@ -34,13 +35,13 @@ def log(fresh_db: None, tmp_path: Path) -> Log:
     for number in range(SIZE):
         append_durable(draft(number))
     integrate_once()
-    export_log(tmp_path / "log")
+    export_log(Folder(tmp_path / "log"))
     return Log(tmp_path / "log", SIZE)
 
 
 def found_by_verify_log(folder: Path) -> bool:
     try:
-        verify_export(folder)
+        verify_export(Folder(folder))
     except ExportInvalid:
         return True
     return False
@@ -115,7 +116,7 @@ def test_in_the_entries_by_the_whole_verification(log: Log, finds: Finds) -> Non
 
 def test_in_every_byte_of_the_entries(log: Log) -> None:
     bodies, read = log.bodies(), Tiles(log)
-    root = verify_export(log.folder).root
+    root = verify_export(Folder(log.folder)).root
     proofs = [inclusion_proof(index, SIZE, read) for index in range(SIZE)]
     looked_at = 0
     first = 0

@@ -26,6 +26,7 @@ from audit_log.origins import begin_origin
 from audit_log.proofs import latest_checkpoint
 from audit_log.rotation import rotate
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from audit_log.verification import verify_database
 from tests.databases import create, drop, is_sqlite, point
 from tests.forks import killed_at
@@ -67,7 +68,7 @@ def lost(tmp_path: Path) -> Iterator[Lost]:
     tree = signing.highest_checkpoint()
     assert tree is not None
     assert tree[0].size == 9
-    export_log(tmp_path / "old")
+    export_log(Folder(tmp_path / "old"))
     point("default", then)
     yield Lost(tmp_path, tree[1], signing.signer_key())
     point("default", now)
@@ -95,19 +96,21 @@ def test_it_goes_on_under_a_new_name_and_names_what_it_lost(lost: Lost) -> None:
     assert begin_origin(NAME) == history, "safe to repeat"
     verdict = verify_database()
     assert (verdict.problem, verdict.entries) == ("", 9)
-    export_log(lost.folder / "new")
-    assert verify_export(lost.folder / "new").origin == NAME
-    assert verify_export(lost.folder / "old").origin == lost.old.name, "old copies still verify"
+    export_log(Folder(lost.folder / "new"))
+    assert verify_export(Folder(lost.folder / "new")).origin == NAME
+    assert verify_export(Folder(lost.folder / "old")).origin == lost.old.name, (
+        "old copies still verify"
+    )
     words = ["export", str(lost.folder / "new"), "--key", str(history.current)]
     assert main(words) == 0
-    with pytest.raises(ExportInvalid, match="export to another place"):
-        export_log(lost.folder / "old")
+    with pytest.raises(ExportInvalid, match="export to another folder"):
+        export_log(Folder(lost.folder / "old"))
     assert main([*words[:-1], str(lost.old.verifier)]) == 1, "no old key signed the new name"
     rotate()
     write()
     assert verify_database().problem == ""
-    export_log(lost.folder / "new")
-    assert verify_export(lost.folder / "new").origin == NAME
+    export_log(Folder(lost.folder / "new"))
+    assert verify_export(Folder(lost.folder / "new")).origin == NAME
     assert main(words) == 0, "the new name's first key leads to its second"
     ended = lost.folder / "new" / "consentry-log-ended" / "1"
     ended.write_text(ended.read_text().replace("\n9\n", "\n8\n"))

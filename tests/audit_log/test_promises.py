@@ -28,6 +28,7 @@ from audit_log.promises import WITHIN, ensure_promise_key, promise
 from audit_log.receipts import receipt_document
 from audit_log.rotation import rotate
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from audit_log.verification import verify_database
 from tests.databases import is_sqlite
 from tools import verify_access_log
@@ -151,7 +152,7 @@ def test_a_promise_is_kept_open_or_broken(
     path = written(tmp_path, receipt_document([kept.entry_id, lost.entry_id]))
     drop(lost)
     integrate_once()
-    export_log(tmp_path / "early")
+    export_log(Folder(tmp_path / "early"))
     assert verify_database().problem == "", "the tree itself knows nothing of it"
     status, line = say(capsys, "promise", path, tmp_path / "early")
     assert (status, line) == (
@@ -161,7 +162,7 @@ def test_a_promise_is_kept_open_or_broken(
     with time_machine.travel(timezone.now() + WITHIN + timedelta(minutes=1)):
         append_durable(DRAFT)
         integrate_once()
-        export_log(tmp_path / "late")
+        export_log(Folder(tmp_path / "late"))
     status, line = say(capsys, "promise", path, tmp_path / "late")
     assert status == 1
     assert line.startswith("NOT VERIFIED: a promise was broken: the log goes on until ")

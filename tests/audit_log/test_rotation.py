@@ -28,6 +28,7 @@ from audit_log.proofs import latest_checkpoint
 from audit_log.receipts import receipt_document
 from audit_log.rotation import end_windows, retire, rotate
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from audit_log.verification import verify_database
 from tests.forks import killed_at
 from tools.verify_access_log import main
@@ -148,8 +149,8 @@ def test_both_keys_sign_during_the_window_and_one_after_it(tmp_path: Path) -> No
     assert old.encode() not in signing.secrets_path().read_text()
     verdict = verify_database()
     assert verdict.problem == ""
-    export_log(tmp_path / "log")
-    assert verify_export(tmp_path / "log").size == LogEntry.objects.count()
+    export_log(Folder(tmp_path / "log"))
+    assert verify_export(Folder(tmp_path / "log")).size == LogEntry.objects.count()
     handover = next((tmp_path / "log" / "consentry-log-handover").iterdir())
     assert verify(handover.read_text(), old.verifier).size == history.records[0].start - 1
     swapped = (str(old.verifier).encode(), str(history.current).encode())
@@ -160,7 +161,7 @@ def test_both_keys_sign_during_the_window_and_one_after_it(tmp_path: Path) -> No
         for other in (kept.replace(*change), b"", b"\xff"):
             path.write_bytes(other)
             with pytest.raises(ExportInvalid):
-                verify_export(tmp_path / "log")
+                verify_export(Folder(tmp_path / "log"))
         path.write_bytes(kept)
     signing.handover_path(history.current).unlink()
     assert "is missing" in verify_database().problem

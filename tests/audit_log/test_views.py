@@ -12,6 +12,7 @@ from audit_log.export import export_log
 from audit_log.exported_keys import HISTORY
 from audit_log.log import append_durable
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -55,7 +56,7 @@ def test_hash_tiles_are_those_of_the_published_log(tmp_path: Path) -> None:
         append_durable(Draft(action=Action.LOG_READ, actor="anonymous"))
     integrate_once()
     folder = tmp_path / "log"
-    export_log(folder)
+    export_log(Folder(folder))
     files = [path for path in folder.rglob("*") if path.is_file() and "entries" not in path.parts]
     hashes = [path for path in files if path.name != HISTORY]
     assert len(hashes) == 1 + 3

@@ -37,6 +37,7 @@ from audit_log.models import Checkpoint, Cosignature
 from audit_log.proofs import inclusion_proof
 from audit_log.receipts import receipt_document
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from audit_log.witnessed import RECENT, published_checkpoint, standings
 from audit_log.witnesses import Asker
 from tests.cast import operator
@@ -136,7 +137,7 @@ def test_a_verifier_asks_for_as_many_witnesses_as_its_user_wants(
         Asker().ask_all()
         receipt, folder = tmp_path / "receipt.json", tmp_path / "export"
         receipt.write_text(json.dumps(receipt_document([entry])))
-        export_log(folder)
+        export_log(Folder(folder))
     for what in (["receipt", receipt], ["export", folder]):
         assert say(*what)[0] == 0
         status, line = say(*what, "--witness", one.key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,12 @@ def site(fresh_db: None, settings: Any) -> Iterator[str]:
         yield address
 
 
+Launch = Callable[..., BrowserContext]
+
+
 @pytest.fixture
-def context(fresh_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserContext]:
-    """A browser without any history.
+def launch(fresh_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
+    """Starts a browser without any history, with these arguments besides the usual ones.
 
     Playwright runs an event loop in the thread of the test, which Django takes for asynchronous
     code: it would refuse to touch the database, and it keeps a second set of connections there,
@@ -47,11 +50,26 @@ def context(fresh_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser
         pytest.skip("needs /usr/bin/chromium")
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), chromium_sandbox=False, args=ARGUMENTS
-        )
-        made = browser.new_context()
-        made.set_default_timeout(10_000)
-        yield made
-        browser.close()
+        started = []
+
+        def start(*arguments: str) -> BrowserContext:
+            browser = playwright.chromium.launch(
+                executable_path=str(CHROMIUM),
+                chromium_sandbox=False,
+                args=[*ARGUMENTS, *arguments],
+            )
+            started.append(browser)
+            made = browser.new_context()
+            made.set_default_timeout(10_000)
+            return made
+
+        yield start
+        for browser in started:
+            browser.close()
         connections.close_all()
+
+
+@pytest.fixture
+def context(launch: Launch) -> BrowserContext:
+    """A browser as it comes."""
+    return launch()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from django.db import connections
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from audit_log.actions import Action
 from audit_log.models import LogEntry
@@ -18,14 +16,13 @@ from audit_log.sequencer import integrate_once
 from consent.models import MediaKind
 from emotion.analyses import run_analysis
 from emotion.models import Analysis, AnalysisState, Recording
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.conftest import Launch
 from tests.browser.test_pages import AXE, photographs, wear
 from tests.browser.test_subject import Keyboard, heading
 from tests.cast import PHOTO, Study, consenting, open_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
-Opened = Callable[..., BrowserContext]
 LIGHT = 1.0
 DARK = 0.08
 
@@ -43,35 +40,17 @@ def moving(path: Path, light: float) -> Path:
 
 
 @pytest.fixture
-def with_camera(
-    fresh_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Opened]:
+def with_camera(launch: Launch, tmp_path: Path) -> Launch:
     """Opens a browser that has a camera, which its user allows every page that may ask for it."""
-    if not CHROMIUM.exists():
-        pytest.skip("needs /usr/bin/chromium")
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        opened = []
 
-        def open_browser(light: float = LIGHT) -> BrowserContext:
-            film = moving(tmp_path / "camera.mjpeg", light)
-            camera = [
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={film}",
-            ]
-            browser = playwright.chromium.launch(
-                executable_path=str(CHROMIUM), chromium_sandbox=False, args=[*ARGUMENTS, *camera]
-            )
-            opened.append(browser)
-            made = browser.new_context()
-            made.set_default_timeout(15_000)
-            return made
+    def start(light: float = LIGHT) -> BrowserContext:
+        return launch(
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={moving(tmp_path / 'camera.mjpeg', light)}",
+        )
 
-        yield open_browser
-        for browser in opened:
-            browser.close()
-        connections.close_all()
+    return start
 
 
 def camera_page(study: Study, site: str, context: BrowserContext) -> Keyboard:
@@ -111,7 +90,7 @@ def accessible(page: Page) -> None:
     assert [each["id"] for each in found["violations"]] == []
 
 
-def test_a_film_of_oneself_by_keyboard(site: str, with_camera: Opened) -> None:
+def test_a_film_of_oneself_by_keyboard(site: str, with_camera: Launch) -> None:
     study = open_study(takes=MediaKind.FILMS)
     person = camera_page(study, site, with_camera())
     page = person.page
@@ -144,7 +123,7 @@ def test_a_film_of_oneself_by_keyboard(site: str, with_camera: Opened) -> None:
 
 
 def test_a_photograph_is_looked_at_thrown_away_and_taken_again(
-    site: str, with_camera: Opened
+    site: str, with_camera: Launch
 ) -> None:
     study = open_study()
     person = camera_page(study, site, with_camera())
@@ -162,7 +141,7 @@ def test_a_photograph_is_looked_at_thrown_away_and_taken_again(
 
 
 def test_a_broken_connection_loses_nothing_and_doubles_nothing(
-    site: str, with_camera: Opened
+    site: str, with_camera: Launch
 ) -> None:
     study = open_study()
     person = camera_page(study, site, with_camera())
@@ -186,7 +165,7 @@ def test_a_broken_connection_loses_nothing_and_doubles_nothing(
     assert Recording.objects.count() == 1
 
 
-def test_the_light_is_judged_before_anything_is_recorded(site: str, with_camera: Opened) -> None:
+def test_the_light_is_judged_before_anything_is_recorded(site: str, with_camera: Launch) -> None:
     study = open_study()
     person = camera_page(study, site, with_camera(DARK))
     expect(hint(person.page)).to_contain_text("It is too dark to read a face.")
@@ -200,7 +179,7 @@ window.FaceDetector = class {
 """
 
 
-def test_framing_is_judged_where_the_browser_finds_faces(site: str, with_camera: Opened) -> None:
+def test_framing_is_judged_where_the_browser_finds_faces(site: str, with_camera: Launch) -> None:
     """Chromium for Linux finds none, so its interface is filled in; what is made of it is ours."""
     study = open_study()
     context = with_camera()
@@ -219,7 +198,7 @@ def test_framing_is_judged_where_the_browser_finds_faces(site: str, with_camera:
         expect(hint(page)).to_contain_text(said)
 
 
-def test_no_other_page_may_open_the_camera(site: str, with_camera: Opened) -> None:
+def test_no_other_page_may_open_the_camera(site: str, with_camera: Launch) -> None:
     """Its user allows everything here; what stops the page is its own policy."""
     study = open_study()
     context = with_camera()

@@ -20,6 +20,7 @@ from consent.models import (
     OutboxMessage,
     SubjectReference,
 )
+from consent.records import record_request
 from consent.subjects import find_reference, register_subject
 from tests.cast import Study, consenting, open_study
 
@@ -94,16 +95,16 @@ def test_a_list_that_was_cut_off_goes_on(study: Study, send: Send) -> None:
     [
         (
             "P-1,one@example.org\nP-1,two@example.org",
-            "This reference stands in the list more than once.",
+            "stands in the list more than once.",
         ),
         (
             "P-1,one@example.org\nP-2,ONE@example.org",
-            "This address stands in the list more than once.",
+            "stands in the list more than once.",
         ),
-        ("P-1,one@example", "This is no e-mail address."),
-        (",one@example.org", "The reference is missing."),
-        ("P-1,one@example.org,Ann", "A line has a reference and an address; more came."),
-        ("P" * 81, "A reference has at most 80 characters."),
+        ("P-1,one@example", "Their e-mail address: Enter a valid email address."),
+        (",one@example.org", "This field is required."),
+        ("P-1,one@example.org,Ann", "It has more than a reference and an address."),
+        ("P" * 81, "at most 80 characters"),
     ],
 )
 def test_a_wrong_line_stops_the_whole_list(study: Study, send: Send, wrong: str, said: str) -> None:
@@ -116,7 +117,7 @@ def test_a_wrong_line_stops_the_whole_list(study: Study, send: Send, wrong: str,
 def test_an_address_under_another_reference_is_said(study: Study, send: Send) -> None:
     send("P-101,one@example.org", "invite")
     page = send("P-200,one@example.org", "invite")
-    assert "in the study already, under another reference" in page.content.decode()
+    assert "already knows this person under another one" in page.content.decode()
     assert filed() == 1
 
 
@@ -152,3 +153,18 @@ def test_a_closed_purpose_takes_nobody(study: Study, send: Send) -> None:
     close_purpose(study.administrator.actor, study.purpose.id)
     assert send(LIST, "invite").status_code == 422
     assert filed() == 0
+
+
+def test_whoever_answered_on_paper_is_not_asked_again(study: Study, send: Send) -> None:
+    """They have an address and were never invited here."""
+    subject = register_subject(
+        study.administrator.actor, study.purpose, reference="P-101", email="one@example.org"
+    )
+    record_request(study.administrator.actor, subject, study.purpose, "paper")
+    assert [line.fate for line in check_list(study.purpose, "P-101,one@example.org")] == [Fate.MAIL]
+    for status in ("given", "refused", "withdrawn", "expired"):
+        ConsentState.objects.update(status=status)
+        [line] = check_list(study.purpose, "P-101,one@example.org")
+        assert line.fate is Fate.KNOWN, status
+    send("P-101,one@example.org", "invite")
+    assert not OutboxMessage.objects.exists()

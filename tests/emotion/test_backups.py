@@ -18,6 +18,7 @@ from django.utils import timezone
 from audit_log.actions import Action
 from audit_log.export import verify_export
 from audit_log.models import LogEntry
+from audit_log.storage import Folder
 from emotion import backups
 from emotion.analyses import run_analysis
 from emotion.backups import make_backup
@@ -89,7 +90,7 @@ def test_a_backup_is_whole_and_only_the_identity_opens_it(
     assert not any(secret in held for secret in secrets), "a root key is in no backup"
 
     assert LogEntry.objects.filter(action=Action.BACKUP_MAKE).count() == 1
-    assert verify_export(folder / "log").size == LogEntry.objects.count()
+    assert verify_export(Folder(folder / "log")).size == LogEntry.objects.count()
     assert list(Path(settings.VAR_DIR).glob("backup-*")) == [], "no snapshot is left behind"
 
 

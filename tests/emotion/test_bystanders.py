@@ -122,7 +122,7 @@ def test_the_photograph_as_it_came_is_gone_key_and_all(study: Study, person: Per
     came = row.recording
     run_analysis(row.id)
     now = Recording.objects.get()
-    assert now.kept_at is not None
+    assert now.covered_at is not None
     assert now.media_key_id != came.media_key_id
     assert now.media_type == "image/png"
     assert living_keys([came.media_key_id, now.media_key_id]) == {now.media_key_id}

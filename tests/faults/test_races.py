@@ -29,6 +29,7 @@ from emotion.claims import Claim, Superseded, claim
 from emotion.erasure import drain
 from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.saving import as_json, commit_results, save_results, sealed_row
+from emotion.sealed_media import media_keys
 from emotion.sweeping import requeue_stale
 from emotion.worker_gate import permit_for
 from tests.broker import in_folder, waiting_messages, wipe
@@ -77,7 +78,9 @@ def nothing_came_of(row: Analysis, person: Person) -> None:
     assert row.state in ENDED - {"done"}
     assert not Result.objects.exists()
     assert not living_keys(person.subject)
-    assert not [path for path in sealed_files() if row.recording_id.hex in path.name]
+    keys = media_keys(row.recording, include_destroyed=True)
+    assert keys
+    assert not [path for path in sealed_files() if any(key.hex in path.name for key in keys)]
 
 
 def refusals(action: Action) -> list[str | None]:

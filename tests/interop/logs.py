@@ -21,6 +21,7 @@ from audit_log.exported_keys import key_files
 from audit_log.log import append_durable, prepare
 from audit_log.proofs import InclusionProof
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from audit_log.tiles import LEVEL_BITS, WIDTH, Tile, bundle, tiles_between
 
 # These went through the database and the sequencer, in this order; the last one continues them.
@@ -51,8 +52,8 @@ def make(folder: Path) -> None:
             append_durable(draft(number))
         integrate_once()
         size = wanted
-        export_log(folder / str(wanted))
-    bodies = list(exported_entries(folder / str(size), 0, size))
+        export_log(Folder(folder / str(wanted)))
+    bodies = list(exported_entries(Folder(folder / str(size)), 0, size))
     bodies += [prepare(draft(number))[0].canonical() for number in range(size, LARGEST)]
     lay_out(bodies, folder / str(LARGEST))
     (folder / "key").write_text(signing.verifier_key())
@@ -87,7 +88,7 @@ class Log:
     size: int
 
     def bodies(self) -> list[bytes]:
-        return list(exported_entries(self.folder, 0, self.size))
+        return list(exported_entries(Folder(self.folder), 0, self.size))
 
     def changed(self, to: Path) -> Log:
         """A copy to do harm to; what stays as it is costs nothing."""
@@ -157,7 +158,7 @@ def cases(log: Log, old: Sequence[Log], file: Path, also: Sequence[int] = ()) ->
 
 def continued(old: Log, log: Log, read: Tiles) -> dict[str, Any]:
     """That a log continues an earlier export of it."""
-    tree = exported_checkpoint(old.folder)
+    tree = exported_checkpoint(Folder(old.folder))
     assert tree is not None
     proof = merkle.consistency_proof(old.size, log.size, read)
     return {"Old": old.size, "Root": text(tree.root), "Proof": [*map(text, proof)]}

@@ -21,6 +21,7 @@ from pathlib import Path
 from audit_log import signing
 from audit_log.errors import ExportInvalid
 from audit_log.export import verify_export
+from audit_log.storage import Folder
 from tools import verify_access_log
 
 HERE = Path(__file__).resolve().parent
@@ -116,10 +117,10 @@ def with_sigstore() -> Verifier:
 
 
 def with_command(key: str, log: Path, cases: Path) -> Answer:
-    """``manage.py verify_log --folder``, which has the installation's own key."""
+    """``manage.py verify_log --export``, which has the installation's own key."""
     assert key == signing.verifier_key()
     try:
-        return Answer(True, f"verified: {verify_export(log).size}")
+        return Answer(True, f"verified: {verify_export(Folder(log)).size}")
     except ExportInvalid as error:
         return Answer(False, str(error))
 

@@ -31,6 +31,7 @@ from audit_log.models import Checkpoint as CheckpointRow
 from audit_log.receipts import receipt_document
 from audit_log.rotation import retire, rotate
 from audit_log.sequencer import integrate_once
+from audit_log.storage import Folder
 from tools.verify_access_log import main
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -352,7 +353,7 @@ def exported(document: Document, tmp_path: Path) -> Path:
     for _ in range(260):
         append_durable(Draft(action=Action.LOGIN_FAIL, actor="anonymous", outcome=Outcome.FAILED))
     integrate_once()
-    export_log(tmp_path / "log")
+    export_log(Folder(tmp_path / "log"))
     return tmp_path / "log"
 
 
@@ -454,7 +455,7 @@ def rotated(tmp_path: Path) -> Rotated:
         if days is not None:
             retire()
             rotate(timedelta(days=days))
-    export_log(tmp_path / "log")
+    export_log(Folder(tmp_path / "log"))
     return Rotated(tmp_path / "log", keys)
 
 
@@ -516,7 +517,7 @@ def test_a_history_with_a_key_that_no_entry_names_is_refused(
 ) -> None:
     append_durable(Draft(action=Action.LOG_READ, actor="anonymous"))
     integrate_once()
-    export_log(rotated.folder)
+    export_log(Folder(rotated.folder))
     believed_by(rotated, handover)
     for keys in ([rotated.keys[0]], [rotated.keys[2]], rotated.keys):
         assert rotated.verify(*keys) == 1

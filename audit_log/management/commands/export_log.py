@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from audit_log.errors import AuditLogError
-from audit_log.export import export_to
-from audit_log.places import Folder, Place
+from audit_log.export import export_log
+from audit_log.storage import storage_at
 
 
 class Command(BaseCommand):
@@ -30,19 +29,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{done:,} of {total:,} new entries")
 
         try:
-            done = export_to(place_of(options["where"]), progress)
+            done = export_log(storage_at(options["where"]), progress)
         except (AuditLogError, OSError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(
             f"{options['where']}: {done.size:,} entries, {done.size - done.before:,} of them new, "
             f"{done.files:,} tiles written"
         )
-
-
-def place_of(where: str) -> Place:
-    """The folder or bucket of that name. Raises ExportInvalid."""
-    if "://" not in where:
-        return Folder(Path(where))
-    from audit_log.bucket import Bucket  # it loads a library of its own, which only buckets need
-
-    return Bucket(where)

@@ -11,10 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit_log.errors import AuditLogError
-from audit_log.export import verify_export, verify_place
-from audit_log.management.commands.export_log import place_of
+from audit_log.export import verify_export
 from audit_log.remote import Remote, verify_remote
 from audit_log.row_entries import RowsUnreadable, verify_rows
+from audit_log.storage import storage_at
 from audit_log.verdicts import remember
 from audit_log.verification import verify_database
 
@@ -28,10 +28,12 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Of the database, unless a folder or an address is named."""
+        """Of the database, unless an export or an address is named."""
         where = parser.add_mutually_exclusive_group()
-        where.add_argument("--folder", type=Path, help="verify what export_log wrote there")
-        where.add_argument("--url", help="verify the log at https://HOST/log, or s3://…")
+        where.add_argument(
+            "--export", metavar="WHERE", help="verify what export_log wrote to a folder or s3://…"
+        )
+        where.add_argument("--url", help="verify the log at https://HOST/log")
         parser.add_argument(
             "--token-file", type=Path, help="with --url: a file with an auditor's token"
         )
@@ -45,8 +47,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print progress on standard error, and the verdict. Raises CommandError on a mismatch."""
         try:
-            if options["folder"]:
-                tree = verify_export(options["folder"], self.progress())
+            if options["export"]:
+                tree = verify_export(storage_at(options["export"]), self.progress())
                 said = f"verified: {tree.size} entries, root {tree.root.hex()}"
             elif options["url"]:
                 said = self.remote(options)
@@ -58,9 +60,6 @@ class Command(BaseCommand):
 
     def remote(self, options: dict[str, Any]) -> str:
         """The verdict on a log at an address."""
-        if options["url"].startswith("s3://"):
-            tree = verify_place(place_of(options["url"]), self.progress())
-            return f"verified: {tree.size} entries, root {tree.root.hex()}"
         token = options["token_file"].read_text().strip() if options["token_file"] else ""
         remote = Remote(options["url"], token, options["key"])
         tree = verify_remote(remote, self.progress())

@@ -13,7 +13,7 @@ from audit_log.errors import ExportInvalid
 from audit_log.tiles import Tile
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """A folder, or what is like one. ``str`` says where it is."""
 
     def read(self, path: str) -> bytes | None:
@@ -66,3 +66,12 @@ class Folder:
         for partial in self.path.glob("tile/**/*.p"):
             if partial.with_suffix("").is_file():
                 rmtree(partial)
+
+
+def storage_at(where: str) -> Storage:
+    """The folder of that name, or the bucket at ``s3://BUCKET/PREFIX``. Raises ExportInvalid."""
+    if "://" not in where:
+        return Folder(Path(where))
+    from audit_log.bucket import Bucket  # it loads a library of its own, which only buckets need
+
+    return Bucket(where)
