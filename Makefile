@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 export PORT HOST
+# Tests start hundreds of processes: each would compile everything anew, which takes most of its time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-dev run demo demo-code test check bench mutants lock clean
+.PHONY: help set-up set-up-dev run demo demo-code test check schema bench browser-all pictures mutants lock clean
 
 help: ## List what there is
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 set-up:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing. Install it: apt install python3-venv make git" >&2; exit 1; }
@@ -32,8 +34,17 @@ test: set-up-dev ## Run all tests, on SQLite and on what else answers (PostgreSQ
 check: set-up-dev ## Lint, types, import rules, migrations, deployment checks, checksums
 	@$(VENV) -m tools.check
 
+schema: set-up-dev ## Write docs/openapi.json anew; refuses what breaks clients (ARGS=--breaking)
+	@$(VENV) -m tools.openapi $(ARGS)
+
 bench: set-up-dev ## Measure against floors and peers
 	@$(VENV) -m tools.bench
+
+browser-all: set-up-dev ## Look at every page in every language, in a real browser
+	@CONSENTRY_LANGUAGES=all $(VENV) -m pytest -q -n 2 --timeout 1800 -m browser tests/browser $(ARGS)
+
+pictures: set-up-dev ## Take the pictures of the docs anew, in a real browser
+	@$(VENV) -m tools.pictures
 
 mutants: set-up-dev ## Break the code on purpose; the named tests must notice
 	@$(VENV) -m tools.mutants

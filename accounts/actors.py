@@ -23,6 +23,7 @@ class Actor:
         role: of a person; None otherwise.
         purpose_id: the one purpose an API client is bound to; None otherwise.
         scopes: of an API client (values of ``accounts.models.Scope``).
+        key: the prefix of the key that an API client signed with.
         name: of a system actor ("worker", "keeper", "setup").
     """
 
@@ -31,6 +32,7 @@ class Actor:
     role: Role | None = None
     purpose_id: UUID | None = None
     scopes: frozenset[str] = field(default=frozenset())
+    key: str = ""
     name: str = ""
 
     @property
@@ -63,13 +65,14 @@ def actor_for(user: User) -> Actor:
     return Actor(kind=kind, id=user.id, role=Role(user.role))
 
 
-def actor_for_client(client: ApiClient) -> Actor:
-    """The actor that an API client is."""
+def actor_for_client(client: ApiClient, key: str = "") -> Actor:
+    """The actor that an API client is; ``key``: the prefix of the key that it came with."""
     return Actor(
         kind="client",
         id=client.id,
         purpose_id=client.purpose_id,
         scopes=frozenset(client.scopes),
+        key=key,
     )
 
 

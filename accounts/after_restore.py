@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import ApiClient, AuditorToken, Role, User
+from accounts.models import ApiClient, ApiKey, AuditorToken, Role, TrainingCertificate, User
 from audit_log.actions import Action
 from audit_log.models import LogEntryQuerySet
 
@@ -22,27 +22,37 @@ class Ended:
     clients: int
     operators: int
     auditors: int
+    certificates: int
 
 
 def end_access(later: LogEntryQuerySet) -> Ended:
     """End all sessions, and what may have been ended since the backup.
 
-    Entries do not say which operator was changed or which key revoked. So where a key was revoked, all of
-    that purpose are; if any operator or a password or second factor of one was changed, all but
-    administrators wait to be let in again. An auditor's token that was revoked is named.
+    Entries do not say which operator was changed. If any operator or a password or second factor of one
+    was changed, all but administrators wait to be let in again. API clients and keys and auditors' tokens
+    that were taken back are named; a client that may come from other networks since is ended, because the
+    backup has the old list. Where a training certificate was withdrawn, all are.
     """
     Session.objects.all().delete()
-    revoked = later.filter(action=Action.CLIENT_REVOKE).values("purpose_id")
-    clients, operators = revoke(ApiClient.objects.filter(purpose_id__in=revoked)), 0
+    ended = (Action.CLIENT_REVOKE, Action.CLIENT_CHANGE)
+    clients = revoke(ApiClient.objects.filter(id__in=named(later, ended, "client")))
+    taken = named(later, (Action.CLIENT_KEY_REVOKE,), "key")
+    clients += revoke(ApiKey.objects.filter(prefix__in=taken))
+    operators = 0
     renewed = Q(action=Action.AUTHENTICATOR_CHANGE, actor__startswith="operator:")
     if later.filter(renewed | Q(action=Action.OPERATOR_CHANGE)).exists():
         operators = shut_out()
-    taken = [
-        UUID(json.loads(row.entry().draft.detail)["token"])
-        for row in later.filter(action=Action.AUDITOR_REVOKE)
-    ]
-    auditors = revoke(AuditorToken.objects.filter(id__in=taken))
-    return Ended(clients=clients, operators=operators, auditors=auditors)
+    auditors = revoke(
+        AuditorToken.objects.filter(id__in=named(later, (Action.AUDITOR_REVOKE,), "token"))
+    )
+    certificates = withdraw_all() if later.filter(action=Action.TRAINING_WITHDRAW).exists() else 0
+    return Ended(clients=clients, operators=operators, auditors=auditors, certificates=certificates)
+
+
+def named(later: LogEntryQuerySet, actions: Collection[Action], what: str) -> list[str]:
+    """What the entries of these actions name in their details: ids and prefixes."""
+    found = later.filter(action__in=actions)
+    return [json.loads(row.entry().draft.detail)[what] for row in found]
 
 
 def end_all_access() -> Ended:
@@ -52,12 +62,19 @@ def end_all_access() -> Ended:
         clients=revoke(ApiClient.objects.all()),
         operators=shut_out(),
         auditors=revoke(AuditorToken.objects.all()),
+        certificates=withdraw_all(),
     )
 
 
-def revoke(keys: QuerySet[ApiClient] | QuerySet[AuditorToken]) -> int:
+def revoke(keys: QuerySet[ApiClient] | QuerySet[ApiKey] | QuerySet[AuditorToken]) -> int:
     """Take keys back that are not; of how many."""
     return keys.filter(revoked_at=None).update(revoked_at=timezone.now())
+
+
+def withdraw_all() -> int:
+    """Let no training certificate count until it is written down anew; of how many."""
+    valid = TrainingCertificate.objects.filter(withdrawn_at=None)
+    return valid.update(withdrawn_at=timezone.now())
 
 
 def shut_out() -> int:

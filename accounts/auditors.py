@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actors import Actor
-from accounts.clients import fits, hash_secret, split_key
+from accounts.client_keys import fits, hash_secret, split_key
 from accounts.errors import InvalidToken, UnknownToken
 from accounts.models import AuditorToken
 from audit_log.actions import Action

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +12,11 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.actors import Actor, actor_for_client
-from accounts.clients import find_client, note_use
+from accounts.client_keys import find_key, note_use
+from accounts.counting import count
+from accounts.limits import REFUSALS
+from accounts.models import ApiKey
+from accounts.networks import within
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append_durable
@@ -22,8 +27,10 @@ SCHEME = "Bearer"
 class ApiKeyAuthentication(BaseAuthentication):
     """``request.user`` and ``request.auth`` become the client's Actor.
 
-    Wrong, expired and revoked keys get the same answer. A right key that is no longer live is
-    logged under the client's name; a wrong one names nobody and opens nothing.
+    Wrong, expired and revoked keys get the same answer, and so does a right key from a network that the
+    client does not come from: whoever tries a stolen key elsewhere does not learn that it is one. Such a
+    refusal is logged under the client's name, at most ten in an hour for a key and a reason; a wrong key
+    names nobody and opens nothing.
     """
 
     def authenticate(self, request: Request) -> tuple[Actor, Actor] | None:
@@ -31,26 +38,54 @@ class ApiKeyAuthentication(BaseAuthentication):
         scheme, _space, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != SCHEME.lower():
             return None
-        client = find_client(key.strip())
-        if client is None or not client.is_live:
-            if client is not None:
-                append_durable(
-                    Draft(
-                        action=Action.LOGIN_FAIL,
-                        actor=actor_for_client(client).log_name(),
-                        outcome=Outcome.REFUSED,
-                        reason=ReasonCode.BAD_CREDENTIALS,
-                        purpose_id=client.purpose_id,
-                    )
-                )
-            raise AuthenticationFailed(_("This key is not valid."), code="invalid-key")
-        note_use(client)
-        actor = actor_for_client(client)
+        found = find_key(key.strip())
+        if found is None:
+            raise not_valid()
+        if why := refusal(found, request):
+            note_refusal(found, why)
+            raise not_valid()
+        note_use(found)
+        note_use(found.client)
+        actor = actor_for_client(found.client, found.prefix)
         return actor, actor
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 answer asks for."""
         return f'{SCHEME} realm="api"'
+
+
+def refusal(key: ApiKey, request: Request) -> str:
+    """Why a key that exists is not accepted now, in a word of a closed list; nothing when it is."""
+    if not key.is_live or not key.client.is_live:
+        taken_back = key.revoked_at is not None or key.client.revoked_at is not None
+        return "revoked" if taken_back else "expired"
+    return "" if within(key.client.networks, request._request) else "network"
+
+
+def not_valid() -> AuthenticationFailed:
+    """The one answer to every key that is not accepted."""
+    return AuthenticationFailed(_("This key is not valid."), code="invalid-key")
+
+
+def note_refusal(key: ApiKey, why: str) -> None:
+    """Log that a key was not accepted, unless that was said often enough within the hour.
+
+    Counted for the key, not for the address: whoever fails elsewhere a thousand times cannot hide from the
+    log that a stolen key is tried. And the headers are silent about it, as they are of a wrong key.
+    """
+    if not count(REFUSALS, f"{key.prefix}:{why}", told=False).within:
+        return
+    detail = json.dumps({"key": key.prefix, "why": why}, separators=(",", ":")).encode()
+    append_durable(
+        Draft(
+            action=Action.LOGIN_FAIL,
+            actor=actor_for_client(key.client).log_name(),
+            outcome=Outcome.REFUSED,
+            reason=ReasonCode.BAD_CREDENTIALS,
+            purpose_id=key.client.purpose_id,
+            detail=detail,
+        )
+    )
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass

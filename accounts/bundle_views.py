@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts.attempts import WINDOW, address_of, begin_attempt
 from accounts.auditors import find_token
 from accounts.authentication import SCHEME
-from accounts.clients import note_use
+from accounts.client_keys import note_use
 from accounts.errors import TooManyAttempts
 from accounts.models import AuditorToken
 from audit_log.actions import Action, Outcome, ReasonCode

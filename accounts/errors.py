@@ -26,6 +26,24 @@ class UnknownClient(AccountsError):
     code = "not-found"
 
 
+class UnknownKey(AccountsError):
+    """No such live key of this API client."""
+
+    code = "not-found"
+
+
+class TooManyKeys(AccountsError):
+    """An API client has at most two live keys."""
+
+    code = "too-many-keys"
+
+
+class KeyInUse(AccountsError):
+    """A client cannot take back the key that it signs with."""
+
+    code = "key-in-use"
+
+
 class InvalidToken(AccountsError):
     """An auditor's token is incomplete or would be over before it begins."""
 
@@ -62,7 +80,20 @@ class LastAdministrator(AccountsError):
     code = "last-administrator"
 
 
+class InvalidCertificate(AccountsError):
+    """A training certificate without a title, with an impossible end, or for oneself."""
+
+    code = "invalid-certificate"
+
+
+class UnknownCertificate(AccountsError):
+    """No such training certificate."""
+
+    code = "not-found"
+
+
 class TooManyAttempts(AccountsError):
     """Too many failures for one account or from one network address; later it may try again."""
 
     code = "too-many-attempts"
+    retry_after = 900

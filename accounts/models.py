@@ -35,7 +35,10 @@ class Scope(models.TextChoices):
     SUBJECTS_READ = "subjects:read", _("Read the state of a data subject's consent")
     RECORDINGS_UPLOAD = "recordings:upload", _("Upload recordings")
     RECORDINGS_READ = "recordings:read", _("Read the state of recordings and analyses")
+    RECORDINGS_ANALYSE = "recordings:analyse", _("Stop analyses and have them done again")
     RESULTS_READ = "results:read", _("Read results")
+    RESULTS_EXPORT = "results:export", _("Export the results of many people")
+    WEBHOOKS_MANAGE = "webhooks:manage", _("Manage its own webhook")
 
 
 def random_username() -> str:
@@ -139,16 +142,28 @@ class User(AbstractBaseUser):
         )
 
 
-class SharedSecret(models.Model):
-    """Something outside that shows a secret to come in. Only a hash of the secret is kept.
-
-    The text is ``<mark>_<prefix>_<secret>``; ``prefix`` finds the row, and may be shown.
-    """
+class TrainingCertificate(models.Model):
+    """That an operator was taught what the numbers mean; a colleague vouches for it. Rows stay."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(_("name"), max_length=120)
-    prefix = models.CharField(max_length=12, unique=True, editable=False)
-    secret_hash = models.CharField(max_length=64, editable=False)
+    operator = models.ForeignKey(User, models.PROTECT, related_name="certificates")
+    title = models.CharField(_("training"), max_length=120)
+    valid_until = models.DateTimeField(_("valid until"))
+    recorded_at = models.DateTimeField(default=timezone.now, editable=False)
+    recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
+    withdrawn_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["operator", "valid_until"], name="training_of_operator")]
+
+    def __str__(self) -> str:
+        return f"{self.title}, until {self.valid_until:%Y-%m-%d}"
+
+
+class Entrance(models.Model):
+    """A way in for something outside, which ends by itself and can be taken back."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     expires_at = models.DateTimeField(_("valid until"))
@@ -159,25 +174,71 @@ class SharedSecret(models.Model):
         abstract = True
         ordering = ["created_at"]
 
-    def __str__(self) -> str:
-        return self.name
-
     @property
     def is_live(self) -> bool:
         """Whether it is accepted now."""
         return self.revoked_at is None and timezone.now() < self.expires_at
 
 
-class ApiClient(SharedSecret):
-    """A machine with scoped access to one purpose."""
+class SharedSecret(Entrance):
+    """An entrance for whoever shows a secret. Only a hash of the secret is kept.
 
+    The text is ``<mark>_<prefix>_<secret>``; ``prefix`` finds the row, and may be shown.
+    """
+
+    prefix = models.CharField(max_length=12, unique=True, editable=False)
+    secret_hash = models.CharField(max_length=64, editable=False)
+
+    class Meta(Entrance.Meta):
+        abstract = True
+
+
+class ApiClient(Entrance):
+    """A machine with scoped access to one purpose, by any of its live keys.
+
+    ``networks``: from where its keys are accepted, in CIDR form; empty: from anywhere.
+    """
+
+    name = models.CharField(_("name"), max_length=120)
     # A plain id: purposes live in a room above this one.
     purpose_id = models.UUIDField(_("purpose"), db_index=True)
     scopes = models.JSONField(_("scopes"), default=list)
+    networks = models.JSONField(_("networks"), default=list)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(SharedSecret):
+    """A key of an API client. It is live only while its client is."""
+
+    client = models.ForeignKey(ApiClient, models.PROTECT, related_name="keys")
+
+    def __str__(self) -> str:
+        return self.prefix
 
 
 class AuditorToken(SharedSecret):
     """Lets somebody outside fetch the log's entries to verify them."""
+
+    name = models.CharField(_("name"), max_length=120)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Count(models.Model):
+    """How often something was done in one stretch of time: ``accounts.counting``.
+
+    The name holds the id of an API client or the prefix of a key, never anything of a person.
+    """
+
+    name = models.CharField(max_length=100, primary_key=True)
+    period = models.BigIntegerField()
+    used = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.used}"
 
 
 class FailedLogin(models.Model):

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -53,7 +54,7 @@ class OperatorForm(forms.Form):
     role = forms.ChoiceField(
         label=gettext_lazy("Role"),
         widget=forms.RadioSelect,
-        choices=[(r.value, f"{r.label}: {text}") for r, text in ROLE_HELP.items()],
+        choices=[(r.value, format_lazy("{}: {}", r.label, text)) for r, text in ROLE_HELP.items()],
     )
 
 

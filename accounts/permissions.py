@@ -14,6 +14,7 @@ from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -24,6 +25,7 @@ from accounts.models import Role, User
 ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.ADMINISTRATOR: frozenset(
         {
+            "accounts.certify_training",
             "accounts.manage_auditors",
             "accounts.manage_clients",
             "accounts.manage_operators",
@@ -48,8 +50,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_register",
             "consent.view_retention",
             "consent.view_subjects",
+            "emotion.cancel_analysis",
+            "emotion.erase_recording",
             "emotion.handle_dispute",
             "emotion.view_disputes",
+            "emotion.view_keys",
             "consent.write_assessment",
             "emotion.view_recordings",
             "emotion.view_technical_file",
@@ -66,6 +71,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "emotion.export_results",
             "emotion.read_media",
             "emotion.analyse_again",
+            "emotion.cancel_analysis",
             "emotion.read_result",
             "emotion.upload_recording",
             "emotion.view_disputes",
@@ -76,6 +82,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     # Oversees the others, so decides what opens and what is held, and never sees a result.
     Role.DPO: frozenset(
         {
+            "accounts.certify_training",
             "accounts.manage_auditors",
             "audit_log.verify_log",
             "audit_log.view_logentry",
@@ -94,6 +101,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_retention",
             "emotion.handle_dispute",
             "emotion.view_disputes",
+            "emotion.view_keys",
             "emotion.view_technical_file",
         }
     ),
@@ -168,11 +176,18 @@ class HasScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether the key that signed this request covers it."""
+        """Whether the key that signed this request covers it.
+
+        HEAD is GET without its body, unless the view has one of its own.
+        """
+        if not has_live_key(request, view):
+            return False
         scopes: dict[str, str] = getattr(view, "scopes", {})
-        needed = scopes.get(request.method or "")
-        actor = actor_of(request)
-        return actor.kind == "client" and needed is not None and needed in actor.scopes
+        method = request.method or ""
+        needed = scopes.get(method) or (scopes.get("GET") if method == "HEAD" else None)
+        if method == "OPTIONS":  # which methods there are, and which scope each needs
+            return True
+        return needed is not None and needed in actor_of(request).scopes
 
 
 class HasLiveKey(BasePermission):
@@ -180,4 +195,17 @@ class HasLiveKey(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Whether a live key signed this request."""
-        return actor_of(request).kind == "client"
+        return has_live_key(request, view)
+
+
+def has_live_key(request: Request, view: APIView) -> bool:
+    """Whether a live key signed this request.
+
+    Raises MethodNotAllowed for a method that the address does not have: DRF would ask for permission
+    first, and answer that nobody may do what nobody can.
+    """
+    if actor_of(request).kind != "client":
+        return False
+    if request.method not in view.allowed_methods:
+        raise MethodNotAllowed(request.method or "")
+    return True

@@ -31,6 +31,7 @@ class Action(StrEnum):
     INVITATION_SHOW = "invitation:show"
     INVITATION_REDEEM = "invitation:redeem"
     CONSENT_REQUEST = "consent:request"
+    CONSENT_CANCEL = "consent:cancel"
     CONSENT_GIVE = "consent:give"
     CONSENT_GUARDIAN = "consent:guardian"
     CONSENT_ATTEST = "consent:attest"
@@ -47,6 +48,10 @@ class Action(StrEnum):
     MESSAGE_SEND = "message:send"
     MESSAGE_READ = "message:read"
     CAMERA_ALLOW = "camera:allow"
+    UPLOAD_BEGIN = "upload:begin"
+    UPLOAD_PART = "upload:part"
+    UPLOAD_ASSEMBLE = "upload:assemble"
+    UPLOAD_END = "upload:end"
     MEDIA_UPLOAD = "media:upload"
     MEDIA_READ = "media:read"
     MEDIA_ANALYSE = "media:analyse"
@@ -54,12 +59,19 @@ class Action(StrEnum):
     MEDIA_COVER = "media:cover"
     RESULT_SAVE = "result:save"
     RESULT_READ = "result:read"
+    RESULT_EXPORT = "result:export"
+    RESULT_COUNT = "result:count"
+    COHORT_ASK = "cohort:ask"
+    COHORT_ANSWER = "cohort:answer"
+    COHORT_FAIL = "cohort:fail"
     DISPUTE_OPEN = "dispute:open"
     DISPUTE_RETRACT = "dispute:retract"
     DISPUTE_HANDLE = "dispute:handle"
     ANALYSIS_REFUSE = "analysis:refuse"
     ANALYSIS_FAIL = "analysis:fail"
     ANALYSIS_REPEAT = "analysis:repeat"
+    ANALYSIS_CANCEL = "analysis:cancel"
+    EXPORT_REQUEST = "export:request"
     REQUEST_MAKE = "request:make"
     REQUEST_RETRACT = "request:retract"
     REQUEST_TAKE = "request:take"
@@ -101,12 +113,18 @@ class Action(StrEnum):
     AUTHENTICATOR_CHANGE = "login:authenticator-change"
     OPERATOR_CREATE = "operator:create"
     OPERATOR_CHANGE = "operator:change"
+    TRAINING_RECORD = "operator:training-record"
+    TRAINING_WITHDRAW = "operator:training-withdraw"
     CLIENT_CREATE = "client:create"
+    CLIENT_CHANGE = "client:change"
     CLIENT_REVOKE = "client:revoke"
+    CLIENT_KEY_CREATE = "client:key-create"
+    CLIENT_KEY_REVOKE = "client:key-revoke"
     AUDITOR_CREATE = "auditor:create"
     AUDITOR_REVOKE = "auditor:revoke"
     WEBHOOK_CREATE = "webhook:create"
     WEBHOOK_CHANGE = "webhook:change"
+    WEBHOOK_FORGET = "webhook:forget"
     MODEL_ADD = "model:add"
     MODEL_EVALUATE = "model:evaluate"
     MODEL_ACTIVATE = "model:activate"
@@ -121,6 +139,7 @@ class Action(StrEnum):
 LOOKS = frozenset(
     {
         Action.RESULT_READ,
+        Action.RESULT_EXPORT,
         Action.MEDIA_READ,
         Action.PAPER_READ,
         Action.IDENTITY_READ,
@@ -128,7 +147,10 @@ LOOKS = frozenset(
         Action.REQUEST_READ,
     }
 )
-"""What shows somebody what is sealed about a person, as opposed to the bookkeeping around it."""
+"""What shows somebody what is sealed about a person, as opposed to the bookkeeping around it.
+
+A result that is counted for a figure about the group is opened by a program and shown to nobody.
+"""
 
 
 class Outcome(StrEnum):
@@ -174,11 +196,13 @@ class ReasonCode(StrEnum):
     RETENTION_END = "retention-end"
     MEDIA_NOT_KEPT = "media-not-kept"
     MEDIA_COVERED = "media-covered"
+    DISCARDED = "discarded"
     PURPOSE_END = "purpose-end"
     UNUSED = "unused"
     ACCOUNT_CLOSED = "account-closed"
     SCHEDULE = "schedule"
     BACKUP_RESTORED = "backup-restored"
+    UPLOAD_UNFINISHED = "upload-unfinished"
     # reasons of a refusal
     NO_CONSENT = "no-consent"
     CONSENT_WITHDRAWN = "consent-withdrawn"
@@ -186,6 +210,7 @@ class ReasonCode(StrEnum):
     CONSENT_EXPIRED = "consent-expired"
     CONSENT_CHANGED = "consent-changed"
     ATTESTED_BY_READER = "attested-by-reader"
+    TRAINING_MISSING = "training-missing"
     CATEGORY_NOT_CONSENTED = "category-not-consented"
     PROCESSING_RESTRICTED = "processing-restricted"
     PURPOSE_NOT_OPEN = "purpose-not-open"
@@ -200,6 +225,8 @@ class ReasonCode(StrEnum):
     TOO_MANY_ATTEMPTS = "too-many-attempts"
     MEDIA_UNREADABLE = "media-unreadable"
     ATTEMPTS_EXHAUSTED = "attempts-exhausted"
+    CANCELLED_BY_CLIENT = "cancelled-by-client"
+    CANCELLED_BY_OPERATOR = "cancelled-by-operator"
     KEY_DESTROYED = "key-destroyed"
     KEY_UNAVAILABLE = "key-unavailable"
     CLOCK_WRONG = "clock-wrong"

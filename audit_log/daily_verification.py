@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from audit_log.models import Checkpoint
-from audit_log.verdicts import last_verdict
+from audit_log.verdicts import LastVerdict, last_verdict
 
 EVERY = timedelta(days=1)
 
@@ -77,3 +77,8 @@ def due() -> bool:
         else Checkpoint.objects.order_by("size").values_list("signed_at", flat=True).first()
     )
     return since is not None and not timedelta(0) <= timezone.now() - since < EVERY
+
+
+def is_old(verdict: LastVerdict) -> bool:
+    """Whether nobody seems to verify any more: it was given before twice the time between two."""
+    return timezone.now() - verdict.at > 2 * EVERY

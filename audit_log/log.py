@@ -34,6 +34,10 @@ from audit_log.models import PendingEntry
 # Without it no receipt can be built; it never leaves this module. It stops mistakes, not hostile code.
 _token = secrets.token_bytes(16)
 
+FIELDS = {field.attname: field for field in PendingEntry._meta.concrete_fields}
+INSERT = """INSERT INTO "audit_log_pendingentry" ("entry_id", "created", "leaf_hash", "body")
+    VALUES (%s, %s, %s, %s)"""
+
 
 class DurableReceipt:
     """Proof, inside this process, that an entry is committed. It opens one thing once.
@@ -118,9 +122,9 @@ def append(draft: Draft) -> Appended:
     connection = transaction.get_connection()
     if not connection.in_atomic_block:
         raise AppendOutsideTransaction
-    entry, leaf, row = prepare(draft)
+    entry, leaf, body = prepare(draft)
     try:
-        insert(row, connection)
+        insert(entry, leaf, body, connection)
     except Error as error:
         # insert() has marked the transaction: it can only roll back, even if somebody swallows this.
         raise LogUnavailable from error
@@ -136,46 +140,37 @@ def append_durable(draft: Draft) -> DurableReceipt:
     and LogUnavailable when the row cannot be written.
     """
     connection = transaction.get_connection()
-    entry, leaf, row = prepare(draft)
+    entry, leaf, body = prepare(draft)
     try:
         if connection.in_atomic_block or not connection.get_autocommit():
             raise AppendInsideTransaction
-        insert(row, connection)
+        insert(entry, leaf, body, connection)
     except Error as error:
         drop_broken(connection)
         raise LogUnavailable from error
     return DurableReceipt(_token, entry, leaf)
 
 
-def prepare(draft: Draft) -> tuple[Entry, bytes, PendingEntry]:
-    """The entry of a draft, its leaf hash and its row, not yet written."""
+def prepare(draft: Draft) -> tuple[Entry, bytes, bytes]:
+    """The entry of a draft, its leaf hash and its canonical bytes, not yet written."""
     entry = Entry(id=uuid7(), time=timezone.now(), draft=draft)
     body = entry.canonical()
-    leaf = leaf_hash(body)
-    return (
-        entry,
-        leaf,
-        PendingEntry(entry_id=entry.id, created=entry.time, leaf_hash=leaf, body=body),
-    )
+    return entry, leaf_hash(body), body
 
 
-def insert(row: PendingEntry, connection: BaseDatabaseWrapper) -> None:
+def insert(entry: Entry, leaf: bytes, body: bytes, connection: BaseDatabaseWrapper) -> None:
     """Write the row with the one statement that it takes.
 
-    Every read and every change waits for this. ``save()`` would build and compile the same statement
-    anew each time, which takes longer than everything else about an entry.
+    Every read and every change waits for this. ``save()`` would build a row and compile the same
+    statement anew each time, which takes longer than everything else about an entry.
     """
-    fields = PendingEntry._meta.concrete_fields
-    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-    names = ", ".join(f'"{field.column}"' for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    table = PendingEntry._meta.db_table
-    statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608  names of a model; the values are parameters
+    row = {"entry_id": entry.id, "created": entry.time, "leaf_hash": leaf, "body": body}
+    values = [FIELDS[name].get_db_prep_save(value, connection) for name, value in row.items()]
     with (
         transaction.mark_for_rollback_on_error(connection.alias),
         server_binding_cursor(connection) as cursor,
     ):
-        cursor.execute(statement, values)
+        cursor.execute(INSERT, values)
 
 
 def server_binding_cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:

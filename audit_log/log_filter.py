@@ -35,6 +35,13 @@ def is_actor(value: str) -> None:
         )
 
 
+class Codes(forms.Select):
+    """A list of the log's own words, which are the same in every language."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(attrs={"translate": "no"}, **given)
+
+
 class LogFilter(forms.Form):
     """What to look for. Everything is optional; nothing in it names a person."""
 
@@ -49,16 +56,19 @@ class LogFilter(forms.Form):
         label=_("Action"),
         required=False,
         choices=[("", _("All")), *((a.value, a.value) for a in Action)],
+        widget=Codes,
     )
     outcome = forms.ChoiceField(
         label=_("Outcome"),
         required=False,
         choices=[("", _("All")), *((o.value, o.value) for o in Outcome)],
+        widget=Codes,
     )
     reason = forms.ChoiceField(
         label=_("Reason"),
         required=False,
         choices=[("", _("All")), *((r.value, r.value) for r in ReasonCode)],
+        widget=Codes,
     )
     purpose = forms.UUIDField(label=_("Purpose"), required=False)
     since = forms.DateField(

@@ -23,11 +23,10 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from audit_log.actions import Action
-from audit_log.daily_verification import EVERY
+from audit_log.daily_verification import is_old
 from audit_log.entries import Draft
 from audit_log.errors import EntryNotIntegrated
 from audit_log.log import append_durable
@@ -74,8 +73,7 @@ def status() -> dict[str, Any]:
         "waiting": waiting().count(),
         "lag": lag(),
         "verdict": verdict,
-        # Twice the time between two: then nobody verifies any more.
-        "verdict_old": verdict is not None and timezone.now() - verdict.at > 2 * EVERY,
+        "verdict_old": verdict is not None and is_old(verdict),
         "witnesses": standings(),
     }
 

@@ -28,6 +28,7 @@ from audit_log.entries import Draft
 from audit_log.errors import OriginRefused
 from audit_log.key_history import KeyHistory
 from audit_log.log import prepare
+from audit_log.models import PendingEntry
 from audit_log.rotation import ACTOR, placed, prepared_key
 from audit_log.sequencer import exclusive, give_places, require_signed
 from audit_log.tree import tree_size
@@ -128,7 +129,8 @@ def write_named(last: Checkpoint, note: str) -> None:
         object_tag=note_tag(note),
         detail=json.dumps(detail, separators=(",", ":")).encode(),
     )
-    _entry, _leaf, row = prepare(draft)
+    entry, leaf, body = prepare(draft)
+    row = PendingEntry(entry_id=entry.id, created=entry.time, leaf_hash=leaf, body=body)
     with transaction.atomic():
         row.save(force_insert=True)
         give_places([row])

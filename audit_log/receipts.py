@@ -66,7 +66,7 @@ def pending_about(consent_tags: Iterable[bytes], actions: Iterable[Action]) -> l
 
 def waiting_entries() -> list[Entry]:
     """What waits for its place, the oldest first: a fifth of a second's worth while a keeper runs."""
-    return [parse(row.body) for row in PendingEntry.objects.order_by("created")]
+    return [parse(row.body) for row in PendingEntry.objects.order_by("entry_id")]
 
 
 def wait_integrated(entry_ids: Iterable[UUID], timeout: float) -> bool:

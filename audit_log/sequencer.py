@@ -96,8 +96,8 @@ def exclusive() -> Iterator[bool]:
 
 
 def add_entries(limit: int) -> int:
-    """Give waiting entries the next places, in order of time."""
-    rows = list(waiting().order_by("created", "entry_id")[:limit])
+    """Give waiting entries the next places, in order of time (their ids follow it)."""
+    rows = list(waiting().order_by("entry_id")[:limit])
     if not rows:
         return 0
     require_history(tree_size())

@@ -134,9 +134,9 @@ def bare() -> Once:
 
     from audit_log.log import prepare
 
-    entry, leaf, row = prepare(draft())
+    entry, leaf, body = prepare(draft())
     given = connection.settings_dict
-    values = (row.body, leaf, str(entry.time))
+    values = (body, leaf, str(entry.time))
     if connection.vendor == "sqlite":
         file = Path(os.environ[INNER]) / "bare.sqlite3"
         floor = sqlite3.connect(file, isolation_level=None, timeout=60)

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from celery import Celery
+from celery.bootsteps import StartStopStep
 from celery.signals import worker_init, worker_process_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +27,30 @@ except ImproperlyConfigured as error:
 app = Celery("consentry")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["emotion"])
+
+
+class Mark(StartStopStep):
+    """Touches the worker's mark while it takes messages; events, which could tell the same, are off."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def __init__(self, parent: Any, **_options: Any) -> None:
+        self.entry: Any = None
+
+    def start(self, parent: Any) -> None:
+        """Touch it now, and every few seconds from the worker's own timer."""
+        from emotion.marks import EVERY, WORKER, touch  # only after the settings
+
+        touch(WORKER)
+        self.entry = parent.timer.call_repeatedly(EVERY, touch, (WORKER,))
+
+    def stop(self, parent: Any) -> None:
+        """Touch it no more."""
+        if self.entry is not None:
+            self.entry.cancel()
+
+
+app.steps["worker"].add(Mark)
 
 
 @worker_init.connect

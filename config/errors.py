@@ -10,23 +10,31 @@ import logging
 from typing import Any
 
 from django.core.exceptions import BadRequest
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from redis.exceptions import RedisError
 from rest_framework.exceptions import (
     APIException,
     MethodNotAllowed,
     NotFound,
+    PermissionDenied,
+    Throttled,
     UnsupportedMediaType,
     ValidationError,
 )
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts import errors as accounts_errors
 from audit_log import errors as log_errors
 from audit_log.actions import ReasonCode
+from config.field_errors import field_errors
 from consent import errors as consent_errors
 from emotion import errors as emotion_errors
 from emotion.faults import in_a_line
@@ -39,7 +47,12 @@ STATUS: dict[type[Exception], int] = {
     accounts_errors.TooManyAttempts: 429,
     accounts_errors.InvalidClient: 422,
     accounts_errors.InvalidOperator: 422,
+    accounts_errors.TooManyKeys: 409,
+    accounts_errors.KeyInUse: 409,
+    accounts_errors.UnknownKey: 404,
     accounts_errors.InvalidToken: 422,
+    accounts_errors.InvalidCertificate: 422,
+    accounts_errors.UnknownCertificate: 404,
     accounts_errors.UnknownToken: 404,
     accounts_errors.AddressTaken: 409,
     accounts_errors.LastAdministrator: 409,
@@ -63,6 +76,16 @@ STATUS: dict[type[Exception], int] = {
     consent_errors.InvitationInvalid: 410,
     consent_errors.UnknownSubject: 404,
     consent_errors.UnknownErasure: 404,
+    consent_errors.NotThere: 404,
+    consent_errors.AlreadyAnswered: 409,
+    consent_errors.QuestionTakenBack: 409,
+    consent_errors.NoAddress: 409,
+    consent_errors.AskedOftenEnough: 409,
+    consent_errors.AskedTooSoon: 429,
+    consent_errors.NotIntegrated: 409,
+    consent_errors.InvalidIdempotencyKey: 400,
+    consent_errors.IdempotencyMismatch: 422,
+    consent_errors.IdempotencyInProgress: 409,
     consent_errors.InvalidWebhook: 422,
     consent_errors.ReferenceTaken: 409,
     consent_errors.SignInFailed: 403,
@@ -72,13 +95,25 @@ STATUS: dict[type[Exception], int] = {
     emotion_errors.NoResult: 404,
     emotion_errors.NotDisputed: 409,
     emotion_errors.BundleInProgress: 429,
+    emotion_errors.ExportInProgress: 429,
+    emotion_errors.ExportTooLarge: 422,
+    emotion_errors.BatchTooLong: 413,
+    emotion_errors.CohortBudgetSpent: 409,
     emotion_errors.ReasonRequired: 400,
     emotion_errors.UploadInvalid: 400,
-    emotion_errors.ParameterInvalid: 400,
     emotion_errors.UnderWay: 409,
+    emotion_errors.AnalysisEnded: 409,
+    emotion_errors.NotKept: 409,
     emotion_errors.UploadTooLarge: 413,
-    emotion_errors.IdempotencyConflict: 422,
-    emotion_errors.IdempotencyInProgress: 409,
+    emotion_errors.TooManyUploads: 429,
+    emotion_errors.QueueFull: 503,
+    emotion_errors.TusVersion: 412,
+    emotion_errors.WrongContentType: 415,
+    emotion_errors.OffsetMismatch: 409,
+    emotion_errors.ChecksumMismatch: 460,  # of the tus protocol, in no registry
+    emotion_errors.UploadHeld: 423,
+    emotion_errors.UploadExpired: 410,
+    emotion_errors.UploadStored: 409,
     vault_errors.KeyDestroyed: 410,
     vault_errors.KeystoreUnavailable: 503,
     vault_errors.ProviderUnavailable: 503,
@@ -90,6 +125,7 @@ STATUS: dict[type[Exception], int] = {
     log_errors.AuditLogError: 503,
     OperationalError: 503,
     InterfaceError: 503,
+    RedisError: 503,
 }
 MEDIA_STATUS = {
     MediaCode.TOO_LARGE: 413,
@@ -101,6 +137,8 @@ MEDIA_STATUS = {
 REASON_STATUS = {ReasonCode.CLOCK_WRONG: 503}  # our fault, and it passes
 DATABASE_AWAY = (OperationalError, InterfaceError)
 PROBLEM = "application/problem+json"
+LATER = 10
+"""Seconds after which to try again what the installation could not do, where nothing better is known."""
 
 
 def status_of(error: Exception) -> int | None:
@@ -129,7 +167,7 @@ def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
 
 def note(status: int, error: Exception) -> None:
     """One line for the operator about a fault that is ours."""
-    if status >= 500:
+    if status >= 500 and not isinstance(error, emotion_errors.QueueFull):
         log.error("answered %d: %s", status, in_a_line(error))
 
 
@@ -138,50 +176,75 @@ def told(error: Exception) -> tuple[str, str]:
     if isinstance(error, DATABASE_AWAY):
         text = _("The database cannot be used just now. Nothing was lost; try again later.")
         return "database-unavailable", text
+    if isinstance(error, RedisError):
+        return "cache-unavailable", _("The cache cannot be used just now; try again later.")
     return str(getattr(error, "code", "error")), str(error)
+
+
+def known_problem(status: int, error: Exception) -> dict[str, Any]:
+    """The object of a known error, with the access-log entry that its refusal made."""
+    entry = getattr(error, "log_entry", None)
+    return problem(status, *told(error), **({"log_entry": str(entry)} if entry else {}))
+
+
+def when_again(status: int, error: Exception | None = None) -> dict[str, str]:
+    """``Retry-After``, where trying again can help."""
+    seconds = getattr(error, "retry_after", LATER if status == 503 else None)
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: known errors by the table, DRF's own in the same shape."""
+    if (request := context.get("request")) is not None:
+        # A problem is JSON, whatever the answer would have been.
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
     status = status_of(error)
     if status is not None:
         note(status, error)
-        return Response(problem(status, *told(error)), status=status, content_type=PROBLEM)
-    if isinstance(error, Http404):
-        error = NotFound("There is nothing here.")
+        body, headers = known_problem(status, error), when_again(status, error)
+        return Response(body, status=status, headers=headers, content_type=PROBLEM)
     if isinstance(error, BadRequest):
         body = problem(400, "bad-request", str(error))
         return Response(body, status=400, content_type=PROBLEM)
+    if isinstance(error, Http404 | DjangoPermissionDenied):
+        error = NotFound(NOTHING) if isinstance(error, Http404) else PermissionDenied()
     response = exception_handler(error, context)
     if response is None or not isinstance(error, APIException):
         return response
     response.content_type = PROBLEM
     if isinstance(error, ValidationError):
-        found = [
-            {"pointer": f"/{name}", "detail": " ".join(map(str, texts))}
-            for name, texts in dict(error.detail).items()  # type: ignore[arg-type]  # serializers give dicts
-        ]
-        response.data = problem(
-            422, "invalid", "Some fields are not as they should be.", errors=found
-        )
+        in_body = request is None or request.method not in {"GET", "HEAD", "DELETE"}
+        found = field_errors(error.detail, in_body=in_body)
+        words = _("Some fields are not as they should be.")
+        response.data = problem(422, "invalid", words, errors=found)
         response.status_code = 422
         return response
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else "invalid"
-    response.data = problem(response.status_code, code.replace("_", "-"), detail_of(error))
+    detail = detail_of(error, context)
+    response.data = problem(response.status_code, code.replace("_", "-"), detail)
     return response
 
 
-# The sentences of DRF that would repeat what was sent.
-REPEATS: dict[type[APIException], str] = {
-    MethodNotAllowed: "This address does not take this method.",
-    UnsupportedMediaType: "This address takes application/json; another type came.",
-}
+NOTHING = gettext_lazy("There is nothing here.")
+WRONG_METHOD = gettext_lazy(
+    "This address does not take this method; the header Allow names those it takes."
+)
 
 
-def detail_of(error: APIException) -> str:
+def detail_of(error: APIException, context: dict[str, Any]) -> str:
     """What to tell about an error of DRF's own, without what the client typed."""
-    return REPEATS.get(type(error), str(error.detail))
+    if isinstance(error, MethodNotAllowed):
+        return str(WRONG_METHOD)
+    if isinstance(error, UnsupportedMediaType):
+        parsers = getattr(context.get("view"), "parser_classes", ())
+        taken = ", ".join(str(parser.media_type) for parser in parsers)
+        return _("This address takes %(types)s; another type came.") % {"types": taken}
+    if isinstance(error, Throttled):
+        return _("Too many requests; the header Retry-After says when to go on.")
+    if isinstance(error, NotFound):
+        return str(NOTHING)
+    return str(error.detail)
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -189,9 +252,11 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 
 
-def api_problem(status: int, code: str, detail: str) -> JsonResponse:
+def api_problem(status: int, code: str, detail: str | Promise) -> JsonResponse:
     """Problem details outside DRF: unknown addresses, and errors before a view was reached."""
-    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM)
+    headers = when_again(status)
+    body = problem(status, code, str(detail))
+    return JsonResponse(body, status=status, headers=headers, content_type=PROBLEM)
 
 
 def database_away(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.second_factor.RequireSecondFactor",
+    "accounts.throttling.RateHeaders",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -126,10 +127,12 @@ def database(alias: str, name: str, file: str) -> dict[str, Any]:
             "init_command": pragmas,
         }
     else:
-        entry["CONN_MAX_AGE"] = CONN_MAX_AGE
         entry["CONN_HEALTH_CHECKS"] = True
         if DATABASE_OWNER:
             entry["OPTIONS"] = {**entry.get("OPTIONS", {}), "assume_role": DATABASE_OWNER}
+    # Opening SQLite's files and folding their logs in when the last one closes takes longer than most
+    # requests do, and a server's connection is no cheaper.
+    entry["CONN_MAX_AGE"] = CONN_MAX_AGE
     # Permits and log receipts depend on when exactly a commit happens.
     entry["ATOMIC_REQUESTS"] = False
     return entry
@@ -293,6 +296,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 PHOTO_MAX_BYTES = env.number("PHOTO_MAX_MB", 20, least=1) * 1024 * 1024
 FILM_MAX_BYTES = env.number("FILM_MAX_MB", 500, least=1) * 1024 * 1024
 FILM_MAX_SECONDS = env.number("FILM_MAX_MINUTES", 120, least=1) * 60
+BATCH_MAX = env.number("BATCH_MAX", 100, least=1)
+EXPORT_HOURS = env.number("EXPORT_HOURS", 24, least=1)
+UPLOAD_SECONDS = env.number("UPLOAD_HOURS", 24, least=1) * 3600  # for one that comes in parts
+UPLOADS_UNFINISHED = env.number("UPLOADS_UNFINISHED", 20, least=1)  # of one sender
+UPLOAD_PART_BYTES = env.number("UPLOAD_PART_MB", 8, least=1) * 1024 * 1024
 BLOB_DIR = VAR_DIR / "blobs"
 MODELS_DIR = VAR_DIR / "models"
 HELP_LINES_FILE = Path(env.text("HELP_LINES_FILE") or BASE_DIR / "emotion" / "help_lines.json")
@@ -353,13 +361,20 @@ LOG_WITNESS_POLICY = env.text("LOG_WITNESS_POLICY")
 API_RATE = env.matching(  # of one client
     "API_RATE", "3000/min", r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", "3000/min"
 )
+CLIENT_ANALYSES_PER_DAY = env.number("CLIENT_ANALYSES_PER_DAY", 20_000, least=1)
+CLIENT_UPLOADS_AT_ONCE = env.number("CLIENT_UPLOADS_AT_ONCE", 4, least=1)
+SUBJECT_UPLOADS_PER_HOUR = env.number("SUBJECT_UPLOADS_PER_HOUR", 1000, least=1)
+QUEUE_AT_MOST = env.number("QUEUE_AT_MOST", 2000, least=1)  # analyses that wait
+# Of each process; a quarter of them may hold an answer back (``Prefer: wait``).
+WEB_THREADS = env.number("CONSENTRY_WEB_THREADS", 4, least=1)
 REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.ClientThrottle"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["accounts.parsers.JsonParser"],
+    "DEFAULT_METADATA_CLASS": "accounts.options.MethodsAndScopes",
+    "DEFAULT_SCHEMA_CLASS": "accounts.schema.OperationSchema",
     "EXCEPTION_HANDLER": "config.errors.problem_details",
     "UNAUTHENTICATED_USER": None,
 }
@@ -372,6 +387,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.finish",
+    ],
 }
 
 # --- logs: no request line, no query string, no body ---------------------------------------------

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from accounts.bundle_views import entry_bundle
 from accounts.languages import choose_language
-from config import views
+from config import schema_views, views
+from config.docs_page import api_docs
 from consent.policy_views import policy
 from emotion import models_page
 
@@ -27,7 +27,9 @@ urlpatterns = [
     path("log/tile/entries/<path:tile>", entry_bundle, name="log_entries"),
     path("", include("audit_log.urls")),
     path("i18n/setlang/", choose_language, name="set_language"),
-    path("api/v1/schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("api/v1/schema/", schema_views.Schema.as_view(), name="api_schema"),
+    path("api/v1/docs/", api_docs, name="api_docs"),
+    path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("consent.api_urls")),
     path("api/v1/", include("emotion.api_urls")),
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 
 from django.conf import settings
 from django.db import DatabaseError, connections, transaction
@@ -22,8 +21,9 @@ from config.celery import app
 from config.errors import DATABASE_AWAY, api_problem, database_away, is_api
 from consent.models import Purpose, PurposeState
 from emotion.active_pack import verify_active
-from emotion.health import DISK_AT_LEAST, KEEPER_SILENT_AFTER, LAG_AT_MOST
+from emotion.health import DISK_AT_LEAST, LAG_AT_MOST
 from emotion.inference.models import ModelIntegrityError, verify_models
+from emotion.marks import KEEPER, is_silent
 from emotion.upgrades import unapplied
 from vault.errors import VaultError
 from vault.setup import require_current
@@ -119,8 +119,7 @@ def check_disk() -> str:
 
 def check_keeper() -> str:
     """Whether the keeper lives and the log keeps up."""
-    mark = settings.VAR_DIR / "run" / "keeper"
-    if not mark.exists() or time.time() - mark.stat().st_mtime > KEEPER_SILENT_AFTER:
+    if is_silent(KEEPER):
         return "silent"
     try:
         behind = lag()

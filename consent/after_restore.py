@@ -33,7 +33,12 @@ from consent.retention import end_all
 from vault.keyring import destroy_data_keys
 from vault.tags import tagger, tagger_if_alive
 
-UNDECIDED = [ConsentStatus.REQUESTED, ConsentStatus.GIVEN, ConsentStatus.EXPIRED]
+UNDECIDED = [
+    ConsentStatus.REQUESTED,
+    ConsentStatus.CANCELLED,
+    ConsentStatus.GIVEN,
+    ConsentStatus.EXPIRED,
+]
 """Where a no that was said since would be lost: somebody could still be answered for on paper."""
 CHANGED = {
     Action.CONSENT_GIVE,

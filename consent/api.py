@@ -1,33 +1,28 @@
-"""The API of consent: a client can ask for it, watch it and be refused; it can never give it."""
+"""The API of people: how the consent of each stands. No name, no reference, no address."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers, status
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.actors import Actor, actor_of
+from accounts.etags import StateView
+from accounts.lists import PAGING, Moment, OneOf, asked_for, page_of
 from accounts.models import Scope
+from accounts.pages import page
 from accounts.permissions import HasScope
-from consent.errors import InvalidPurpose, UnknownSubject
-from consent.invitations import send_invitation
-from consent.models import ConsentState, Purpose, PurposeState, SubjectReference
-from consent.records import record_request
-from consent.subjects import find_reference, register_subject
-
-
-class ConsentRequestInput(serializers.Serializer[Any]):
-    """Who is asked: the study's own reference, and the person's address if an invitation is to go out."""
-
-    subject = serializers.CharField(max_length=120, help_text="Your own reference for this person.")
-    email = serializers.EmailField(
-        required=False, help_text="Sealed on arrival; the invitation goes to this address only."
-    )
+from accounts.problems import PROBLEMS, Problem
+from consent.errors import NotThere
+from consent.models import ConsentStatus, Purpose, SubjectReference
+from consent.people import consent_json, find_person, people_of
+from consent.subjects import find_reference
 
 
 class SubjectInput(serializers.Serializer[Any]):
@@ -41,85 +36,62 @@ class ConsentOutput(serializers.Serializer[Any]):
 
     id = serializers.UUIDField(help_text="Opaque id of this person in your purpose.")
     purpose = serializers.UUIDField()
-    status = serializers.ChoiceField(
-        choices=["requested", "given", "refused", "withdrawn", "expired"]
-    )
+    status = serializers.ChoiceField(choices=ConsentStatus.values)
     categories = serializers.ListField(child=serializers.CharField())
     valid_until = serializers.DateTimeField(allow_null=True)
     changed_at = serializers.DateTimeField()
 
 
-class Problem(serializers.Serializer[Any]):
-    """An error: RFC 9457 problem details with a stable code."""
+class StatusFilters(serializers.Serializer[Any]):
+    """Which people to list."""
 
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
+    status = OneOf(ConsentStatus.values, required=False)
 
 
-PROBLEMS = {
-    401: OpenApiResponse(Problem, "No key, or not a live one."),
-    403: OpenApiResponse(Problem, "The key lacks the scope."),
-    404: OpenApiResponse(Problem, "It does not exist, or it is not yours."),
-}
+class SubjectFilters(StatusFilters):
+    """Which people to list, by when something changed."""
+
+    changed_after = Moment(required=False, help_text="Not this moment itself.")
+
+
+def own_purposes(actor: Actor) -> QuerySet[Purpose]:
+    """The one purpose that the client is bound to, as a query."""
+    return Purpose.objects.filter(pk=actor.purpose_id or UUID(int=0))
 
 
 def own_purpose(actor: Actor) -> Purpose:
-    """The one purpose that the client is bound to."""
-    found = Purpose.objects.filter(pk=actor.purpose_id or UUID(int=0)).first()
+    """The one purpose that the client is bound to. Raises NotThere."""
+    found = own_purposes(actor).first()
     if found is None:
-        raise UnknownSubject("There is no such purpose.")
+        raise NotThere("There is no such purpose.")
     return found
 
 
-def consent_of(reference: SubjectReference) -> dict[str, Any]:
-    """The consent state of a filed person, by the purpose's opaque id."""
-    state = ConsentState.objects.get(
-        subject_id=reference.subject_id, purpose_id=reference.purpose_id
-    )
-    return {
-        "id": reference.id,
-        "purpose": reference.purpose_id,
-        "status": state.status,
-        "categories": state.categories,
-        "valid_until": state.valid_until,
-        "changed_at": state.changed_at,
-    }
+def person_json(_request: Request, person: SubjectReference) -> dict[str, Any]:
+    """A person as a row of the list."""
+    return consent_json(person)
 
 
-class ConsentRequests(APIView):
-    """Ask a person for consent."""
+class SubjectList(StateView):
+    """The people of your purpose."""
 
     permission_classes = (HasScope,)
-    scopes = {"POST": Scope.CONSENT_REQUEST}
+    scopes = {"GET": Scope.SUBJECTS_READ}
 
     @extend_schema(
-        operation_id="consent_requests_create",
-        description="Ask a person for consent to your purpose. With an address the invitation is "
-        "sent there; without, an operator hands it over. The link itself is never in the answer.",
-        request=ConsentRequestInput,
-        responses={201: ConsentOutput, 409: Problem, 422: Problem, **PROBLEMS},
+        operation_id="subjects_list",
+        summary="List the people of your purpose",
+        description="Everybody whom your purpose ever asked, newest first, by opaque ids. To "
+        "follow changes ask with `changed_after` the latest `changed_at` that you have seen. A "
+        "list makes no entry.",
+        parameters=[*PAGING, SubjectFilters],
+        responses={200: page_of(ConsentOutput), 304: None, 422: Problem, **PROBLEMS},
     )
-    def post(self, request: Request) -> Response:
-        """File the person if they are new, record the request, send the invitation."""
-        actor = actor_of(request)
-        given = ConsentRequestInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        purpose = own_purpose(actor)
-        if purpose.state != PurposeState.OPEN:
-            raise InvalidPurpose("This purpose is not open; nobody can be asked now.")
-        email = given.validated_data.get("email", "")
-        subject = register_subject(
-            actor, purpose, reference=given.validated_data["subject"], email=email
-        )
-        if email:
-            send_invitation(actor, subject, purpose)
-        else:
-            record_request(actor, subject, purpose, "operator")
-        reference = SubjectReference.objects.get(subject=subject, purpose=purpose)
-        return Response(consent_of(reference), status=status.HTTP_201_CREATED)
+    def get(self, request: Request) -> Response:
+        """One page of them."""
+        purpose = own_purpose(actor_of(request))
+        people = people_of(purpose, asked_for(request, SubjectFilters))
+        return page(request, people, person_json)
 
 
 class Subjects(APIView):
@@ -130,29 +102,35 @@ class Subjects(APIView):
 
     @extend_schema(
         operation_id="subjects_find",
+        summary="Find a person by your own reference",
+        description="The person whom you call so. The reference travels in the body, because "
+        "addresses are written down by proxies.",
         request=SubjectInput,
         responses={200: ConsentOutput, 422: Problem, **PROBLEMS},
     )
     def post(self, request: Request) -> Response:
         """The consent state of the person whom you call so."""
-        actor = actor_of(request)
+        purpose = own_purpose(actor_of(request))
         given = SubjectInput(data=request.data)
         given.is_valid(raise_exception=True)
-        found = find_reference(own_purpose(actor).id, given.validated_data["subject"])
-        return Response(consent_of(found))
+        found = find_reference(purpose.id, given.validated_data["subject"])
+        return Response(consent_json(find_person(people_of(purpose), found.id)))
 
 
-class SubjectDetail(APIView):
+class SubjectDetail(StateView):
     """One person, by the opaque id that earlier answers gave."""
 
     permission_classes = (HasScope,)
     scopes = {"GET": Scope.SUBJECTS_READ}
 
-    @extend_schema(operation_id="subjects_retrieve", responses={200: ConsentOutput, **PROBLEMS})
+    @extend_schema(
+        operation_id="subjects_retrieve",
+        summary="Look at a person's consent",
+        description="How the consent of one person stands. A state makes no entry: ask as often "
+        "as you like.",
+        responses={200: ConsentOutput, 304: None, **PROBLEMS},
+    )
     def get(self, request: Request, reference_id: UUID) -> Response:
         """The consent state; a state makes no entry."""
-        actor = actor_of(request)
-        found = SubjectReference.objects.filter(pk=reference_id, purpose=own_purpose(actor)).first()
-        if found is None:
-            raise UnknownSubject("No data subject with this id in this purpose.")
-        return Response(consent_of(found))
+        people = people_of(own_purpose(actor_of(request)))
+        return Response(consent_json(find_person(people, reference_id)))

@@ -130,6 +130,7 @@ def client_new(request: HttpRequest) -> HttpResponse:
                 context: dict[str, Any] = {
                     "client": client,
                     "key": key,
+                    "ends": client.expires_at,
                     "purpose": values["purpose"],
                     "scopes": scope_labels(client),
                 }
@@ -145,14 +146,14 @@ def client_new(request: HttpRequest) -> HttpResponse:
 @require_permission("accounts.manage_clients")
 @require_http_methods(["GET", "HEAD", "POST"])
 def client_revoke(request: HttpRequest, client_id: UUID) -> HttpResponse:
-    """Take a key back; asks for the client's name, because what uses the key stops at once."""
+    """Take a client back; asks for its name, because what uses its keys stops at once."""
     client = get_object_or_404(ApiClient, pk=client_id)
     form, status = ConfirmForm(request.POST or None, expected=client.name), 200
     if request.method == "POST":
         status = UNPROCESSABLE
         if form.is_valid():
             revoke_client(actor_of(request), client.id)
-            messages.success(request, _("The key of “%s” is no longer accepted.") % client.name)
+            messages.success(request, _("“%s” is no longer let in.") % client.name)
             return redirect("operate_clients")
     return render(
         request, "operators/client_revoke.html", {"client": client, "form": form}, status=status

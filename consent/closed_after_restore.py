@@ -98,4 +98,4 @@ def shut_open_doors(later: LogEntryQuerySet, *, all_webhooks: bool = False) -> i
     if not all_webhooks:
         changed = later.filter(action__in=[Action.WEBHOOK_CREATE, Action.WEBHOOK_CHANGE])
         live = live.filter(client__purpose_id__in=changed.values("purpose_id"))
-    return live.update(disabled_at=now, secret_sealed="", previous_sealed="")
+    return live.update(disabled_at=now, secret_sealed="", previous=[])

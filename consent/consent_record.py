@@ -266,6 +266,8 @@ def state_of(kind: EventKind, before: bool, now: bool) -> str:
     """The DPV state of a category after an event, by whether it was and is covered."""
     if kind in {EventKind.REQUESTED, EventKind.NOTICE_SHOWN, EventKind.GUARDIAN}:
         return dpv.REQUESTED
+    if kind is EventKind.CANCELLED:
+        return dpv.CANCELLED
     if now:
         return dpv.COVERED[kind]
     return dpv.ENDED[kind] if before else dpv.REFUSED

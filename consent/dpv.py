@@ -88,6 +88,8 @@ PERSONAL_DATA = {
 }
 
 REQUESTED = "dpv:ConsentRequested"
+# Somebody else than the person ended the question, and nothing stands that could be used.
+CANCELLED = "dpv:ConsentRevoked"
 GIVEN = "dpv:ConsentGiven"
 RENEWED = "dpv:RenewedConsentGiven"
 REFUSED = "dpv:ConsentRefused"

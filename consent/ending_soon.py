@@ -17,10 +17,9 @@ from accounts.actors import SYSTEM_KEEPER
 from consent.holds import day
 from consent.messages import SealedMessage, has_address, language_for, seal_message
 from consent.models import ConsentState, ConsentStatus, PurposeState
+from consent.notifications import BEFORE_THE_END
 from consent.records import notice_in_force
 from consent.renewals import AT_ONCE, ask
-
-METHOD = "before-it-ends"
 
 
 def ask_before_the_end() -> int:
@@ -41,7 +40,7 @@ def ask_one(state: ConsentState, now: datetime) -> int:
     language = language_for(state.subject, state.purpose)
     notice = notice_in_force(state.purpose, language)
     message = letter(state, language) if has_address(state.subject) else None
-    return ask(state, notice, message, METHOD, reminded_at=now)
+    return ask(state, notice, message, BEFORE_THE_END, reminded_at=now)
 
 
 def letter(state: ConsentState, language: str) -> SealedMessage:

@@ -8,7 +8,7 @@ version, or anything else it rests on, has changed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -19,8 +19,10 @@ from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
+from accounts.training import valid_of
 from audit_log.actions import Action, ReasonCode
 from audit_log.clock import is_behind
+from audit_log.entries import Draft
 from consent.errors import ConsentRefused
 from consent.models import (
     Breach,
@@ -54,19 +56,25 @@ STANDINGS = {
     ConsentStatus.REFUSED: ConsentStanding.REFUSED,
     ConsentStatus.WITHDRAWN: ConsentStanding.WITHDRAWN,
     ConsentStatus.EXPIRED: ConsentStanding.EXPIRED,
+    # A question that was taken back was never asked.
+    ConsentStatus.CANCELLED: ConsentStanding.NEVER_ASKED,
 }
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks. ``operator_id`` of an operator, who may turn out to have attested the consent."""
+    """Who asks. ``operator_id`` of an operator, who may have attested the consent or lack training."""
 
     asker: Asker
     operator_id: UUID | None = None
 
     def of(self, state: ConsentState | None) -> Asker:
         """Who asks, as the rule knows them; ``state`` from ``current_state`` for this very asking."""
-        return Asker.ATTESTER if getattr(state, "attested_by_asker", False) else self.asker
+        if self.operator_id is None or state is None:
+            return self.asker
+        if getattr(state, "attested_by_asker", True):
+            return Asker.ATTESTER
+        return self.asker if getattr(state, "asker_is_trained", False) else Asker.UNTRAINED
 
 
 THE_SYSTEM = Asking(Asker.SYSTEM)
@@ -147,19 +155,28 @@ def kept_until(date: datetime | None, now: datetime) -> Kept:
     return Kept.PASSED if date <= now else Kept.IN_TIME
 
 
+READ_OF_A_STATE = (
+    "status", "version", "categories", "notice_id", "event_id", "valid_until", "restricted_at",
+    "purpose__state", "purpose__ends_at", "purpose__media_retention_days", "purpose__result_retention_days",
+)  # fmt: skip
+"""What the rule and a permit rest on. The gate is asked several times for each access: it reads no more."""
+
+
 def current_state(
     subject_id: UUID, purpose_id: UUID, asking: Asking = THE_SYSTEM
 ) -> ConsentState | None:
     """The consent state with its purpose, in one indexed query on the primary database.
 
-    For an operator it also says whether they attested a consent of this person's, whichever it was.
+    For an operator it also says whether they attested a consent of this person's, whichever it was,
+    and whether their training is valid.
     """
-    rows = ConsentState.objects.using("default").select_related("purpose")
+    rows = ConsentState.objects.using("default").select_related("purpose").only(*READ_OF_A_STATE)
     if asking.operator_id is not None:
         attested = PaperConsent.objects.filter(
             subject_id=OuterRef("subject_id"), attested_by_id=asking.operator_id
         )
-        rows = rows.annotate(attested_by_asker=Exists(attested))
+        trained = valid_of(asking.operator_id)
+        rows = rows.annotate(attested_by_asker=Exists(attested), asker_is_trained=Exists(trained))
     return rows.filter(subject_id=subject_id, purpose_id=purpose_id).first()
 
 
@@ -212,6 +229,15 @@ class ConsentPermit(Issued):
     def consent_tag(self) -> bytes:
         """The tag of the consent event that allows the operation."""
         return self.tags.consent_record(self.consent_event_id)
+
+    def signed(self, draft: Draft) -> Draft:
+        """The entry of what this permit allows: it names the consent, the notice and the permit."""
+        return replace(
+            draft,
+            consent_tag=self.consent_tag,
+            policy_version=self.policy_version,
+            permit_id=self.permit_id,
+        )
 
     def recheck(self) -> None:
         """Ask again by a fresh read; raises ConsentRefused when it would no longer be allowed."""

@@ -42,6 +42,7 @@ REASONS = {
     ErasureCause.NOT_KEPT: ReasonCode.MEDIA_NOT_KEPT,
     ErasureCause.COVERED: ReasonCode.MEDIA_COVERED,
     ErasureCause.DISPUTE: ReasonCode.RECORDING_DISPUTED,
+    ErasureCause.DISCARDED: ReasonCode.DISCARDED,
     ErasureCause.NARROWED: ReasonCode.WITHDRAWAL,
     ErasureCause.PURPOSE_END: ReasonCode.PURPOSE_END,
     ErasureCause.UNUSED: ReasonCode.UNUSED,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
+from uuid import UUID
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +19,12 @@ class ConsentError(Exception):
 
 
 class ConsentRefused(ConsentError):
-    """The gate says no. ``code`` is the reason, one of the closed list."""
+    """The gate says no. ``code`` is the reason, one of the closed list.
+
+    ``log_entry``: the access-log entry of the refusal, once it is written.
+    """
+
+    log_entry: UUID | None = None
 
     def __init__(self, reason: ReasonCode, message: str | Promise = "") -> None:
         self.reason = reason
@@ -32,6 +41,10 @@ REFUSALS = {
     ReasonCode.ATTESTED_BY_READER: _(
         "You attested that this person signed on paper. Whoever attests never sees what is recorded; "
         "a colleague has to look."
+    ),
+    ReasonCode.TRAINING_MISSING: _(
+        "Your training is not valid, so no result and no picture of a person opens for you. A colleague "
+        "has to write down that you were trained."
     ),
     ReasonCode.CATEGORY_NOT_CONSENTED: _("The consent does not cover this data category."),
     ReasonCode.PURPOSE_NOT_OPEN: _("This purpose is not open."),
@@ -171,3 +184,71 @@ class InvalidReference(ConsentError):
     """A reference that cannot be filed."""
 
     code = "invalid-reference"
+
+
+class NotThere(ConsentError):
+    """What a client asks for does not exist, or is not its own."""
+
+    code = "not-found"
+
+
+class AlreadyAnswered(ConsentError):
+    """The person has answered; they are not asked again, and there is no question to take back."""
+
+    code = "already-answered"
+
+
+class QuestionTakenBack(ConsentError):
+    """The question was taken back, so there is none to send again."""
+
+    code = "question-taken-back"
+
+
+class NoAddress(ConsentError):
+    """No address of the person is known to which a letter could go."""
+
+    code = "no-address"
+
+
+class AskedOftenEnough(ConsentError):
+    """Another letter would pester a person who does not answer; no time makes that better."""
+
+    code = "asked-often-enough"
+
+
+class Later(ConsentError):
+    """What will be possible in ``retry_after`` seconds."""
+
+    def __init__(self, message: str | Promise, after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, math.ceil(after.total_seconds()))
+
+
+class AskedTooSoon(Later):
+    """The last letter to the person is less than a day old."""
+
+    code = "asked-too-soon"
+
+
+class NotIntegrated(Later):
+    """No checkpoint covers the entry yet."""
+
+    code = "not-integrated"
+
+
+class InvalidIdempotencyKey(ConsentError):
+    """An Idempotency-Key that is empty or too long."""
+
+    code = "invalid-idempotency-key"
+
+
+class IdempotencyMismatch(ConsentError):
+    """An Idempotency-Key that was used for something else."""
+
+    code = "idempotency-mismatch"
+
+
+class IdempotencyInProgress(ConsentError):
+    """The first request with this Idempotency-Key is still under way."""
+
+    code = "idempotency-in-progress"

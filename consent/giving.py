@@ -35,6 +35,7 @@ from consent.records import (
     append_consent_entry,
     lock_state,
     move_state,
+    require_asked,
     require_subject,
     subject_log_name,
     write_event,
@@ -143,8 +144,10 @@ def write_yes(
 def require_read(state: ConsentState, notice: Notice) -> str:
     """The language in which the person was shown this notice, which must be the one in force.
 
-    Raises InvalidPurpose unless the purpose is open, and InvalidNotice for an earlier or an unread notice.
+    Raises InvalidPurpose unless the purpose is open, InvalidNotice for an earlier or an unread notice, and
+    InvalidChoice where the question was taken back.
     """
+    require_asked(state)
     if state.purpose.state != PurposeState.OPEN:
         raise InvalidPurpose(_("This purpose is not open; nobody can consent to it now."))
     shown = ConsentEvent.objects.filter(
@@ -222,6 +225,7 @@ def refuse_consent(
     tags = tagger(subject.id, notice.purpose_id)
     with transaction.atomic():
         state = lock_state(subject.id, notice.purpose_id)
+        require_asked(state)
         if state.status == ConsentStatus.GIVEN:
             raise InvalidChoice(
                 _("You have consented to this study: withdraw instead of refusing.")

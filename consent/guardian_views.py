@@ -84,6 +84,8 @@ def months_ahead(purpose: Purpose) -> list[tuple[str, int, int]]:
 def guardian(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     """What a parent or guardian says for a child that sits beside them; the child is asked next."""
     state, subject = child_state(request, purpose_id), own_subject(request)
+    if state.status == ConsentStatus.CANCELLED:
+        return redirect("subject_home")
     current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
     error = None
     if request.method == "POST":

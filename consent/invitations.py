@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,14 +31,35 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.enforcement import require_not_attester
 from consent.errors import InvalidPurpose, InvitationInvalid
-from consent.messages import language_for, queue_message
-from consent.models import DataSubject, Invitation, Purpose, PurposeState
-from consent.records import record_request, subject_log_name
+from consent.messages import SealedMessage, key_of, language_for, seal_message
+from consent.models import (
+    ConsentState,
+    ConsentStatus,
+    DataSubject,
+    Invitation,
+    OutboxMessage,
+    Purpose,
+    PurposeState,
+)
+from consent.records import (
+    Check,
+    anybody,
+    locked_to_ask,
+    require_can_be_asked,
+    subject_log_name,
+    write_asking,
+)
+from vault.keyring import destroy_data_keys, keys_kept_if_filed
 from vault.tags import Tagger, tagger
 
 VALID_FOR = timedelta(days=14)
+BY_MAIL = "e-mail"
+"""The method of asking by letter to the person's own address."""
+LETTER = "invitation"
+"""The kind of message that holds a link."""
 REFUSAL = gettext_lazy(
-    "This invitation is not valid: it was used, has expired, or was replaced by a newer one."
+    "This invitation is not valid: it was used, has expired, was taken back, or was replaced by a newer "
+    "one."
 )
 
 
@@ -48,24 +74,36 @@ def invitation_url(token: str) -> str:
 
 
 def create_invitation(
-    actor: Actor, subject: DataSubject, purpose: Purpose, *, show_to_operator: bool
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose,
+    check: Check = anybody,
+    *,
+    show_to_operator: bool,
 ) -> str:
     """A new one-time link, replacing any open one for the same person and purpose; returns the token.
 
     ``show_to_operator`` says that the caller will display it (a laboratory without e-mail); it is
     recorded, and the consent record names it as the method of collection. Raises InvalidPurpose unless
-    the purpose is open, and ConsentRefused for whoever attested a consent on paper and would see the link.
+    the purpose is open, InvalidChoice where the person's part has ended, ConsentRefused for whoever
+    attested a consent on paper and would see the link, and what ``check`` raises.
     """
-    if purpose.state != PurposeState.OPEN:
-        raise InvalidPurpose("This purpose is not open; nobody can be invited now.")
+    require_open(purpose)
     if show_to_operator:
         require_not_attester(actor, subject.id)
-    record_request(actor, subject, purpose, "link" if show_to_operator else "e-mail")
+    require_can_be_asked(subject, purpose)
     tags = tagger(subject.id, purpose.id)
     token, invitation = new_invitation(subject, purpose, show_to_operator=show_to_operator)
-    with transaction.atomic():
+    with locked_to_ask(subject, purpose, check) as state:
+        write_asking(actor, state, "link" if show_to_operator else BY_MAIL, tags)
         file_invitation(actor, invitation, tags)
     return token
+
+
+def require_open(purpose: Purpose) -> None:
+    """Nobody is asked into a purpose in which they could not say yes: raises InvalidPurpose."""
+    if purpose.state != PurposeState.OPEN:
+        raise InvalidPurpose("This purpose is not open; nobody can be invited now.")
 
 
 def new_invitation(
@@ -86,12 +124,8 @@ def new_invitation(
 
 def file_invitation(actor: Actor, invitation: Invitation, tags: Tagger) -> None:
     """Put it in the place of any open one, with its entry, in the caller's transaction."""
-    Invitation.objects.filter(
-        subject_id=invitation.subject_id,
-        purpose_id=invitation.purpose_id,
-        redeemed_at=None,
-        revoked_at=None,
-    ).update(revoked_at=invitation.created_at)
+    open_one = open_invitations(invitation.subject_id, invitation.purpose_id)
+    open_one.update(revoked_at=invitation.created_at)
     invitation.save(force_insert=True)
     shown = invitation.shown_to_operator
     append(
@@ -105,28 +139,99 @@ def file_invitation(actor: Actor, invitation: Invitation, tags: Tagger) -> None:
     )
 
 
-def send_invitation(actor: Actor, subject: DataSubject, purpose: Purpose) -> None:
-    """Queue an invitation to the person's own address; raises UnknownSubject when there is none."""
-    token = create_invitation(actor, subject, purpose, show_to_operator=False)
+def open_invitations(subject_id: UUID, purpose_id: UUID) -> QuerySet[Invitation]:
+    """The links that somebody could still come in by; at most one works."""
+    return Invitation.objects.filter(
+        subject_id=subject_id, purpose_id=purpose_id, redeemed_at=None, revoked_at=None
+    )
+
+
+def revoke_open(subject_id: UUID, purpose_id: UUID, at: datetime) -> None:
+    """Let every open link die, and throw away letters that wait with one, in the caller's transaction."""
+    open_invitations(subject_id, purpose_id).update(revoked_at=at)
+    discard_unsent(subject_id, purpose_id)
+
+
+def discard_unsent(subject_id: UUID, purpose_id: UUID) -> None:
+    """Throw away letters that have not left, in the caller's transaction; their keys go after it."""
+    waiting = OutboxMessage.objects.filter(
+        subject_id=subject_id, purpose_id=purpose_id, kind=LETTER, sent_at=None
+    )
+    keys = list(waiting.values_list("data_key_id", flat=True))
+    waiting.delete()
+    transaction.on_commit(partial(destroy_data_keys, keys))
+
+
+@dataclass(frozen=True)
+class SealedInvitation:
+    """A letter with its link, sealed and not yet filed, so that question and letter stand together."""
+
+    invitation: Invitation
+    message: SealedMessage
+
+    def file(self, actor: Actor, state: ConsentState, tags: Tagger) -> None:
+        """Put both in their places, in the transaction that has locked this state."""
+        write_asking(actor, state, BY_MAIL, tags)
+        file_invitation(actor, self.invitation, tags)
+        self.message.file()
+
+
+def seal_letter(
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose,
+    words: Callable[[str], tuple[str, list[str]]],
+) -> SealedInvitation:
+    """A letter to the person's own address, with a new link. Not under a lock: it makes a key.
+
+    ``words``: heading and paragraphs around the link, made in the person's language. Raises UnknownSubject
+    when there is no address.
+    """
+    token, invitation = new_invitation(subject, purpose, show_to_operator=False)
     with override(language_for(subject, purpose)):
-        heading = _("Invitation: %(purpose)s") % {"purpose": purpose.name}
-        paragraphs = [
+        heading, paragraphs = words(invitation_url(token))
+    message = seal_message(
+        actor, subject, purpose, kind=LETTER, heading=heading, text="\n\n".join(paragraphs)
+    )
+    return SealedInvitation(invitation, message)
+
+
+def send_invitation(
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose,
+    check: Check = anybody,
+) -> None:
+    """Ask by a letter to the person's own address; a letter that still waits is thrown away for it.
+
+    Raises UnknownSubject when there is no address, InvalidPurpose unless the purpose is open, InvalidChoice
+    where the person's part has ended, and what ``check`` raises.
+    """
+    require_open(purpose)
+    require_can_be_asked(subject, purpose)
+    letter = seal_letter(actor, subject, purpose, partial(words_of_asking, purpose))
+    tags = tagger(subject.id, purpose.id)
+    kept = keys_kept_if_filed(key_of(letter.message))
+    with kept, locked_to_ask(subject, purpose, check) as state:
+        if state.status != ConsentStatus.GIVEN:  # else it may tell of a consent on paper
+            discard_unsent(subject.id, purpose.id)
+        letter.file(actor, state, tags)
+
+
+def words_of_asking(purpose: Purpose, url: str) -> tuple[str, list[str]]:
+    """What whoever is asked is written, in the active language: heading, paragraphs."""
+    return (
+        _("Invitation: %(purpose)s") % {"purpose": purpose.name},
+        [
             _("%(controller)s invites you to take part in “%(purpose)s”.")
             % {"controller": purpose.controller, "purpose": purpose.name},
             _(
                 "Nothing is recorded before you have read what it is about and said yes. "
                 "You can say no, and you can withdraw at any time."
             ),
-            invitation_url(token),
+            url,
             _("The link works once and for 14 days. Do not pass it on: it is yours alone."),
-        ]
-    queue_message(
-        actor,
-        subject,
-        purpose,
-        kind="invitation",
-        heading=heading,
-        text="\n\n".join(paragraphs),
+        ],
     )
 
 

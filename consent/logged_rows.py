@@ -12,6 +12,7 @@ from vault.logged_rows import with_tags
 
 ACTIONS = {
     EventKind.REQUESTED: {Action.CONSENT_REQUEST},
+    EventKind.CANCELLED: {Action.CONSENT_CANCEL},
     EventKind.NOTICE_SHOWN: {Action.NOTICE_SHOW},
     EventKind.GUARDIAN: {Action.CONSENT_GUARDIAN},
     EventKind.GIVEN: {Action.CONSENT_GIVE, Action.CONSENT_ATTEST},

@@ -135,6 +135,13 @@ def glance_of(purpose: Purpose) -> list[Pair]:
             _("Who may look"),
             _("You, and the study's staff with a stated reason. Every look is listed for you."),
         ),
+        (
+            _("Figures about the group"),
+            _(
+                "The staff may ask how many people's faces showed what. A program then counts yours, too, "
+                "and adds chance to each number, so that nobody can tell from it whether you were counted."
+            ),
+        ),
         (_("Who receives something"), "; ".join(purpose.recipient_list)),
         (
             _("Age"),

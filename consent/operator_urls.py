@@ -7,6 +7,7 @@ from django.urls import path
 from consent import (
     assessment_views,
     breach_views,
+    client_key_views,
     client_views,
     hold_views,
     many_invitations_views,
@@ -104,6 +105,11 @@ urlpatterns = [
         name="operate_invitation_card",
     ),
     path(
+        "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/take-back/",
+        people_views.take_question_back,
+        name="operate_question_back",
+    ),
+    path(
         "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/identity/",
         people_views.identity,
         name="operate_identity",
@@ -161,6 +167,12 @@ urlpatterns = [
     path("outbox/<uuid:message_id>/", outbox_views.message, name="operate_message"),
     path("clients/", client_views.clients, name="operate_clients"),
     path("clients/new/", client_views.client_new, name="operate_client_new"),
+    path("clients/<uuid:client_id>/", client_key_views.client_detail, name="operate_client"),
+    path(
+        "clients/<uuid:client_id>/keys/<slug:prefix>/",
+        client_key_views.client_key_revoke,
+        name="operate_client_key",
+    ),
     path(
         "clients/<uuid:client_id>/revoke/", client_views.client_revoke, name="operate_client_revoke"
     ),

@@ -26,6 +26,7 @@ from audit_log.log import append
 from consent.enforcement import AccountUse, require_account_use
 from consent.errors import InvalidNotice, InvalidPaper, InvalidPurpose
 from consent.giving import check_choices, kind_of_yes, require_erased
+from consent.invitations import SealedInvitation
 from consent.messages import key_of
 from consent.methods import PAPER
 from consent.models import (
@@ -39,7 +40,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
-from consent.paper_invitations import SealedInvitation, seal_invitation
+from consent.paper_invitations import seal_invitation
 from consent.records import lock_state, move_state, write_event
 from consent.scans import Scan, paper_row, paper_unit
 from consent.sealed_texts import seal_new

@@ -20,7 +20,8 @@ from qrcode.image.svg import SvgPathFillImage
 from accounts.actors import Actor, actor_of
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
-from consent.errors import ConsentError, InvalidPurpose
+from consent.asking import events_of, letters_of, take_back
+from consent.errors import AlreadyAnswered, ConsentError, InvalidPurpose
 from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, ReasonForm
 from consent.holds import hold_over
 from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
@@ -37,12 +38,18 @@ from consent.models import (
 )
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.paper_views import takes_paper
+from consent.records import Check, anybody
 from consent.subjects import read_reference, register_subject
 from consent.visibility import find_purpose, find_state, visible_purposes, visible_states
 
 # Whoever said no, or took consent back, is not asked again from here. Whoever said yes may need a new
 # link to come back and withdraw: without an address or a passkey there is no other way in.
-MAY_BE_ASKED = (ConsentStatus.REQUESTED, ConsentStatus.GIVEN, ConsentStatus.EXPIRED)
+MAY_BE_ASKED = (
+    ConsentStatus.REQUESTED,
+    ConsentStatus.CANCELLED,
+    ConsentStatus.GIVEN,
+    ConsentStatus.EXPIRED,
+)
 
 
 @require_permission("consent.view_subjects")
@@ -90,6 +97,7 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
         "categories": [CATEGORY_LABELS.get(value, value) for value in state.categories],
         "events": events.select_related("notice").order_by("-sequence")[:50],
         "invitation": invitation,
+        "letters": letters_of(events_of(state)).sent,
         "paper": PaperConsent.objects.select_related("attested_by")
         .filter(subject=state.subject, event__purpose=state.purpose)
         .order_by("-event__sequence")
@@ -151,10 +159,14 @@ def require_open(purpose: Purpose) -> None:
 
 
 def card(
-    request: HttpRequest, actor: Actor, subject: DataSubject, purpose: Purpose
+    request: HttpRequest,
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose,
+    check: Check = anybody,
 ) -> HttpResponse:
     """Make a one-time link and show it in this very answer: it is kept nowhere in plain."""
-    token = create_invitation(actor, subject, purpose, show_to_operator=True)
+    token = create_invitation(actor, subject, purpose, check, show_to_operator=True)
     url = invitation_url(token)
     context = {
         "purpose": purpose,
@@ -175,6 +187,28 @@ def qr_svg(url: str) -> str:
     return mark_safe(svg)  # noqa: S308
 
 
+def require_may_be_asked(state: ConsentState) -> None:
+    """Raise AlreadyAnswered for whoever said no or withdrew."""
+    if state.status not in MAY_BE_ASKED:
+        raise AlreadyAnswered(_("This person has answered; they are not asked again from here."))
+
+
+@require_permission("consent.invite_subject")
+@require_POST
+@never_cache
+def take_question_back(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResponse:
+    """Take the question back from somebody who has not answered; asking anew undoes it."""
+    actor = actor_of(request)
+    state = find_state(actor, purpose_id, subject_id)
+    try:
+        take_back(actor, state.subject, state.purpose)
+    except ConsentError as error:
+        messages.error(request, str(error))
+        return show_person(request, state, UNPROCESSABLE)
+    messages.success(request, _("The question is taken back. The old link works no more."))
+    return redirect("operate_person", purpose_id, subject_id)
+
+
 @require_permission("consent.invite_subject")
 @require_POST
 @never_cache
@@ -184,11 +218,10 @@ def invite_again(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> Ht
     state = find_state(actor, purpose_id, subject_id)
     try:
         require_open(state.purpose)
-        if state.status not in MAY_BE_ASKED:
-            raise InvalidPurpose(_("This person has answered; they are not asked again from here."))
+        require_may_be_asked(state)
         if request.POST.get("delivery") != InvitationForm.MAIL:
-            return card(request, actor, state.subject, state.purpose)
-        send_invitation(actor, state.subject, state.purpose)
+            return card(request, actor, state.subject, state.purpose, require_may_be_asked)
+        send_invitation(actor, state.subject, state.purpose, require_may_be_asked)
     except ConsentError as error:
         messages.error(request, str(error))
         return show_person(request, state, UNPROCESSABLE)

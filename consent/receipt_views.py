@@ -19,6 +19,7 @@ from consent.views import category_labels, download, own_state, own_subject
 
 WORDS = {
     EventKind.REQUESTED: _("You were asked"),
+    EventKind.CANCELLED: _("The study took its question back"),
     EventKind.NOTICE_SHOWN: _("You opened the notice"),
     EventKind.GUARDIAN: _("Your parent or guardian said yes"),
     EventKind.GIVEN: _("You said yes"),

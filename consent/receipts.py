@@ -27,7 +27,12 @@ from consent.recipients import Recipient, recipients_of
 from vault.errors import KeyDestroyed
 from vault.tags import tagger
 
-UNRECEIPTED = {EventKind.REQUESTED, EventKind.NOTICE_SHOWN, EventKind.GUARDIAN}
+UNRECEIPTED = {
+    EventKind.REQUESTED,
+    EventKind.CANCELLED,
+    EventKind.NOTICE_SHOWN,
+    EventKind.GUARDIAN,
+}
 """Events that change nothing yet; they stand in every later receipt."""
 PROVEN = [
     Action.NOTICE_SHOW,

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.actors import actor_of
 from accounts.permissions import HasLiveKey
-from consent.api import Problem
+from accounts.problems import NO_KEY, Problem
 from consent.models import Telling
 from consent.recipients import acknowledge, event_of, waiting_for
 
@@ -34,9 +34,6 @@ class ErasureOutput(serializers.Serializer[Any]):
     )
     requested_at = serializers.DateTimeField()
     acknowledged_at = serializers.DateTimeField(allow_null=True)
-
-
-PROBLEMS = {401: OpenApiResponse(Problem, "No key, or not a live one.")}
 
 
 def as_output(telling: Telling) -> dict[str, Any]:
@@ -60,9 +57,10 @@ class Erasures(APIView):
 
     @extend_schema(
         operation_id="erasures_list",
+        summary="List what you must still erase",
         description="The erasures that you have not acknowledged, oldest first, at most 100: "
         "acknowledge them and ask again. No scope is needed.",
-        responses={200: ErasureOutput(many=True), **PROBLEMS},
+        responses={200: ErasureOutput(many=True), **NO_KEY},
     )
     def get(self, request: Request) -> Response:
         """This client's own open erasures; a list makes no entry."""
@@ -76,13 +74,14 @@ class Acknowledgement(APIView):
 
     @extend_schema(
         operation_id="erasures_acknowledge",
+        summary="Say that your copies are erased",
         description="Say that every copy that you had is erased. The person sees it. Doing it again "
         "changes nothing. No scope is needed.",
         request=None,
         responses={
             200: ErasureOutput,
             404: OpenApiResponse(Problem, "It does not exist, or it is not yours."),
-            **PROBLEMS,
+            **NO_KEY,
         },
     )
     def post(self, request: Request, telling_id: UUID) -> Response:

@@ -7,13 +7,14 @@ is told by a webhook or asks by itself, the acknowledgement is the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -23,11 +24,9 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.errors import UnknownErasure
 from consent.models import (
-    ConsentEvent,
     ConsentState,
     ErasureCause,
     ErasureRequest,
-    EventKind,
     SubjectReference,
     Telling,
     TellingKind,
@@ -36,23 +35,22 @@ from consent.models import (
 )
 from vault.tags import Tagger, tagger_if_alive
 
-KINDS = {
-    EventKind.WITHDRAWN: TellingKind.WITHDRAWN,
-    EventKind.NARROWED: TellingKind.NARROWED,
-    EventKind.RESTRICTED: TellingKind.PAUSED,
-    EventKind.RESUMED: TellingKind.RESUMED,
-    EventKind.EXPIRED: TellingKind.EXPIRED,
-}
 # Not a join: a client whose address was changed has several rows, and is to be told once.
 WITH_WEBHOOK = Q(Exists(WebhookEndpoint.objects.filter(client=OuterRef("pk"), disabled_at=None)))
 
 
-def tell_of_change(event: ConsentEvent) -> None:
-    """Let the clients with a webhook know of a change, in its transaction; others ask for the state."""
-    kind = KINDS.get(EventKind(event.kind))
-    if kind is not None:
-        clients = ApiClient.objects.filter(WITH_WEBHOOK, purpose_id=event.purpose_id)
-        file_tellings(clients, kind, event.subject_id, event.purpose_id)
+UNFORESEEN = {ErasureCause.DISPUTE, ErasureCause.DISCARDED}
+"""Why one recording goes at a moment that no program could foresee, and may have a copy of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What something that is told is about: a person in a purpose, and perhaps one analysis."""
+
+    subject_id: UUID
+    purpose_id: UUID
+    recording_id: UUID | None = None
+    analysis_id: UUID | None = None
 
 
 def tell_of_erasure(request: ErasureRequest) -> None:
@@ -61,41 +59,44 @@ def tell_of_erasure(request: ErasureRequest) -> None:
     Not for what no program can have more of than it knew it would: a photograph that is not kept, one
     recording past its period, and the account's own data, which no client ever sees.
     """
-    one = request.recording_id is not None and request.cause != ErasureCause.DISPUTE
+    one = request.recording_id is not None and request.cause not in UNFORESEEN
     if request.purpose_id is None or one:
         return
     may_hold = Q(last_used_at__isnull=False) | WITH_WEBHOOK
-    clients = ApiClient.objects.filter(may_hold, purpose_id=request.purpose_id)
-    file_tellings(
-        clients, TellingKind.ERASURE, request.subject_id, request.purpose_id, erasure=request
-    )
+    clients = ApiClient.objects.filter(may_hold, purpose_id=request.purpose_id).order_by("id")
+    about = About(subject_id=request.subject_id, purpose_id=request.purpose_id)
+    file_tellings(clients, TellingKind.ERASURE, about, request)
 
 
 def file_tellings(
-    clients: QuerySet[ApiClient],
+    clients: Iterable[ApiClient],
     kind: TellingKind,
-    subject_id: UUID,
-    purpose_id: UUID,
+    about: About,
     erasure: ErasureRequest | None = None,
 ) -> None:
     """One row for each of these clients. Of a person without a reference no client knows anything."""
-    reference = SubjectReference.objects.filter(subject_id=subject_id, purpose_id=purpose_id)
-    known = reference.values_list("id", flat=True).first()
+    reference = SubjectReference.objects.filter(
+        subject_id=about.subject_id, purpose_id=about.purpose_id
+    )
+    told = list(clients)
+    known = reference.values_list("id", flat=True).first() if told else None
     if known is None:
         return
     now = timezone.now()
     Telling.objects.bulk_create(
         Telling(
             client=client,
-            subject_id=subject_id,
-            purpose_id=purpose_id,
+            subject_id=about.subject_id,
+            purpose_id=about.purpose_id,
             kind=kind,
             reference_id=known,
             erasure=erasure,
+            recording_id=about.recording_id,
+            analysis_id=about.analysis_id,
             created_at=now,
             next_attempt_at=now,
         )
-        for client in clients.order_by("id")
+        for client in told
     )
 
 
@@ -113,6 +114,8 @@ def event_of(telling: Telling) -> dict[str, Any]:
             else None,
             "category": telling.erasure.category or None,
         }
+    if telling.analysis_id is not None:
+        data |= {"recording": str(telling.recording_id), "analysis": str(telling.analysis_id)}
     return {"type": telling.kind, "timestamp": telling.created_at.isoformat(), "data": data}
 
 

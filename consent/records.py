@@ -5,6 +5,8 @@ Source of the event vocabulary: ISO/IEC TS 27560 through the W3C Data Privacy Vo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -31,7 +33,7 @@ from consent.models import (
     Purpose,
 )
 from consent.notice_pages import page_in
-from consent.recipients import tell_of_change
+from consent.notifications import tell_of_change
 from vault.tags import Tagger, tagger
 
 
@@ -157,23 +159,64 @@ def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) 
     state.save()
 
 
-def record_request(actor: Actor, subject: DataSubject, purpose: Purpose, method: str) -> None:
+Check = Callable[[ConsentState], None]
+"""Asked under the lock of a consent state; raises when the person is not to be asked."""
+
+
+def anybody(_state: ConsentState) -> None:
+    """For whoever may ask everybody, whatever they answered."""
+
+
+@contextmanager
+def locked_to_ask(
+    subject: DataSubject, purpose: Purpose, check: Check = anybody
+) -> Iterator[ConsentState]:
+    """A transaction with the locked state of somebody who may be asked; the first time it is made."""
+    with transaction.atomic():
+        ensure_state(subject, purpose)
+        state = lock_state(subject.id, purpose.id)
+        check(state)
+        yield state
+
+
+def record_request(
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose,
+    method: str,
+    check: Check = anybody,
+) -> None:
     """Write down that this person was asked; a given consent stays as it is.
 
-    Raises InvalidChoice when their part in the purpose has ended for good.
+    Raises InvalidChoice when their part in the purpose has ended for good, and what ``check`` raises.
     """
+    require_can_be_asked(subject, purpose)
+    tags = tagger(subject.id, purpose.id)
+    with locked_to_ask(subject, purpose, check) as state:
+        write_asking(actor, state, method, tags)
+
+
+def require_can_be_asked(subject: DataSubject, purpose: Purpose) -> None:
+    """Raise InvalidChoice for whose part in the purpose has ended, and for a closed account."""
     require_not_ended(ConsentState.objects.filter(subject=subject, purpose=purpose).first())
     if DataSubject.objects.filter(pk=subject.pk).exclude(closed_at=None).exists():
         raise InvalidChoice(_("This person has closed their account."))
-    tags = tagger(subject.id, purpose.id)
-    with transaction.atomic():
-        ensure_state(subject, purpose)
-        write_asking(actor, lock_state(subject.id, purpose.id), method, tags)
+
+
+def require_asked(state: ConsentState) -> None:
+    """Raise InvalidChoice where the question was taken back: there is nothing to answer."""
+    if state.status == ConsentStatus.CANCELLED:
+        raise InvalidChoice(_("The study has taken its question back; there is nothing to answer."))
 
 
 def write_asking(actor: Actor, state: ConsentState, method: str, tags: Tagger) -> None:
-    """Event and entry of asking the person of this locked state, in the caller's transaction."""
+    """Event and entry of asking the person of this locked state, in the caller's transaction.
+
+    Whose question was taken back is asked anew by it.
+    """
     event = write_event(state, EventKind.REQUESTED, by=actor.log_name(), method=method)
+    if state.status == ConsentStatus.CANCELLED:
+        move_state(state, ConsentStatus.REQUESTED, event)
     append(
         Draft(
             action=Action.CONSENT_REQUEST,

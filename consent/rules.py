@@ -22,6 +22,7 @@ class Operation(StrEnum):
     ANALYSE = "analyse"
     SAVE_RESULT = "save-result"
     READ_RESULT = "read-result"
+    COUNT_RESULT = "count-result"
     READ_MEDIA = "read-media"
     READ_PAPER = "read-paper"
 
@@ -41,12 +42,14 @@ class ConsentStanding(StrEnum):
 class Asker(StrEnum):
     """Who asks: the person it is about, the system on its own, or anybody else.
 
-    Apart from these stands the operator who attested a consent that the person signed on paper.
+    Apart from these stand the operator who attested a consent that the person signed on paper, and
+    operators whose training is not valid.
     """
 
     SUBJECT = "the person"
     SYSTEM = "the system"
     ATTESTER = "who attested"
+    UNTRAINED = "the untrained"
     OTHER = "others"
 
 
@@ -69,7 +72,10 @@ NOT_STANDING: dict[ConsentStanding, ReasonCode] = {
 }
 READS = {Operation.READ_RESULT, Operation.READ_MEDIA, Operation.READ_PAPER}
 # Whoever says that somebody signed has nothing to gain by saying so: they never see what it opens.
+# What is counted in figures about a group is shown to nobody, so it stays out of these two.
 CLOSED_TO_ATTESTER = READS
+# Numbers about a face mislead whoever was not taught what they mean and how often they are wrong.
+CLOSED_TO_UNTRAINED = {Operation.READ_RESULT, Operation.READ_MEDIA}
 # Restriction of processing (GDPR Art. 18): kept, readable to the person, and nothing else.
 WHILE_RESTRICTED: dict[tuple[Operation, Asker], ReasonCode | None] = {
     (operation, asker): None
@@ -110,6 +116,8 @@ def refusal(operation: Operation, asker: Asker, facts: Facts) -> ReasonCode | No
         return NOT_STANDING[facts.standing]
     if asker is Asker.ATTESTER and operation in CLOSED_TO_ATTESTER:
         return ReasonCode.ATTESTED_BY_READER
+    if asker is Asker.UNTRAINED and operation in CLOSED_TO_UNTRAINED:
+        return ReasonCode.TRAINING_MISSING
     if facts.standing is ConsentStanding.RESTRICTED and WHILE_RESTRICTED[operation, asker]:
         return WHILE_RESTRICTED[operation, asker]
     if operation in NEEDS_OPEN_PURPOSE and not facts.purpose_open:

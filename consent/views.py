@@ -143,6 +143,8 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     state, subject = own_state(request, purpose_id), own_subject(request)
     current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
     error = None
+    if state.status == ConsentStatus.CANCELLED:
+        return redirect("subject_home")
     if is_for_a_guardian(request, state.purpose):
         return redirect("consent_guardian", purpose_id)
     if request.method == "POST":

@@ -23,6 +23,7 @@ Resolve = Callable[[str, int], list[str]]
 Address = IPv4Address | IPv6Address
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 PORTS = {"https": 443, "http": 80}
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
 
 
@@ -59,7 +60,25 @@ def check_url(url: str) -> SplitResult:
         raise InvalidWebhook(_("An address without a user name and without “#”, please."))
     if parts.scheme != "https" and not (parts.scheme == "http" and is_private_host(host)):
         raise InvalidWebhook(_("Only https: what is sent must be readable to its receiver alone."))
+    check_literal(host)
     return parts
+
+
+def check_literal(host: str) -> None:
+    """Refuse at once what is written as a number and cannot be reached. Raises InvalidWebhook.
+
+    Resolvers also read 2130706433, 0x7f.1 and 127.1 as addresses of this machine; nobody needs them.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        if NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+            raise InvalidWebhook(
+                _("Write an address in numbers as four of them, or better use a name.")
+            ) from None
+        return
+    if not is_allowed(address, private=is_private_host(host)):
+        raise InvalidWebhook(_("This is an address in a private network."))
 
 
 def target(url: str, attempt: int, resolve: Resolve = resolve) -> Target:

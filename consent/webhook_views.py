@@ -19,9 +19,11 @@ from accounts.models import ApiClient
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.errors import InvalidWebhook
-from consent.models import Telling, WebhookEndpoint
+from consent.models import MANDATORY, Telling, TellingKind, WebhookEndpoint
+from consent.notifications import kinds_open_to
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.webhooks import (
+    change_kinds,
     create_webhook,
     disable_webhook,
     live_webhook,
@@ -30,9 +32,32 @@ from consent.webhooks import (
 )
 
 
-class WebhookForm(forms.Form):
-    """Where a client is told."""
+class KindsForm(forms.Form):
+    """Of which news a client is told; what it must hear is no choice."""
 
+    kinds = forms.MultipleChoiceField(
+        label=gettext_lazy("It is told of"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "It always hears of withdrawals and of erasures. The scopes of its key decide what else there "
+            "is to choose from."
+        ),
+    )
+
+    def __init__(self, *args: Any, client: ApiClient, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        open_kinds = kinds_open_to(client.scopes) - MANDATORY
+        kinds = self.fields["kinds"]
+        if isinstance(kinds, forms.MultipleChoiceField):
+            kinds.choices = [(each.value, each.label) for each in TellingKind if each in open_kinds]
+        kinds.initial = sorted(open_kinds)
+
+
+class WebhookForm(KindsForm):
+    """Where a client is told, and of what."""
+
+    field_order = ("url", "kinds")
     url = forms.CharField(
         label=gettext_lazy("Address"),
         max_length=500,
@@ -56,19 +81,23 @@ def webhook(request: HttpRequest, client_id: UUID) -> HttpResponse:
             return create(request, client)
         if step == "again":
             return again(request, client)
-        if live is not None and step in {"rotate", "disable"}:
+        if live is not None and step in {"rotate", "disable", "kinds"}:
             return change(request, live, step)
     status = UNPROCESSABLE if request.method == "POST" else 200
-    return show(request, client, WebhookForm(), status)
+    return show(request, client, status)
 
 
-def show(request: HttpRequest, client: ApiClient, form: WebhookForm, status: int) -> HttpResponse:
-    """The page itself."""
-    tellings = Telling.objects.filter(client=client)
+def show(
+    request: HttpRequest, client: ApiClient, status: int, form: KindsForm | None = None
+) -> HttpResponse:
+    """The page itself; ``form`` is one that was refused."""
+    tellings, live = Telling.objects.filter(client=client), live_webhook(client.id)
+    if form is None and live is not None:
+        form = KindsForm(initial={"kinds": live.kinds}, client=client)
     context = {
         "client": client,
-        "webhook": live_webhook(client.id),
-        "form": form,
+        "webhook": live,
+        "form": form or WebhookForm(client=client),
         "page": page_of(request, tellings),
     }
     return render(request, "operators/webhook.html", context, status=status)
@@ -76,19 +105,27 @@ def show(request: HttpRequest, client: ApiClient, form: WebhookForm, status: int
 
 def create(request: HttpRequest, client: ApiClient) -> HttpResponse:
     """Make the webhook and show its secret once."""
-    form = WebhookForm(request.POST)
+    form = WebhookForm(request.POST, client=client)
     if not form.is_valid():
-        return show(request, client, form, UNPROCESSABLE)
+        return show(request, client, UNPROCESSABLE, form)
+    values = form.cleaned_data
     try:
-        made, secret = create_webhook(actor_of(request), client, form.cleaned_data["url"])
+        made, secret = create_webhook(actor_of(request), client, values["url"], values["kinds"])
     except InvalidWebhook as error:
-        return show(request, client, form, refuse(form, error))
+        return show(request, client, refuse(form, error), form)
     return show_secret(request, made, secret)
 
 
 def change(request: HttpRequest, live: WebhookEndpoint, step: str) -> HttpResponse:
-    """A new secret, or no webhook any more."""
+    """Other news, a new secret, or no webhook any more."""
+    form = KindsForm(request.POST, client=live.client)
+    if step == "kinds" and not form.is_valid():
+        return show(request, live.client, UNPROCESSABLE, form)
     try:
+        if step == "kinds":
+            change_kinds(actor_of(request), live, form.cleaned_data["kinds"])
+            messages.success(request, _("From now on it is told of these."))
+            return redirect("operate_webhook", live.client_id)
         if step == "rotate":
             return show_secret(request, live, rotate_secret(actor_of(request), live))
         disable_webhook(actor_of(request), live)
@@ -116,6 +153,6 @@ def again(request: HttpRequest, client: ApiClient) -> HttpResponse:
         send_again(actor_of(request), telling)
     except InvalidWebhook as error:
         messages.error(request, str(error))
-        return show(request, client, WebhookForm(), UNPROCESSABLE)
+        return show(request, client, UNPROCESSABLE)
     messages.success(request, _("It is sent again, under the same id."))
     return redirect("operate_webhook", client.id)

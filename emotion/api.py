@@ -1,4 +1,4 @@
-"""The API of recordings, analyses and results."""
+"""The API of recordings: uploading one, listing and watching them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,47 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from accounts.actors import Actor, actor_of
+from accounts.etags import StateView
+from accounts.lists import LIST_PROBLEMS, PAGING, page_of
 from accounts.models import Scope
+from accounts.pages import page
 from accounts.permissions import HasScope
-from consent.api import PROBLEMS, Problem
+from accounts.problems import GATE, PROBLEMS, Problem, codes
+from consent.models import DataSubject
+from consent.request_keys import is_key
 from consent.subjects import find_reference
 from emotion.errors import NotFound, UploadInvalid
+from emotion.filters import RecordingFilters, recordings_asked_for
+from emotion.inference.media import MediaCode
 from emotion.intake import receive_upload
-from emotion.models import Analysis, Recording
-from emotion.results import STATED_REASONS, find_analysis, find_recording, read_result
+from emotion.models import Analysis, AnalysisState, MediaState, Recording
+from emotion.results import find_recording
 from emotion.uploads import Receiving
 
-ACCESS_REASON = OpenApiParameter(
-    "Access-Reason",
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
     required=True,
-    enum=[reason.value for reason in STATED_REASONS],
-    description="Why you read it. The data subject sees it in the access log.",
+    description="Any string of at most 128 characters. The same key with the same request finds what the "
+    "first one made; with another it is refused. Only a keyed hash of it is kept.",
 )
+
+
+RECEIVING = (
+    "upload-invalid",
+    "idempotency-mismatch",
+    "uploads-disputed",
+    "too-many-uploads",
+    "queue-full",
+    "storage-full",
+    *GATE,
+    *(code.value for code in MediaCode),
+)
+"""With which the bytes of an upload are refused, whichever way they come."""
+UPLOAD_CODES = codes("idempotency-in-progress", *RECEIVING)
 
 
 class UploadInput(serializers.Serializer[Any]):
@@ -55,10 +75,9 @@ class AnalysisOutput(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     url = serializers.URLField()
-    state = serializers.ChoiceField(
-        choices=["queued", "running", "done", "refused", "failed", "erased"]
-    )
-    reason = serializers.CharField(help_text="Why it was refused or failed; else empty.")
+    recording = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=AnalysisState.values)
+    reason = serializers.CharField(help_text="Why it ended without a result; else empty.")
     queued_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
     media_code = serializers.CharField(help_text="Why the file could not be read; else empty.")
@@ -76,11 +95,14 @@ class RecordingOutput(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     url = serializers.URLField()
+    subject = serializers.UUIDField(
+        allow_null=True, help_text="The opaque id of the person; null when it is gone."
+    )
     media_type = serializers.CharField(help_text="By its bytes, not as declared.")
     seconds = serializers.FloatField(
         allow_null=True, help_text="Of a film whose length is known; else null."
     )
-    media_state = serializers.ChoiceField(choices=["stored", "erased"])
+    media_state = serializers.ChoiceField(choices=MediaState.values)
     created_at = serializers.DateTimeField()
     retain_until = serializers.DateTimeField()
     disputed_at = serializers.DateTimeField(
@@ -92,19 +114,12 @@ class RecordingOutput(serializers.Serializer[Any]):
     analyses = AnalysisOutput(many=True)
 
 
-class ResultOutput(serializers.Serializer[Any]):
-    """What the face showed, by data category; every part has a schema of its own with a version."""
-
-    analysis = serializers.UUIDField()
-    log_entry = serializers.UUIDField(help_text="The access-log entry of this very read.")
-    parts = serializers.DictField(child=serializers.JSONField())
-
-
 def analysis_json(request: Request, analysis: Analysis) -> dict[str, Any]:
     """An analysis as the API shows it."""
     return {
         "id": analysis.id,
         "url": reverse("api_analysis", [analysis.id], request=request),
+        "recording": analysis.recording_id,
         "state": analysis.state,
         "reason": analysis.reason,
         "queued_at": analysis.queued_at,
@@ -117,11 +132,14 @@ def analysis_json(request: Request, analysis: Analysis) -> dict[str, Any]:
 
 
 def recording_json(request: Request, recording: Recording) -> dict[str, Any]:
-    """A recording as the API shows it."""
-    analyses = recording.analyses.order_by("queued_at")
+    """A recording as the API shows it; a list prefetches analyses and references."""
+    analyses = sorted(recording.analyses.all(), key=lambda each: each.id)
+    references = recording.subject.references.all()
+    subject = next((r.id for r in references if r.purpose_id == recording.purpose_id), None)
     return {
         "id": recording.id,
         "url": reverse("api_recording", [recording.id], request=request),
+        "subject": subject,
         "media_type": recording.media_type,
         "seconds": recording.seconds,
         "media_state": recording.media_state,
@@ -133,55 +151,72 @@ def recording_json(request: Request, recording: Recording) -> dict[str, Any]:
     }
 
 
-def begin_upload(actor: Actor, key: str, fields: dict[str, str]) -> Receiving:
-    """Find whom the upload is about and ask the gate, before the first byte of the file is taken."""
+def whom(actor: Actor, fields: dict[str, str], before: str) -> DataSubject:
+    """The person whom an upload is about, by the client's own reference; of the client's purpose alone."""
     missing = sorted({"subject", "purpose"} - set(fields))
     if missing:
-        raise UploadInvalid(f"Send {' and '.join(missing)} before 'file'.")
+        raise UploadInvalid(f"Send {' and '.join(missing)} {before}.")
     try:
         purpose_id = UUID(fields["purpose"])
     except ValueError:
         raise UploadInvalid("purpose must be a UUID; something else came.") from None
     if purpose_id != actor.purpose_id:
         raise NotFound("There is no such purpose.")
-    reference = find_reference(purpose_id, fields["subject"])
-    return Receiving(actor, reference.subject, purpose_id, key, fields.get("markers", ""))
+    return find_reference(purpose_id, fields["subject"]).subject
 
 
-class Recordings(APIView):
-    """Upload a recording."""
+def begin_upload(actor: Actor, key: str, fields: dict[str, str]) -> Receiving:
+    """Find whom the upload is about and ask the gate, before the first byte of the file is taken."""
+    subject = whom(actor, fields, "before 'file'")
+    return Receiving(actor, subject, UUID(fields["purpose"]), key, fields.get("markers", ""))
+
+
+def idempotency_key(request: Request) -> str:
+    """The key that the client has chosen for this request. Raises UploadInvalid."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not is_key(key):
+        raise UploadInvalid("Send an Idempotency-Key header of 1 to 128 characters.")
+    return key
+
+
+class Recordings(StateView):
+    """List recordings, and upload one."""
 
     permission_classes = (HasScope,)
-    scopes = {"POST": Scope.RECORDINGS_UPLOAD}
+    scopes = {"GET": Scope.RECORDINGS_READ, "POST": Scope.RECORDINGS_UPLOAD}
 
     parser_classes = ()  # the body is read as a stream by emotion.intake, never spooled
 
     @extend_schema(
+        operation_id="recordings_list",
+        summary="List recordings",
+        description="The recordings of your purpose, newest first.",
+        parameters=[RecordingFilters, *PAGING],
+        responses={200: page_of(RecordingOutput), 304: None, **LIST_PROBLEMS},
+    )
+    def get(self, request: Request) -> Response:
+        """One page of them; a state makes no entry."""
+        mine = Recording.objects.visible_to(actor_of(request))
+        rows = recordings_asked_for(request, mine)
+        told = rows.select_related("subject").prefetch_related("analyses", "subject__references")
+        return page(request, told, recording_json)
+
+    @extend_schema(
         operation_id="recordings_create",
+        summary="Upload a recording",
         request={"multipart/form-data": UploadInput},
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                str,
-                OpenApiParameter.HEADER,
-                required=True,
-                description="Any string of at most 128 characters. The same key with the same body "
-                "finds the same recording; with another body it is refused. Only a keyed hash of it "
-                "is kept.",
-            )
-        ],
+        parameters=[IDEMPOTENCY_KEY],
         responses={
             202: RecordingOutput,
             **dict.fromkeys((400, 409, 413, 415, 422), Problem),
             **PROBLEMS,
         },
+        extensions=UPLOAD_CODES,
     )
     def post(self, request: Request) -> Response:
         """Take a photograph or a film in, sealed from the first byte; 202, and the analysis follows."""
         actor = actor_of(request)
-        key = request.headers.get("Idempotency-Key", "")
-        if not 1 <= len(key) <= 128:
-            raise UploadInvalid("Send an Idempotency-Key header of 1 to 128 characters.")
+        key = idempotency_key(request)
         analysis = receive_upload(request._request, partial(begin_upload, actor, key))
         body = recording_json(request, analysis.recording)
         return Response(
@@ -189,50 +224,19 @@ class Recordings(APIView):
         )
 
 
-class RecordingDetail(APIView):
+class RecordingDetail(StateView):
     """One recording."""
 
     permission_classes = (HasScope,)
     scopes = {"GET": Scope.RECORDINGS_READ}
 
-    @extend_schema(operation_id="recordings_retrieve", responses={200: RecordingOutput, **PROBLEMS})
+    @extend_schema(
+        operation_id="recordings_retrieve",
+        summary="Look at a recording",
+        description="Where a recording stands.",
+        responses={200: RecordingOutput, 304: None, **PROBLEMS},
+    )
     def get(self, request: Request, recording_id: UUID) -> Response:
         """Its state and its analyses; polling makes no entry."""
         actor = actor_of(request)
         return Response(recording_json(request, find_recording(actor, recording_id)))
-
-
-class AnalysisDetail(APIView):
-    """One analysis."""
-
-    permission_classes = (HasScope,)
-    scopes = {"GET": Scope.RECORDINGS_READ}
-
-    @extend_schema(operation_id="analyses_retrieve", responses={200: AnalysisOutput, **PROBLEMS})
-    def get(self, request: Request, analysis_id: UUID) -> Response:
-        """Its state; polling makes no entry."""
-        actor = actor_of(request)
-        return Response(analysis_json(request, find_analysis(actor, analysis_id)))
-
-
-class ResultDetail(APIView):
-    """What an analysis measured."""
-
-    permission_classes = (HasScope,)
-    scopes = {"GET": Scope.RESULTS_READ}
-
-    @extend_schema(
-        operation_id="analyses_result",
-        parameters=[ACCESS_REASON],
-        responses={
-            200: ResultOutput,
-            **dict.fromkeys((400, 409, 410, 503), Problem),
-            **PROBLEMS,
-        },
-    )
-    def get(self, request: Request, analysis_id: UUID) -> Response:
-        """Open the result: gate, then an entry in the access log, then the answer."""
-        actor = actor_of(request)
-        opened = read_result(actor, analysis_id, request.headers.get("Access-Reason", ""))
-        body = {"analysis": analysis_id, "log_entry": opened.entry_id, "parts": opened.parts}
-        return Response(body, headers={"Cache-Control": "no-store"})

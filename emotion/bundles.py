@@ -76,7 +76,13 @@ def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[byt
         raise NotFound(_("There is no such study."))
     if not cache.add(place(subject), True, AT_ONCE):
         raise BundleInProgress(_("A download of your data is being made already; wait a moment."))
-    return stream(actor, subject, purpose, get_language() or settings.LANGUAGE_CODE)
+    return begun(stream(actor, subject, purpose, get_language() or settings.LANGUAGE_CODE))
+
+
+def begun(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """What has an empty first part, taken up to it: only what has begun tidies up when it is closed."""
+    next(parts)
+    return parts
 
 
 def place(subject: DataSubject) -> str:
@@ -88,6 +94,7 @@ def stream(actor: Actor, subject: DataSubject, purpose: Purpose, language: str) 
     """Write file after file into the archive and hand on what is ready."""
     drain = Drain()
     try:
+        yield b""
         with override(language), zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files(actor, subject, purpose):
                 archive.writestr(name, content)

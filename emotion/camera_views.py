@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -70,6 +71,7 @@ def camera_open(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "takes_films": kind.takes_films,
         "words": camera_words(kind) | {"send": upload_words(kind)["send"]},
         "upload_url": reverse("upload", args=[purpose_id]),
+        "part_bytes": settings.UPLOAD_PART_BYTES,
         "most_seconds": longest_film(),
         "film_bits": FILM_BITS,
         "most_bytes": int(FILLED * largest(kind)),

@@ -9,7 +9,7 @@ back because the installation was at fault.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import sleep
 from uuid import UUID
@@ -25,6 +25,8 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.errors import ConsentRefused
 from consent.records import lock_state
+from emotion.endings import tell_of_end
+from emotion.entries import about_recording
 from emotion.erasure import give_up_media
 from emotion.faults import in_a_line, is_environment
 from emotion.inference.media import MediaRefused
@@ -71,16 +73,10 @@ class Claim:
         if not Analysis.objects.filter(self.row()).update(lease_until=LEASE_END):
             raise Superseded
 
-    def draft(self, action: Action, **fields: object) -> Draft:
+    def draft(self, action: Action) -> Draft:
         """A log entry of the worker about this recording."""
         tags = tagger(self.recording.subject_id, self.recording.purpose_id)
-        known: dict[str, object] = {
-            "actor": SYSTEM_WORKER.log_name(),
-            "purpose_id": self.recording.purpose_id,
-            "subject_tag": tags.subject(),
-            "object_tag": tags.object("recording", self.recording.id),
-        }
-        return Draft(action=action, **(known | fields))  # type: ignore[arg-type]  # checked by Draft
+        return about_recording(self.recording, action, SYSTEM_WORKER.log_name(), tags)
 
 
 def claim(analysis_id: UUID) -> Claim | None:
@@ -169,7 +165,8 @@ def end(
         )
         if mine:
             discard(held.analysis_id)
-            append(held.draft(action, outcome=outcome, reason=reason))
+            append(replace(held.draft(action), outcome=outcome, reason=reason))
+            tell_of_end(recording, held.analysis_id, state)
             if state is AnalysisState.FAILED and recording.covered_at is None:
                 give_up_media(recording, SYSTEM_WORKER.log_name())
 

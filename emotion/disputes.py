@@ -23,9 +23,11 @@ from audit_log.log import append
 from consent.errors import ConsentRefused, NotTheSubject
 from consent.models import ErasureCause, ErasureRequest
 from consent.records import lock_state, subject_log_name
+from emotion.endings import tell_of_end
+from emotion.entries import about_recording
 from emotion.erasure import drain_one, erase_recording
 from emotion.errors import Gone, NotDisputed, NotFound
-from emotion.models import Analysis, AnalysisState, Dispute, Recording
+from emotion.models import UNDER_WAY, Analysis, AnalysisState, Dispute, Recording
 from emotion.queue import enqueue_analysis
 from emotion.results import find_recording
 from vault.tags import tagger
@@ -37,13 +39,7 @@ ERASED_AFTER = timedelta(days=14)
 def entry(recording: Recording, action: Action, actor_name: str = "") -> Draft:
     """The log entry of a step in a dispute; by the person themself when no other actor is named."""
     tags = tagger(recording.subject_id, recording.purpose_id)
-    return Draft(
-        action=action,
-        actor=actor_name or subject_log_name(tags),
-        purpose_id=recording.purpose_id,
-        subject_tag=tags.subject(),
-        object_tag=tags.object("recording", recording.id),
-    )
+    return about_recording(recording, action, actor_name or subject_log_name(tags), tags)
 
 
 def own_recording(actor: Actor, recording_id: UUID) -> Recording:
@@ -69,7 +65,10 @@ def dispute(actor: Actor, recording_id: UUID) -> Dispute:
             return known
         now = timezone.now()
         Recording.objects.filter(pk=recording.pk).update(disputed_at=now)
-        recording.analyses.filter(state__in=[AnalysisState.QUEUED, AnalysisState.RUNNING]).update(
+        stopped = recording.analyses.filter(state__in=UNDER_WAY)
+        for analysis_id in list(stopped.values_list("id", flat=True)):
+            tell_of_end(recording, analysis_id, AnalysisState.REFUSED)
+        stopped.update(
             state=AnalysisState.REFUSED,
             reason=ReasonCode.RECORDING_DISPUTED,
             finished_at=now,

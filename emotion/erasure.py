@@ -15,9 +15,13 @@ from consent.erasure import (
     rows_removed,
 )
 from consent.models import DataCategory, ErasureCause, ErasureRequest
+from emotion.given_up import end_of_person
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
 from emotion.sealed_media import remove_all_media, remove_media
 from vault.tags import tagger
+
+WITH_MEDIA = {"", DataCategory.MEDIA}
+"""What an erasure that takes media along says of its category."""
 
 
 def erase_recording(
@@ -69,11 +73,13 @@ def drain_one(request: ErasureRequest) -> None:
         rows_removed(request)
         return
     remove_contact(request)
+    if request.purpose_id and not request.recording_id and request.category in WITH_MEDIA:
+        end_of_person(request.subject_id, request.purpose_id)
     recordings = Recording.objects.filter(subject_id=request.subject_id, purpose=request.purpose)
     if request.recording_id is not None:
         recordings = recordings.filter(pk=request.recording_id)
     for recording in recordings:
-        if request.category in {"", DataCategory.MEDIA}:
+        if request.category in WITH_MEDIA:
             remove_all_media(recording)
         remove_rows(recording, request.category)
     rows_removed(request)
@@ -87,7 +93,7 @@ def remove_rows(recording: Recording, category: str) -> None:
             results = results.filter(category=category)
             forget_category(recording, category)
         results.delete()
-        if category in {"", DataCategory.MEDIA}:
+        if category in WITH_MEDIA:
             Recording.objects.filter(pk=recording.pk).update(
                 media_state=MediaState.ERASED, sealed_markers=None
             )

@@ -39,6 +39,24 @@ class NotDisputed(EmotionError):
     code = "not-disputed"
 
 
+class ExportInProgress(EmotionError):
+    """An export of this client is being sent already."""
+
+    code = "export-in-progress"
+
+
+class ExportTooLarge(EmotionError):
+    """More analyses fit than one archive holds."""
+
+    code = "export-too-large"
+
+
+class BatchTooLong(EmotionError):
+    """More files came than one batch takes."""
+
+    code = "batch-too-long"
+
+
 class BundleInProgress(EmotionError):
     """A download of this person's data is being made already."""
 
@@ -57,16 +75,22 @@ class UploadInvalid(EmotionError):
     code = "upload-invalid"
 
 
+class AnalysisEnded(EmotionError):
+    """The analysis has ended, so it cannot be stopped any more."""
+
+    code = "analysis-ended"
+
+
+class NotKept(EmotionError):
+    """The media are not kept, so they are analysed once only."""
+
+    code = "media-not-kept"
+
+
 class UnderWay(EmotionError):
     """An analysis of this recording waits or runs already."""
 
     code = "analysis-under-way"
-
-
-class ParameterInvalid(EmotionError):
-    """A parameter of the request is none of those that are known."""
-
-    code = "parameter-invalid"
 
 
 class UploadTooLarge(EmotionError):
@@ -75,16 +99,69 @@ class UploadTooLarge(EmotionError):
     code = "media-too-large"
 
 
-class IdempotencyConflict(EmotionError):
-    """The same idempotency key came with another body."""
+class TooManyUploads(EmotionError):
+    """More than this client, or for this person, may come just now."""
 
-    code = "idempotency-mismatch"
+    code = "too-many-uploads"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
-class IdempotencyInProgress(EmotionError):
-    """The same idempotency key is being received right now."""
+class QueueFull(EmotionError):
+    """So much waits to be analysed that nothing more is taken."""
 
-    code = "idempotency-in-progress"
+    code = "queue-full"
+    retry_after = 60
+
+
+class TusVersion(EmotionError):
+    """The request does not speak the version of the tus protocol that is spoken here."""
+
+    code = "tus-version"
+
+
+class WrongContentType(EmotionError):
+    """The body is not said to be what this address takes."""
+
+    code = "content-type"
+
+
+class OffsetMismatch(EmotionError):
+    """The bytes do not begin where the upload has got to."""
+
+    code = "upload-offset-mismatch"
+
+
+class ChecksumMismatch(EmotionError):
+    """The bytes are not those that the checksum was made of."""
+
+    code = "checksum-mismatch"
+
+
+class UploadHeld(EmotionError):
+    """Another request is sending to the same upload."""
+
+    code = "upload-held"
+
+
+class UploadExpired(EmotionError):
+    """The upload was not finished in time."""
+
+    code = "upload-expired"
+
+
+class UploadStored(EmotionError):
+    """The upload is finished: it is a recording, and not for its sender to end."""
+
+    code = "upload-stored"
+
+
+class CohortBudgetSpent(EmotionError):
+    """As much has been told about this group as may ever be told."""
+
+    code = "cohort-budget-spent"
 
 
 class BackupFailed(EmotionError):

@@ -1,4 +1,4 @@
-"""Is everything running? Cheap questions to the database, the disk and the keeper's mark.
+"""Is everything running? Cheap questions to the database, the disk and the marks of other processes.
 
 These figures are for the operators' pages; they say nothing about any person.
 """
@@ -6,7 +6,6 @@ These figures are for the operators' pages; they say nothing about any person.
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,21 +13,27 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from audit_log.actions import Action
 from audit_log.clock import ClockState, read_clock
+from audit_log.daily_verification import is_old
+from audit_log.models import LogEntry
 from audit_log.sequencer import lag
+from audit_log.verdicts import last_verdict
 from consent.models import ErasureRequest, SubjectRequest
 from emotion.faults import in_a_line
+from emotion.marks import KEEPER, SILENT_AFTER, WORKER, silent_for
 from emotion.models import Analysis, AnalysisState, Upload, UploadState
 from emotion.sweeping import workers_stuck
 from vault.errors import VaultError
 from vault.setup import require_current
 
-KEEPER_SILENT_AFTER = 30.0  # seconds
 LAG_AT_MOST = 10.0  # seconds
 DISK_AT_LEAST = 200 * 1024**2  # bytes
+BACKUP_OLD_AFTER = timedelta(days=2)
 ERASURE_LATE_AFTER = timedelta(minutes=5)
 
 
@@ -72,24 +77,27 @@ def check_workers(figures: dict[str, Any]) -> Check:
             detail,
             _("The supervisor is asked for a new worker; if this stays, look at the worker's log."),
         )
-    if figures["waiting"] or figures["running"]:
-        return Check(_("Workers"), "live", _("Working"), detail)
-    # Without work there is nothing to see a worker by, and nothing more is claimed.
-    return Check(_("Workers"), "live", _("Nothing waits"), detail)
+    silent = silent_for(WORKER)
+    if silent is None or silent > SILENT_AFTER:
+        help_text = _(
+            "What is uploaded waits. Start it with `make run`; one on another machine is not seen here."
+        )
+        return Check(_("Workers"), "waiting", _("Not seen"), detail, help_text)
+    detail += ". " + _("Seen %d seconds ago") % silent
+    busy = figures["waiting"] or figures["running"]
+    return Check(_("Workers"), "live", _("Working") if busy else _("Nothing waits"), detail)
 
 
 def check_keeper() -> Check:
     """Whether the keeper touched its mark lately."""
-    mark = settings.VAR_DIR / "run" / "keeper"
     help_text = _("Erasures, retention and the log wait for it. Start it with `make run`.")
-    try:
-        silent = time.time() - mark.stat().st_mtime
-    except FileNotFoundError:
+    silent = silent_for(KEEPER)
+    if silent is None:
         return Check(_("Keeper"), "refused", _("Not running"), _("It never started."), help_text)
-    if silent > KEEPER_SILENT_AFTER:
+    if silent > SILENT_AFTER:
         detail = _("Last seen %d seconds ago") % silent
         return Check(_("Keeper"), "refused", _("Silent"), detail, help_text)
-    return Check(_("Keeper"), "live", _("Running"), _("Seen %d seconds ago") % max(silent, 0))
+    return Check(_("Keeper"), "live", _("Running"), _("Seen %d seconds ago") % silent)
 
 
 def check_log() -> Check:
@@ -169,16 +177,44 @@ def check_uploads() -> Check:
     return Check(_("Uploads"), "live", _("Receiving") if number else _("Nothing waits"), detail)
 
 
+def check_backup() -> Check:
+    """Whether there is a copy that is not old, by the entry that each backup leaves."""
+    made = LogEntry.objects.filter(action=Action.BACKUP_MAKE).order_by("-time").first()
+    help_text = _("Run `manage.py backup` every day, and try once to put one back.")
+    if made is None:
+        return Check(_("Backup"), "waiting", _("Never made"), "", help_text)
+    detail = _("%(time)s ago") % {"time": timesince(made.time)}
+    if timezone.now() - made.time > BACKUP_OLD_AFTER:
+        return Check(_("Backup"), "waiting", _("Old"), detail, help_text)
+    return Check(_("Backup"), "live", _("Made"), detail)
+
+
+def check_verification() -> Check:
+    """What the whole log's last verification said; the keeper starts one each day."""
+    name, last = _("Verification of the log"), last_verdict()
+    if last is None:
+        return Check(name, "live", _("Not due yet"))
+    detail = _("%(time)s ago") % {"time": timesince(last.at)}
+    if last.problem:
+        help_text = _("Keep everything as it is, and look at the page of the log.")
+        return Check(name, "refused", _("NOT VERIFIED"), detail, help_text)
+    if is_old(last):
+        return Check(name, "waiting", _("Old"), detail, _("The keeper starts one each day."))
+    return Check(name, "live", _("Everything fits"), detail)
+
+
 def checks() -> list[Check]:
     """Every part, in the order of the page."""
     return [
         check_workers(queue_figures()),
         check_keeper(),
         check_log(),
+        check_verification(),
         check_erasures(),
         check_requests(),
         check_uploads(),
         check_keys(),
         check_clock(),
         check_disk(),
+        check_backup(),
     ]

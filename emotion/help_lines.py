@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.utils.translation import get_language
@@ -25,6 +25,13 @@ class HelpLinesInvalid(ValueError):
     """The file is no list of help lines."""
 
 
+class Said(NamedTuple):
+    """A text and the language that it is in: one that is missing is shown in English."""
+
+    text: str
+    language: str
+
+
 @dataclass(frozen=True)
 class Place:
     """A country or region with its lines: pairs of number and whose it is, by language."""
@@ -33,11 +40,11 @@ class Place:
     names: dict[str, str]
     lines: tuple[tuple[str, dict[str, str]], ...]
 
-    def name(self) -> str:
+    def name(self) -> Said:
         """In the language of the moment."""
         return in_language(self.names)
 
-    def shown(self) -> list[tuple[str, str]]:
+    def shown(self) -> list[tuple[str, Said]]:
         """Its lines in the language of the moment: (number, whose it is)."""
         return [(number, in_language(who)) for number, who in self.lines]
 
@@ -64,9 +71,10 @@ def texts(found: dict[str, str]) -> dict[str, str]:
     return {str(language): str(text) for language, text in found.items()}
 
 
-def in_language(found: dict[str, str]) -> str:
+def in_language(found: dict[str, str]) -> Said:
     """A text in the language of the moment, else in English."""
-    return found.get(get_language() or "en", found["en"])
+    language = get_language() or "en"
+    return Said(found[language], language) if language in found else Said(found["en"], "en")
 
 
 def lines_for(accepted: str) -> tuple[date, list[Place]]:

@@ -43,6 +43,7 @@ OWN_WORDS = {
     ConsentStatus.REQUESTED: gettext_lazy("Waits for your answer"),
     ConsentStatus.GIVEN: gettext_lazy("You said yes"),
     ConsentStatus.REFUSED: gettext_lazy("You said no"),
+    ConsentStatus.CANCELLED: gettext_lazy("The study took its question back"),
 }
 
 

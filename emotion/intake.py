@@ -10,7 +10,7 @@ sent: a field's name or a file's name could name a person.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.exceptions import BadRequest
 from django.core.files.uploadhandler import FileUploadHandler
@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from multipart import MultipartError, PushMultipartParser, parse_options_header
 
 from emotion.errors import UploadInvalid
+from emotion.limits import require_room
 from emotion.models import Analysis
 from emotion.uploads import Receiving
 
@@ -76,29 +77,59 @@ class Intake:
         if self.in_file and self.receiving is not None:
             self.receiving.write(chunk)
             return
-        self.value += chunk
-        most = MARKERS_MAX if self.name == "markers" else FIELD_MAX
-        if len(self.value) > most:
-            raise UploadInvalid(f"This field may have at most {most} bytes; more came.")
+        self.value = longer(self.name, self.value, chunk)
 
     def end_part(self) -> None:
         """A part is complete."""
         if not self.in_file:
-            try:
-                self.fields[self.name] = self.value.decode()
-            except UnicodeDecodeError:
-                raise UploadInvalid("Every field must be UTF-8; one is not.") from None
+            self.fields[self.name] = text_of(self.value)
         self.in_file = False
 
-    def feed(self, parser: PushMultipartParser, chunk: bytes) -> None:
-        """Parse the next bytes of the body."""
-        for event in parser.parse(chunk):
-            if event is None:
-                self.end_part()
-            elif isinstance(event, bytes | bytearray):
-                self.data(bytes(event))
-            else:
-                self.start_part(event.name or "", event.filename)
+
+class Parts(Protocol):
+    """What takes a multipart body apart: ``Intake``, and a batch of many."""
+
+    def start_part(self, name: str, filename: str | None) -> None:
+        """A part begins: a field, or a file."""
+
+    def data(self, chunk: bytes) -> None:
+        """Bytes of the current part."""
+
+    def end_part(self) -> None:
+        """A part is complete."""
+
+
+def hand_on(event: Any, parts: Parts) -> None:
+    """The next thing that the parser has found."""
+    if event is None:
+        parts.end_part()
+    elif isinstance(event, bytes | bytearray):
+        parts.data(bytes(event))
+    else:
+        parts.start_part(event.name or "", event.filename)
+
+
+def longer(name: str, value: bytes, chunk: bytes) -> bytes:
+    """What has come of a field's value by now; raises UploadInvalid when it is too long."""
+    most = MARKERS_MAX if name == "markers" else FIELD_MAX
+    if len(value) + len(chunk) > most:
+        raise UploadInvalid(f"This field may have at most {most} bytes; more came.")
+    return value + chunk
+
+
+def text_of(value: bytes) -> str:
+    """The value of a field; raises UploadInvalid for what is no text."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise UploadInvalid("Every field must be UTF-8; one is not.") from None
+
+
+def misshapen(error: MultipartError) -> UploadInvalid:
+    """What is told of a body that is not well-formed."""
+    # The first argument is the parser's own sentence; a second one would hold what was sent.
+    said = error.args[0] if error.args else "it ends too early"
+    return UploadInvalid(f"This is not a well-formed multipart body: {said}.")
 
 
 def boundary_of(request: HttpRequest) -> str:
@@ -112,21 +143,22 @@ def boundary_of(request: HttpRequest) -> str:
 def receive_upload(request: HttpRequest, begin: Begin) -> Analysis:
     """Read one upload to its end.
 
-    Raises UploadInvalid for a body of the wrong shape, and whatever ``begin`` and the flow raise; then
-    nothing is left behind, and what remains of the body has been read away so that the answer arrives.
+    Raises QueueFull before anything of it is read, UploadInvalid for a body of the wrong shape, and
+    whatever ``begin`` and the flow raise; then nothing is left behind, and what remains of a body that
+    was begun has been read away so that the answer arrives.
     """
+    require_room()
     intake = Intake(begin)
     try:
         with PushMultipartParser(boundary_of(request), max_segment_count=12) as parser:
             while chunk := request.read(CHUNK):
-                intake.feed(parser, chunk)
+                for event in parser.parse(chunk):
+                    hand_on(event, intake)
         if intake.receiving is None:
             raise UploadInvalid("The part 'file' is missing.")
         return intake.receiving.finish()
     except MultipartError as error:
-        # The first argument is the parser's own sentence; a second one would hold what was sent.
-        said = error.args[0] if error.args else "it ends too early"
-        raise UploadInvalid(f"This is not a well-formed multipart body: {said}.") from None
+        raise misshapen(error) from None
     finally:
         if intake.receiving is not None:
             intake.receiving.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from audit_log.actions import Action
 from audit_log.row_entries import Logged, register
-from emotion.models import Analysis, AnalysisState, Recording
+from emotion.models import Analysis, AnalysisState, PartialUpload, Recording
 from vault.logged_rows import with_tags
 
 ENDS = {
@@ -14,6 +14,7 @@ ENDS = {
     # A dispute stops what waits and what runs, with its own entry.
     AnalysisState.REFUSED: {Action.ANALYSIS_REFUSE, Action.DISPUTE_OPEN},
     AnalysisState.FAILED: {Action.ANALYSIS_FAIL},
+    AnalysisState.CANCELLED: {Action.ANALYSIS_CANCEL},
 }
 
 
@@ -26,6 +27,20 @@ def recordings() -> Iterator[Logged]:
             row=f"recording {recording.id}",
             object_tag=tags.object("recording", recording.id),
             actions=frozenset({Action.MEDIA_UPLOAD}),
+        )
+
+
+@register
+def partial_uploads() -> Iterator[Logged]:
+    """The beginning of every upload that is still on its way."""
+    rows = (
+        PartialUpload.objects.select_related("upload").order_by("subject", "purpose_id").iterator()
+    )
+    for partial, tags in with_tags(rows, lambda row: (row.subject_id, row.purpose_id)):
+        yield Logged(
+            row=f"upload {partial.upload_id}",
+            object_tag=tags.object("recording", partial.upload.recording_id),
+            actions=frozenset({Action.UPLOAD_BEGIN}),
         )
 
 

@@ -15,6 +15,7 @@ from audit_log.origins import begin_origin, is_begun, require_new_origin
 from audit_log.replay import missing_entries
 from consent.after_restore import pause_all, reapply
 from consent.closed_after_restore import shut_open_doors
+from emotion.cohort import spend_everything
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ def close_ended(later: LogEntryQuerySet) -> Closed:
 
 def close_everything() -> Closed:
     """Close whatever may have been ended, because the log does not reach far enough to tell."""
+    spend_everything()
     return Closed(
         consents=pause_all(),
         ended=end_all_access(),

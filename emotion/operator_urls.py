@@ -5,7 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from emotion import (
+    bulk_views,
+    cohort_views,
+    comparison_views,
     dispute_views,
+    keys_views,
     operator_views,
     photograph_views,
     retention_views,
@@ -15,11 +19,17 @@ from emotion import (
 urlpatterns = [
     path("", operator_views.home, name="operate_home"),
     path("recordings/", operator_views.recordings, name="operate_recordings"),
+    path("recordings/act/", bulk_views.act_on_many, name="operate_recordings_act"),
     path("recordings/<uuid:recording_id>/", operator_views.recording, name="operate_recording"),
     path(
         "recordings/<uuid:recording_id>/photograph/",
         photograph_views.photograph,
         name="operate_photograph",
+    ),
+    path(
+        "recordings/<uuid:recording_id>/compare/",
+        comparison_views.compare,
+        name="operate_compare",
     ),
     path("disputes/", dispute_views.disputes, name="operate_disputes"),
     path("disputes/<uuid:dispute_id>/", dispute_views.dispute_detail, name="operate_dispute"),
@@ -35,6 +45,13 @@ urlpatterns = [
         retention_views.periods,
         name="operate_purpose_periods",
     ),
+    path("purposes/<uuid:purpose_id>/group/", cohort_views.cohort, name="operate_cohort"),
+    path(
+        "purposes/<uuid:purpose_id>/group/answers/",
+        cohort_views.cohort_answers,
+        name="operate_cohort_answers",
+    ),
+    path("keys/", keys_views.keys, name="operate_keys"),
     path("health/", operator_views.health, name="operate_health"),
     path("technical-file/", technical_file_views.page, name="operate_technical_file"),
     path("technical-file.json", technical_file_views.file, name="operate_technical_file_json"),

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.actors import Actor, actor_of
 from accounts.permissions import require_permission
+from accounts.training import valid_of
 from audit_log.models import Checkpoint
 from audit_log.paging import page_of
 from consent.errors import ConsentError
@@ -24,16 +25,19 @@ from consent.models import Breach, OutboxMessage, PurposeState, SubjectRequest, 
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes
-from emotion.errors import Gone, NoResult, NotReady, UnderWay
+from emotion.bulk import acts_of
+from emotion.comparison import lettered
+from emotion.errors import EmotionError, Gone, NoResult, NotReady, UnderWay
 from emotion.health import checks
 from emotion.inference.series import MEASURED_IN
-from emotion.models import Analysis, AnalysisState, Dispute, Recording
+from emotion.models import UNDER_WAY, Analysis, AnalysisState, Dispute, Recording
 from emotion.overview import overview
 from emotion.reanalysis import analyse_again, can_be_repeated
 from emotion.result_pages import result_page, result_words
 from emotion.results import STATED_REASONS, OpenResult, find_analysis, find_recording, read_result
 
 GONE, CONFLICT = 410, 409
+SHOWN_ANALYSES = 20
 
 
 @require_permission("consent.view_purpose")
@@ -76,6 +80,8 @@ def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
         tasks["overdue"] = SubjectRequest.objects.overdue().count()
     if user.has_perm("consent.record_breach"):
         tasks["breaches"] = list(Breach.objects.unfinished().order_by("noticed_at")[:10])
+    if user.has_perm("emotion.read_result"):
+        tasks["untrained"] = not valid_of(actor.id).exists()
     if user.has_perm("emotion.view_disputes"):
         tasks["disputes"] = Dispute.objects.visible_to(actor).open().count()
     if user.has_perm("emotion.view_recordings"):
@@ -102,6 +108,7 @@ def recordings(request: HttpRequest) -> HttpResponse:
         "purposes": listed,
         "states": AnalysisState.choices,
         "chosen": chosen,
+        "acts": acts_of(request.user),
     }
     return render(request, "operators/recordings.html", context)
 
@@ -111,11 +118,15 @@ def recordings(request: HttpRequest) -> HttpResponse:
 def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     """One recording: its dates, its analyses, and the way to the result. No picture."""
     found: Recording = find_recording(actor_of(request), recording_id)
+    analyses = lettered(found)
     context = {
         "recording": found,
-        "analyses": found.analyses.order_by("-id")[:20],
+        "analyses": analyses[: -SHOWN_ANALYSES - 1 : -1],
+        "several": len(analyses) > 1,
         "labels": CATEGORY_LABELS,
         "repeatable": can_be_repeated(found),
+        "stoppable": next((each for _letter, each in analyses if each.state in UNDER_WAY), None),
+        "comparable": sum(each.state == AnalysisState.DONE for _letter, each in analyses),
         "dispute": found.disputes.order_by("-opened_at").first() if found.disputed_at else None,
     }
     return render(request, "operators/recording.html", context)
@@ -154,15 +165,18 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
                 return show_result(
                     request, read_result(actor, analysis_id, form.stated(), MEASURED_IN), about
                 )
-            except ConsentError as error:
-                status = refuse(form, error)
-            except (NotReady, NoResult) as error:
-                form.add_error(None, str(error))
-                status = CONFLICT
-            except Gone as error:
-                form.add_error(None, str(error))
-                status = GONE
-    return render(request, "emotion/reason.html", about | {"form": form}, status=status)
+            except (ConsentError, NotReady, NoResult, Gone) as error:
+                status = say_why_not(form, error)
+    about |= {"form": form, "trained": valid_of(actor.id).exists()}
+    return render(request, "emotion/reason.html", about, status=status)
+
+
+def say_why_not(form: ReasonForm, error: ConsentError | EmotionError) -> int:
+    """Show on the form why a result did not open; returns the status of the answer."""
+    if isinstance(error, ConsentError):
+        return refuse(form, error)
+    form.add_error(None, str(error))
+    return GONE if isinstance(error, Gone) else CONFLICT
 
 
 def show_result(request: HttpRequest, opened: OpenResult, about: dict[str, Any]) -> HttpResponse:

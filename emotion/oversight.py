@@ -84,10 +84,28 @@ STOPS = (
         Action.DISPUTE_HANDLE,
     ),
     Stop(
+        "Stop an analysis",
+        "What waits never begins, and what runs is thrown away with the media as they came.",
+        "emotion.cancel_analysis",
+        Action.ANALYSIS_CANCEL,
+    ),
+    Stop(
+        "Erase a recording",
+        "Its keys are destroyed, and its media and results go.",
+        "emotion.erase_recording",
+        Action.ERASURE_REQUEST,
+    ),
+    Stop(
         "Take an API client's key back",
         "The program behind it can neither upload nor read.",
         "accounts.manage_clients",
         Action.CLIENT_REVOKE,
+    ),
+    Stop(
+        "Withdraw an operator's training certificate",
+        "No person's result or picture opens for the operator.",
+        "accounts.certify_training",
+        Action.TRAINING_WITHDRAW,
     ),
     Stop(
         "Take an operator's account back",

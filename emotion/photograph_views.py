@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
+from accounts.training import valid_of
 from consent.errors import ConsentError
 from consent.forms import ReasonForm
 from consent.operator_views import UNPROCESSABLE, refuse
@@ -67,6 +68,7 @@ def photograph(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     context = {
         "recording": recording,
         "form": form,
+        "trained": valid_of(actor.id).exists(),
         "is_photograph": True,
         "back_url": reverse("operate_recording", args=[recording.id]),
         "back_label": _("Recording"),

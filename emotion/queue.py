@@ -12,9 +12,19 @@ log = logging.getLogger(__name__)
 
 
 def enqueue_analysis(analysis_id: UUID) -> bool:
-    """Send the id of a queued row; a broker that is down is harmless and only noted."""
+    """Send the id of an analysis that waits."""
+    return send("emotion.analyse", analysis_id)
+
+
+def enqueue_cohort(answer_id: UUID) -> bool:
+    """Send the id of a question about a group that waits."""
+    return send("emotion.count_cohort", answer_id)
+
+
+def send(task: str, row_id: UUID) -> bool:
+    """Send the id of a row; a broker that is down is harmless and only noted."""
     try:
-        current_app.send_task("emotion.analyse", [str(analysis_id)])
+        current_app.send_task(task, [str(row_id)])
     except (OperationalError, OSError) as error:
         log.warning(
             "the broker took no message (%s); the keeper will send it", type(error).__name__

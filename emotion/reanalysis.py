@@ -1,34 +1,36 @@
 """Analysing a kept photograph once more, with the pack that reads expressions now; the older result stays.
 
 The gate is asked as for any analysis, and whoever asked stands in the person's list of who looked. Films
-are not kept, so there is nothing to analyse again.
+are not kept, so there is nothing to analyse again. Which pack is used nobody says who asks: it is chosen by
+an act of its own, with its own entry.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from audit_log.actions import Action, Outcome
-from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from consent.enforcement import asker_of, require_consent
-from consent.errors import ConsentRefused
+from consent.errors import ConsentRefused, IdempotencyMismatch
 from consent.purposes import share_locked
 from consent.records import acting_name, lock_state
 from consent.rules import Operation
-from emotion.errors import Gone, UnderWay
-from emotion.models import Analysis, AnalysisState, MediaState, Recording, recording_standing
+from emotion.entries import about_recording
+from emotion.errors import Gone, NotKept, UnderWay
+from emotion.models import UNDER_WAY, Analysis, MediaState, Recording, recording_standing
 from emotion.queue import enqueue_analysis
+from emotion.reservations import upload_owner
 from emotion.results import find_recording
+from vault.index import index
 from vault.tags import tagger
-
-UNDER_WAY = (AnalysisState.QUEUED, AnalysisState.RUNNING)
 
 
 def can_be_repeated(recording: Recording) -> bool:
@@ -37,24 +39,24 @@ def can_be_repeated(recording: Recording) -> bool:
     return stored and not recording.analyses.filter(state__in=UNDER_WAY).exists()
 
 
-def analyse_again(actor: Actor, recording_id: UUID) -> Analysis:
-    """File another analysis of a recording.
+def analyse_again(actor: Actor, recording_id: UUID, key: str = "") -> Analysis:
+    """File another analysis of a recording; with a key, the same one for the same key.
 
-    Raises NotFound, Gone when the media are erased, UnderWay when one waits or runs already, and
-    ConsentRefused.
+    Raises NotFound, Gone when the media are erased, NotKept for a film, UnderWay when one waits or runs
+    already, IdempotencyMismatch when the key was used for another recording, and ConsentRefused.
     """
     recording = find_recording(actor, recording_id)
-    if recording.media_state != MediaState.STORED or recording.is_film:
+    key_index = None
+    if key:
+        key_index = index(recording.purpose_id, "repeat-key", f"{upload_owner(actor)} {key}")
+        if known := asked_before(recording, key_index):
+            return known
+    if recording.media_state != MediaState.STORED:
         raise Gone(_("It was erased; there is nothing to analyse again."))
+    if recording.is_film:
+        raise NotKept(_("Films are not kept, so each is analysed once only."))
     tags = tagger(recording.subject_id, recording.purpose_id)
-    draft = partial(
-        Draft,
-        action=Action.ANALYSIS_REPEAT,
-        actor=acting_name(actor, tags),
-        purpose_id=recording.purpose_id,
-        subject_tag=tags.subject(),
-        object_tag=tags.object("recording", recording.id),
-    )
+    draft = about_recording(recording, Action.ANALYSIS_REPEAT, acting_name(actor, tags), tags)
     try:
         permit = require_consent(
             subject_id=recording.subject_id,
@@ -70,19 +72,34 @@ def analyse_again(actor: Actor, recording_id: UUID) -> Analysis:
             lock_state(recording.subject_id, recording.purpose_id)
             permit.recheck()
             share_locked(recording.purpose_id)
+            if known := asked_before(recording, key_index):  # at this very moment
+                return known
             if recording.analyses.filter(state__in=UNDER_WAY).exists():
                 raise UnderWay(_("An analysis of it waits or runs already."))
             now = timezone.now()
-            made = Analysis.objects.create(recording=recording, queued_at=now, not_before=now)
-            append(
-                draft(
-                    consent_tag=permit.consent_tag,
-                    policy_version=permit.policy_version,
-                    permit_id=permit.permit_id,
-                )
+            made = Analysis.objects.create(
+                recording=recording, queued_at=now, not_before=now, key_index=key_index
             )
+            append(permit.signed(draft))
             transaction.on_commit(partial(enqueue_analysis, made.id))
     except ConsentRefused as refusal:
-        append_durable(draft(outcome=Outcome.REFUSED, reason=refusal.reason))
+        append_durable(replace(draft, outcome=Outcome.REFUSED, reason=refusal.reason))
         raise
+    except IntegrityError:  # the same key, at this very moment, for another person's recording
+        raise IdempotencyMismatch(OTHER_RECORDING) from None
     return made
+
+
+OTHER_RECORDING = (
+    "This Idempotency-Key was used for another recording; use a new key for a new analysis."
+)
+
+
+def asked_before(recording: Recording, key_index: bytes | None) -> Analysis | None:
+    """The analysis that the same key has filed. Raises IdempotencyMismatch for another recording's."""
+    if key_index is None:
+        return None
+    known = Analysis.objects.filter(key_index=key_index).first()
+    if known is not None and known.recording_id != recording.id:
+        raise IdempotencyMismatch(OTHER_RECORDING)
+    return known

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
-from emotion.errors import IdempotencyInProgress
+from consent.errors import IdempotencyInProgress
 from emotion.models import Upload, UploadState
 from emotion.sealed_media import remove_media
 from vault.index import index
@@ -52,7 +52,7 @@ def reserve(actor: Actor, key: bytes) -> tuple[Upload, bool]:
     except IntegrityError:
         pass
     known = Upload.objects.filter(actor=owner, key_index=key).first()
-    if known is None or known.state == UploadState.RECEIVING:
+    if known is None or known.state != UploadState.STORED:
         raise IdempotencyInProgress(_("An upload with this Idempotency-Key is still under way."))
     return known, True
 
@@ -68,15 +68,25 @@ def forget_upload(upload: Upload) -> None:
         state=UploadState.ABANDONED
     ):
         return
-    key_id = Upload.objects.values_list("media_key_id", flat=True).get(pk=upload.pk)
-    if key_id:
+    keys = Upload.objects.values_list("media_key_id", "parts_key_id").get(pk=upload.pk)
+    for key_id in filter(None, keys):
         remove_media(key_id)
         destroy_data_keys([key_id])
     Upload.objects.filter(pk=upload.pk).delete()
 
 
+def clear_parts(upload: Upload) -> None:
+    """Remove the parts of an upload that became a recording, and destroy their key. Safe to repeat."""
+    stored = Upload.objects.filter(pk=upload.pk, state=UploadState.STORED)
+    key_id = stored.values_list("parts_key_id", flat=True).first()
+    if key_id is not None:
+        remove_media(key_id)
+        destroy_data_keys([key_id])
+        stored.update(parts_key_id=None)
+
+
 def sweep_orphans() -> int:
-    """Clear uploads whose sender has been silent for long. Keeper only."""
+    """Clear uploads whose sender has been silent for long, and parts nobody needs. Keeper only."""
     old = timezone.now() - SILENT_AT_MOST
     orphans = list(
         Upload.objects.filter(state=UploadState.RECEIVING, heard_at__lt=old)
@@ -84,7 +94,10 @@ def sweep_orphans() -> int:
     )
     for upload in orphans:
         forget_upload(upload)
-    return len(orphans)
+    joined = Upload.objects.filter(state=UploadState.STORED).exclude(parts_key_id=None)
+    for upload in joined:
+        clear_parts(upload)
+    return len(orphans) + len(joined)
 
 
 def still_coming(upload: Upload) -> None:

@@ -37,8 +37,10 @@ from audit_log.tree import tree_size
 from consent.after_restore import Reapplied, reapply
 from consent.models import DataCategory
 from emotion.backups import ACTOR, FORMAT, MANIFEST, SNAPSHOT
+from emotion.cohort import spend_again
 from emotion.erasure import remove_rows
 from emotion.errors import BackupFailed
+from emotion.given_up import end_all_unfinished
 from emotion.lost_log import Closed, close_ended, close_everything
 from emotion.models import MediaState, Recording
 from emotion.sealed_media import media_keys, remove_all_media
@@ -113,7 +115,9 @@ def bring_up(made_at: str, log: Path | None, new_origin: str) -> Report:
     replayed = replay(log, to_the_end=not new_origin) if log else 0
     later = LogEntry.objects.filter(index__gte=known.size).exclude(entry_id__in=known.waiting)
     again = reapply(later)
+    spend_again()
     closed = close_everything() if new_origin else close_ended(later)
+    end_all_unfinished()
     report = Report(
         made_at=made_at,
         replayed=replayed,

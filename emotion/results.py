@@ -22,22 +22,18 @@ from accounts.actors import Actor
 from accounts.models import Role, Scope
 from accounts.permissions import ROLE_PERMISSIONS
 from audit_log.actions import Action, Outcome, ReasonCode
-from audit_log.entries import Draft
 from audit_log.log import DurableReceipt, append_durable
-from consent.enforcement import (
-    ConsentPermit,
-    asker_of,
-    current_state,
-    require_consent,
-)
+from consent.enforcement import ConsentPermit, asker_of, require_consent
 from consent.errors import ConsentRefused
-from consent.models import DataCategory
+from consent.models import ConsentState, DataCategory
 from consent.records import acting_name
 from consent.rules import Operation
+from emotion.entries import about_recording
 from emotion.errors import Gone, NoResult, NotFound, NotReady, ReasonRequired
 from emotion.inference.film_results import looking_away
 from emotion.inference.series import SUMMARY, Series, joined
 from emotion.models import (
+    UNDER_WAY,
     Analysis,
     AnalysisState,
     MediaState,
@@ -112,7 +108,7 @@ def find_analysis(actor: Actor, analysis_id: UUID) -> Analysis:
     """The analysis, if this actor may know of it; NotFound otherwise. A state makes no entry."""
     found = (
         Analysis.objects.visible_to(actor)
-        .select_related("recording__purpose")
+        .select_related("recording")
         .filter(pk=analysis_id)
         .first()
     )
@@ -146,14 +142,6 @@ def read_permit(
 
     ``categories``: what is to be opened, besides the recording itself.
     """
-    tags = tagger(recording.subject_id, recording.purpose_id)
-    draft = Draft(
-        action=action,
-        actor=acting_name(actor, tags),
-        purpose_id=recording.purpose_id,
-        subject_tag=tags.subject(),
-        object_tag=tags.object("recording", recording.id),
-    )
     reads_media = operation is Operation.READ_MEDIA
     try:
         permit = require_consent(
@@ -168,24 +156,27 @@ def read_permit(
             standing=partial(recording_standing, recording.id, media=reads_media),
         )
     except ConsentRefused as refusal:
-        append_durable(replace(draft, outcome=Outcome.REFUSED, reason=refusal.reason))
+        tags = tagger(recording.subject_id, recording.purpose_id)
+        draft = about_recording(recording, action, acting_name(actor, tags), tags)
+        refused = append_durable(replace(draft, outcome=Outcome.REFUSED, reason=refusal.reason))
+        refusal.log_entry = refused.entry_id
         raise
-    receipt = append_durable(
-        replace(
-            draft,
-            reason=reason,
-            consent_tag=permit.consent_tag,
-            policy_version=permit.policy_version,
-            permit_id=permit.permit_id,
-        )
-    )
-    return permit, receipt
+    draft = about_recording(recording, action, acting_name(actor, permit.tags), permit.tags)
+    return permit, append_durable(permit.signed(replace(draft, reason=reason)))
 
 
 def read_result(
-    actor: Actor, analysis_id: UUID, stated: str = "", series: Collection[str] = ()
+    actor: Actor,
+    analysis_id: UUID,
+    stated: str = "",
+    series: Collection[str] = (),
+    *,
+    only: Collection[str] | None = None,
+    action: Action = Action.RESULT_READ,
 ) -> OpenResult:
     """Open one result; with ``series``, also a film's series of these data categories, in one read.
+
+    ``only``: nothing but these data categories and the summary. ``action``: what the entry calls it.
 
     Raises NotFound, ReasonRequired, Gone, NotReady, NoResult or ConsentRefused; LogUnavailable when
     the entry cannot be written, and then nothing was opened.
@@ -199,12 +190,10 @@ def read_result(
         raise Gone(_("This result was erased."))
     # Looking away is found anew in whatever of head and eyes is there: see ``film_results``.
     both = ("head-pose", "gaze") if recording.is_film else ()
-    rows = readable_rows(analysis, {*series, *both})
+    rows = readable_rows(analysis, {*series, *both}, only)
     measured = frozenset(row.category for row in rows) - {SUMMARY}
-    permit, receipt = read_permit(
-        actor, recording, Operation.READ_RESULT, Action.RESULT_READ, reason, measured
-    )
-    if analysis.state in {AnalysisState.QUEUED, AnalysisState.RUNNING}:
+    permit, receipt = read_permit(actor, recording, Operation.READ_RESULT, action, reason, measured)
+    if analysis.state in UNDER_WAY:
         raise NotReady(_("The analysis has not finished yet."))
     if not rows:
         raise NoResult(
@@ -227,13 +216,20 @@ def read_result(
     return OpenResult(analysis, parts, asked, receipt.entry_id)
 
 
-def readable_rows(analysis: Analysis, series: Collection[str]) -> list[Result]:
+def readable_rows(
+    analysis: Analysis, series: Collection[str], only: Collection[str] | None
+) -> list[Result]:
     """The parts whose data category the consent covers now; one dropped since stays closed.
 
     A film's series come only as asked for, with the table that says when it could be read.
     """
-    state = current_state(analysis.recording.subject_id, analysis.recording.purpose_id)
-    covered = {SUMMARY, *(state.categories if state else ())}
+    recording = analysis.recording
+    states = ConsentState.objects.filter(
+        subject_id=recording.subject_id, purpose_id=recording.purpose_id
+    )
+    covered = {SUMMARY}.union(*states.values_list("categories", flat=True))
+    if only is not None:
+        covered &= {SUMMARY, *only}
     wanted = {SUMMARY, *series} if series else set()
     rows = analysis.results.filter(Q(part=0) | Q(category__in=wanted)).order_by("category", "part")
     return [row for row in rows if row.category in covered]

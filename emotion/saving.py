@@ -19,7 +19,6 @@ from uuid_utils.compat import uuid7
 
 from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
-from audit_log.entries import Draft
 from audit_log.log import append
 from consent.enforcement import ConsentPermit
 from consent.models import ErasureRequest
@@ -27,6 +26,7 @@ from consent.purposes import share_locked
 from consent.records import lock_state
 from consent.rules import Operation
 from emotion.claims import Claim, Superseded
+from emotion.endings import tell_of_end
 from emotion.erasure import drain_one, give_up_media, give_up_original
 from emotion.inference.readings import Part
 from emotion.keeping import Picture, SealedPicture, sealed_picture
@@ -152,11 +152,12 @@ def commit_results(
             categories=[row.category for row in rows],
             progress=1.0,
         )
+        tell_of_end(recording, held.analysis_id, AnalysisState.DONE)
         if recording.covered_at is not None:
             return None
         if covered is None or not media_may_stay(recording.id):
             return give_up_media(recording, SYSTEM_WORKER.log_name())
-        append(entry_of(held, permit, Action.MEDIA_COVER))
+        append(permit.signed(held.draft(Action.MEDIA_COVER)))
         request = give_up_original(recording, SYSTEM_WORKER.log_name())
         covered.take_its_place(recording)
         return request
@@ -172,14 +173,4 @@ def add_rows(held: Claim, permit: ConsentPermit, rows: list[Result], **changes: 
     if not Analysis.objects.filter(held.row()).update(**changes):
         raise Superseded
     Result.objects.bulk_create(rows)
-    append(entry_of(held, permit, Action.RESULT_SAVE))
-
-
-def entry_of(held: Claim, permit: ConsentPermit, action: Action) -> Draft:
-    """The entry of one step that ended well."""
-    return held.draft(
-        action,
-        consent_tag=permit.consent_tag,
-        policy_version=permit.policy_version,
-        permit_id=permit.permit_id,
-    )
+    append(permit.signed(held.draft(Action.RESULT_SAVE)))

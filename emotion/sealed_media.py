@@ -25,6 +25,11 @@ def blob_path(key_id: UUID) -> Path:
     return Path(settings.BLOB_DIR) / name[-2:] / f"{name}.sealed"
 
 
+def part_path(key_id: UUID, part_id: UUID) -> Path:
+    """Where a part of an upload lies, beside the others of its key; no backup takes it along."""
+    return blob_path(key_id).with_name(f"{key_id.hex}.{part_id.hex}.part")
+
+
 def media_unit(recording_id: UUID, subject_id: UUID, purpose_id: UUID) -> Unit:
     """The erasure unit of a recording's media."""
     return Unit(
@@ -45,6 +50,11 @@ def markers_row(recording_id: UUID) -> Row:
     return Row(table="recording", column="markers", row_id=recording_id)
 
 
+def part_row(part_id: UUID, number: int) -> Row:
+    """What a part of an upload is bound to: itself, and its place among the others."""
+    return Row(table="upload", column=f"part {number}", row_id=part_id)
+
+
 def media_keys(recording: Recording, *, include_destroyed: bool = False) -> list[UUID]:
     """The data keys under which media of a recording were ever sealed."""
     return data_key_ids(
@@ -57,11 +67,12 @@ def media_keys(recording: Recording, *, include_destroyed: bool = False) -> list
 
 
 def remove_media(key_id: UUID) -> None:
-    """Remove the file sealed under a key, and what a killed process left half-written beside it."""
+    """Remove the files sealed under a key, and what a killed process left half-written beside them."""
     path = blob_path(key_id)
     path.unlink(missing_ok=True)
-    for unfinished in path.parent.glob(f".{path.name}.*.partial"):
-        unfinished.unlink(missing_ok=True)
+    for pattern in (f"{key_id.hex}.*.part", f".{key_id.hex}.*.partial"):
+        for other in path.parent.glob(pattern):
+            other.unlink(missing_ok=True)
 
 
 def remove_all_media(recording: Recording) -> None:

@@ -5,21 +5,23 @@ The database row is the truth and the broker a hint, so a sweep needs nothing fr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.actors import SYSTEM_KEEPER
 from audit_log.actions import Action, Outcome, ReasonCode
-from audit_log.entries import Draft
 from audit_log.log import append
 from consent.models import ConsentState, ConsentStatus, DataCategory, ErasureRequest
 from consent.records import lock_state
 from consent.retention import expire_recording
+from emotion.endings import tell_of_end
+from emotion.entries import about_recording
 from emotion.erasure import give_up_media
+from emotion.marks import RESTART_WORKER, touch
 from emotion.models import (
     MAX_TRIES,
     Analysis,
@@ -68,17 +70,10 @@ def fail(analysis: Analysis) -> None:
         )
         if ended:
             discard(analysis.pk)
-            append(
-                Draft(
-                    action=Action.ANALYSIS_FAIL,
-                    actor=SYSTEM_KEEPER.log_name(),
-                    outcome=Outcome.FAILED,
-                    reason=ReasonCode.ATTEMPTS_EXHAUSTED,
-                    purpose_id=recording.purpose_id,
-                    subject_tag=tags.subject(),
-                    object_tag=tags.object("recording", recording.id),
-                )
-            )
+            draft = about_recording(recording, Action.ANALYSIS_FAIL, SYSTEM_KEEPER.log_name(), tags)
+            why = ReasonCode.ATTEMPTS_EXHAUSTED
+            append(replace(draft, outcome=Outcome.FAILED, reason=why))
+            tell_of_end(recording, analysis.pk, AnalysisState.FAILED)
             if recording.covered_at is None:
                 give_up_media(recording, SYSTEM_KEEPER.log_name())
 
@@ -153,6 +148,4 @@ def workers_stuck() -> bool:
 
 def ask_for_worker_restart() -> None:
     """Leave the mark that the supervisor looks for; it restarts the worker and removes the mark."""
-    run = settings.VAR_DIR / "run"
-    run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (run / "restart-worker").touch()
+    touch(RESTART_WORKER)

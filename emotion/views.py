@@ -32,7 +32,9 @@ from consent.models import (
     MediaKind,
     category_label,
 )
+from consent.request_keys import is_key
 from consent.views import own_subject
+from emotion.comparison import comparable
 from emotion.disputes import ERASED_AFTER, erasure_of
 from emotion.errors import EmotionError, UploadInvalid
 from emotion.home import closed_since, is_closed
@@ -86,7 +88,7 @@ def begin_upload(
     """Check the form's token, then ask the gate; the file comes after both."""
     check_csrf(request, fields.get("csrfmiddlewaretoken", ""))
     key = fields.get("idempotency_key", "")
-    if not 1 <= len(key) <= 128:
+    if not is_key(key):
         raise UploadInvalid(_("The form was incomplete; please load it again."))
     return Receiving(actor_of(request), subject, purpose_id, key)
 
@@ -132,6 +134,8 @@ def upload(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "categories": measured_labels(state),
         "idempotency_key": new_idempotency_key(),
         "form": form,
+        "part_bytes": settings.UPLOAD_PART_BYTES,
+        "kept_hours": settings.UPLOAD_SECONDS // 3600,
         "words": upload_words(kind),
     }
     return render(request, "emotion/upload.html", context, status=status)
@@ -157,6 +161,7 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     subject = own_subject(request)
     ended = "" if erased else why_closed(found, subject)
     given_up = recording_standing(found.id, media=True) is ReasonCode.BEING_ERASED
+    with_results = [] if ended else [each for _letter, each in comparable(found)]
     context = {
         "recording": found,
         "photograph_closed": bool(ended) or given_up,
@@ -171,6 +176,8 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
         "dispute_erased_by": dispute.opened_at + ERASED_AFTER if dispute else None,
         "state_url": reverse("own_recording", args=[found.id]),
         "result_url": reverse("own_result", args=[analysis.id]) if analysis else "",
+        "comparable": len(with_results),
+        "earlier": [each for each in with_results if each != analysis],
         "back_url": reverse("subject_home"),
         "back_label": _("My studies"),
     }

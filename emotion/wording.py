@@ -75,7 +75,7 @@ def share_bar(label: str, value: float) -> dict[str, Any]:
 def movement_bar(name: str, value: float) -> dict[str, Any]:
     """One row of the movements: in words, with the model's own name and its value from 0 to 1."""
     label = MOVEMENTS.get(name, name)
-    shown = number_format(value, decimal_pos=2)
+    shown = number_format(round(value, 2), decimal_pos=2)  # by itself it would cut off
     return {"label": label, "name": name, "value": shown, "percent": round(value * 100)}
 
 

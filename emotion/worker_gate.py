@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from audit_log.actions import Action, ReasonCode
@@ -42,13 +43,5 @@ def consented_categories(recording: Recording) -> frozenset[str]:
 def begin_reading(held: Claim, chosen: frozenset[str]) -> tuple[ConsentPermit, DurableReceipt]:
     """Ask the gate about the media, then write the entry that opens them, once."""
     permit = permit_for(held, Operation.ANALYSE, Action.MEDIA_ANALYSE, chosen)
-    receipt = append_durable(
-        held.draft(
-            Action.MEDIA_ANALYSE,
-            reason=ReasonCode.ANALYSIS,
-            consent_tag=permit.consent_tag,
-            policy_version=permit.policy_version,
-            permit_id=permit.permit_id,
-        )
-    )
-    return permit, receipt
+    draft = replace(held.draft(Action.MEDIA_ANALYSE), reason=ReasonCode.ANALYSIS)
+    return permit, append_durable(permit.signed(draft))

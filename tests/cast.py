@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from bs4 import BeautifulSoup
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.actors import SYSTEM_SETUP, Actor, actor_for
+from accounts.client_keys import find_key
 from accounts.clients import create_client
-from accounts.models import Role, Scope, User
+from accounts.models import ApiClient, Role, Scope, TrainingCertificate, User
 from accounts.operators import create_operator
 from accounts.second_factor import code_now, enrol_app
+from accounts.training import record_certificate
 from consent.assessments import approve_assessment, write_assessment
 from consent.invitations import create_invitation
 from consent.models import (
@@ -73,7 +76,14 @@ def operator(role: Role, name: str = "") -> Operator:
     password = secrets.token_urlsafe(15)
     address = f"{name or role.value}-{secrets.token_hex(3)}@example.org"
     user = create_operator(SYSTEM_SETUP, email=address, role=role, password=password)
+    train(user)
     return Operator(user, password, enrol_app(user))
+
+
+def train(user: User) -> TrainingCertificate:
+    """Without it the gate opens no result and no picture for an operator."""
+    end = timezone.now() + timedelta(days=365)
+    return record_certificate(SYSTEM_SETUP, user.id, title="Reading results", valid_until=end)
 
 
 @dataclass
@@ -269,6 +279,24 @@ def api_get(key: str, name: str, *args: object, **headers: str) -> Any:
     )
 
 
+def api(key: str) -> Client:
+    """A program that signs each request with this key."""
+    return Client(headers={"Authorization": f"Bearer {key}"})
+
+
+def client_of(key: str) -> ApiClient:
+    """The row of the client whose key this is."""
+    found = find_key(key)
+    assert found is not None
+    return found.client
+
+
+def leave(person: Person, study: Study) -> None:
+    """The person withdraws, on the page."""
+    page = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert page.status_code == 302
+
+
 CHILDREN: dict[str, Any] = {
     "guardian_allowed": True,
     "minimum_age": 14,
@@ -296,3 +324,9 @@ def child_says(child: Person, purpose: Purpose, decision: str = "give", tick: bo
     """The child answers on its own page: the answer."""
     form = {"decision": decision} | ({"assent": "on"} if tick else {})
     return child.browser.post(reverse("consent_assent", args=[purpose.id]), form)
+
+
+def text_of(answer: Any) -> str:
+    """What a page says, without its head and foot."""
+    (main,) = BeautifulSoup(answer.content, "html.parser").find_all("main")
+    return " ".join(main.get_text(" ", strip=True).split())

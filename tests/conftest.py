@@ -13,8 +13,13 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 from django.test import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 from pytest_django.plugin import DjangoDbBlocker
+from whitenoise.base import WhiteNoise
+from whitenoise.responders import StaticFile
 
+from tests.cast import Person, Study, consenting, open_study
 from tests.databases import Templates, is_sqlite
 from tests.processes import KEEPER, WORKER, running
 from tests.two_roles import TwoRoles
@@ -24,6 +29,22 @@ from tests.watching import watched
 # Each test makes its operators anew; their random passwords need no slow hash to be unguessable.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 1024
 Argon2PasswordHasher.parallelism = 1
+# How long an example takes depends on what else the machine does: no test fails for that.
+properties.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("any-load")
+_scan = WhiteNoise.add_files
+_scanned: dict[tuple[str, str | None], dict[str, StaticFile]] = {}
+
+
+def add_files_once(self: WhiteNoise, root: str, prefix: str | None = None) -> None:
+    """Each test client starts the middleware anew, which reads every static file: once is enough."""
+    if (root, prefix) not in _scanned:
+        _scan(self, root, prefix)
+        _scanned[root, prefix] = dict(self.files)
+    self.files.update(_scanned[root, prefix])
+
+
+WhiteNoise.add_files = add_files_once
 KEYSTORE_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey", "vault_epoch")
 
 
@@ -119,6 +140,18 @@ def on_a_server(fresh_db: None, bao: Bao, monkeypatch: pytest.MonkeyPatch) -> It
     providers.key_server(url, token, "").client.close()
     providers.key_server.cache_clear()
     cache.opened.clear()
+
+
+@pytest.fixture
+def study(fresh_db: None) -> Study:
+    """An open study with everybody who works in it; some test files have a special one."""
+    return open_study()
+
+
+@pytest.fixture
+def person(study: Study) -> Person:
+    """Somebody who said yes to the study."""
+    return consenting(study)
 
 
 @pytest.fixture

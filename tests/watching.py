@@ -26,6 +26,8 @@ UNWRITTEN_ON_PURPOSE = {
     ("consent_erasurerequest", "receipt_taken_at"),
     # When to tell a recipient again; what it was told of an erasure, and when, is an entry.
     ("consent_telling", "next_attempt_at"),
+    ("consent_telling", "attempts"),
+    ("consent_telling", "last_status"),
 }
 CHANGE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "(\w+)"(?: SET "(\w+)")?')
 

@@ -42,6 +42,7 @@ def commands() -> dict[str, list[str]]:
         "lint": [f"{binaries}/ruff", "check", "."],
         "format": [f"{binaries}/ruff", "format", "--check", "."],
         "types": [f"{binaries}/mypy", *PACKAGES],
+        "client's types": [f"{binaries}/mypy", "--config-file", "clients/python/pyproject.toml"],
         "imports": [f"{binaries}/lint-imports"],
         "set-up": [*manage, "setup"],
         "migrations": [*manage, "makemigrations", "--check", "--dry-run"],
@@ -76,9 +77,20 @@ def vendored_files() -> list[str]:
     ]
 
 
+def mutants() -> list[str]:
+    """Every mutant still finds its lines. Whether its tests notice it takes longer: ``make mutants``."""
+    apply = ["/usr/bin/env", "git", "apply", "--check", "--recount"]
+    return [
+        f"tests/mutants/{patch.name} does not apply"
+        for patch in sorted((ROOT / "tests" / "mutants").glob("*.patch"))
+        if subprocess.run([*apply, str(patch)], cwd=ROOT, stderr=subprocess.DEVNULL).returncode
+    ]
+
+
 CHECKS: dict[str, Callable[[], list[str]]] = {
     "lock files": no_addresses,
     "vendored files": vendored_files,
+    "mutants apply": mutants,
 }
 
 

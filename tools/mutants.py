@@ -18,7 +18,7 @@ from queue import SimpleQueue
 
 from tools.setup import PYTHON, ROOT
 
-AT_ONCE = 2  # copies, and tests running in them
+AT_ONCE = 3  # copies, and tests running in them
 CAUGHT = 1  # pytest's exit status when it ran and tests failed
 
 
@@ -98,7 +98,7 @@ def try_mutant(patch: Path, copies: SimpleQueue[Path]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Try every mutant, or those named by file, two at once; returns 1 when one was not caught."""
+    """Try every mutant, or those named by file, a few at once; returns 1 when one was not caught."""
     folder = ROOT / "tests" / "mutants"
     patches = [Path(name).resolve() for name in arguments] or sorted(folder.glob("*.patch"))
     if not patches:

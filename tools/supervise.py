@@ -1,7 +1,8 @@
 """Starts the web server, the worker and the keeper, and looks after them until Ctrl-C.
 
 ``.venv/bin/python -m tools.supervise`` (what ``make run`` calls). Environment: HOST, PORT,
-CONSENTRY_WEB_WORKERS, CONSENTRY_WORKERS, and everything that ``config.settings`` reads.
+CONSENTRY_WEB_WORKERS, CONSENTRY_WEB_THREADS, CONSENTRY_WORKERS, and everything that
+``config.settings`` reads.
 Standard library only and one thread: what a parent's death does to a child (``tools.children``)
 depends on the thread that started it.
 """
@@ -89,11 +90,12 @@ def children(installation: Installation, host: str, port: int) -> list[Child]:
     broker = {"TMPDIR": str(installation.var / "broker" / "tmp")}
     concurrency = number("CONSENTRY_WORKERS", min(os.cpu_count() or 1, 2), 1, 256)
     processes = number("CONSENTRY_WEB_WORKERS", 2, 1, 256)
+    threads = number("CONSENTRY_WEB_THREADS", 4, 1, 256)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     python = str(VENV / "bin" / "python")
     web = [
         python, "-m", "gunicorn", "config.wsgi", "--preload", "--worker-class", "gthread",
-        "--workers", str(processes), "--threads", "4", "--bind", address,
+        "--workers", str(processes), "--threads", str(threads), "--bind", address,
         "--graceful-timeout", "5", "--log-level", "warning", "--no-control-socket",
     ]  # fmt: skip
     worker = [

@@ -1,8 +1,9 @@
 """``make test``: every test on SQLite, then those that touch a database or queue on the larger engines.
 
-``python -m tools.test [arguments for pytest]``. TEST_DATABASE_URL (default postgres://root@127.0.0.1:5432)
-and TEST_BROKER_URL (default amqp://guest:guest@127.0.0.1:5672//) say where to look for them. What does
-not answer is named; with CI=true it is a failure.
+``python -m tools.test [arguments for pytest]``. TEST_DATABASE_URL (default postgres://root@127.0.0.1:5432),
+TEST_BROKER_URL (default amqp://guest:guest@127.0.0.1:5672//) and TEST_REDIS_URL (default
+redis://127.0.0.1:6379/9) say where to look for them. What does not answer is named; with CI=true it is a
+failure.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -27,8 +30,11 @@ from tools.setup import PYTHON, ROOT
 
 DATABASE = os.environ.get("TEST_DATABASE_URL") or "postgres://root@127.0.0.1:5432"
 BROKER = os.environ.get("TEST_BROKER_URL") or "amqp://guest:guest@127.0.0.1:5672//"
+REDIS = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/9"
 CHROMIUM = Path("/usr/bin/chromium")  # the one that the browser tests start
 SUMDB = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb")  # golang-golang-x-mod-dev
+MEMORY = Path("/dev/shm")  # noqa: S108  a folder of a random name is made in it
+ROOM = 6 * 2**30
 NOTHING_SELECTED = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
@@ -69,12 +75,31 @@ def sweep() -> None:
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
+def in_memory() -> str | None:
+    """The folder for what tests write, if memory has room: no commit of theirs waits for a disk then."""
+    if not MEMORY.is_dir():
+        return None
+    found = os.statvfs(MEMORY)
+    programs = not found.f_flag & os.ST_NOEXEC  # some tests build programs there
+    return str(MEMORY) if programs and found.f_bavail * found.f_frsize >= ROOM else None
+
+
 def broker_answers() -> bool:
     """Whether the broker takes a connection."""
     try:
         with Connection(BROKER, connect_timeout=3) as connection:
             connection.ensure_connection(max_retries=1, timeout=3)
     except (OperationalError, OSError):
+        return False
+    return True
+
+
+def redis_answers() -> bool:
+    """Whether the Redis in which tests count takes a connection."""
+    place = urlsplit(REDIS)
+    try:
+        socket.create_connection((place.hostname, place.port or 6379), timeout=3).close()
+    except OSError:
         return False
     return True
 
@@ -96,11 +121,11 @@ def profiles(postgresql: bool, broker: bool) -> list[Profile]:
 def run(profile: Profile, arguments: list[str], shared: Path) -> bool:
     """Run pytest once; returns whether everything that was selected passed.
 
-    ``shared``: where the runs share what takes long to make (``tests.databases``).
+    ``shared``: where the runs write, and share what takes long to make (``tests.databases``).
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEST_")}
-    environment |= profile.engines | {"CONSENTRY_TEST_PART": profile.part}
-    environment["TEST_SHARED"] = str(shared)
+    environment |= profile.engines | {"CONSENTRY_TEST_PART": profile.part, "TEST_REDIS_URL": REDIS}
+    environment["TEST_SHARED"] = environment["TMPDIR"] = str(shared)
     print(f"\n--- {profile.name} ---", flush=True)
     started = time.monotonic()
     command = [
@@ -133,6 +158,7 @@ def main(arguments: list[str]) -> int:
         for line, found in {
             f"PostgreSQL ({DATABASE.rpartition('@')[2]}): second database": postgresql,
             f"RabbitMQ ({BROKER.rpartition('@')[2]}): second broker": broker,
+            f"Redis ({REDIS.rpartition('@')[2]}): limits counted there": redis_answers(),
             "Chromium: tests in a real browser": browser,
             "Go with golang-golang-x-mod-dev: verifies the access log": go,
             "Node with npm: verifies the access log": node,
@@ -149,7 +175,7 @@ def main(arguments: list[str]) -> int:
     absent = [mark for mark, here in (("browser", browser), ("outside", go and node)) if not here]
     if absent:
         arguments = ["-m", " and ".join(f"not {mark}" for mark in absent), *arguments]
-    with tempfile.TemporaryDirectory(prefix="consentry-shared-") as folder:
+    with tempfile.TemporaryDirectory(prefix="consentry-shared-", dir=in_memory()) as folder:
         results = [run(each, arguments, Path(folder)) for each in profiles(postgresql, broker)]
     for line in missing:
         print(f"not run, because it is not here: {line}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Collection
 from uuid import UUID
 
 from audit_log.actions import Outcome
@@ -65,8 +66,14 @@ def require_permit(permit: Permit) -> None:
 
 def permitted_key(permit: Permit, data_key_id: UUID, unit: Unit) -> bytes:
     """The data key, fetched right after the gate has been asked once more."""
+    return permitted_keys(permit, [(data_key_id, unit)])[data_key_id]
+
+
+def permitted_keys(permit: Permit, wanted: Collection[tuple[UUID, Unit]]) -> dict[UUID, bytes]:
+    """The data keys of these units, fetched together right after the gate has been asked once more."""
     require_permit(permit)
-    if (permit.subject_id, permit.purpose_id) != (unit.subject_id, unit.purpose_id):
+    owner = (permit.subject_id, permit.purpose_id)
+    if any((unit.subject_id, unit.purpose_id) != owner for _id, unit in wanted):
         raise PermitMismatch("the permit is for another data subject or purpose than the data")
     permit.recheck()
-    return keys.open_data_key(data_key_id, unit, permit.consent_version)
+    return keys.open_data_keys(wanted, permit.consent_version)

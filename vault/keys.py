@@ -7,7 +7,7 @@ keys is in ``keyring`` (names only) and ``store`` (against a permit and a receip
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID
@@ -32,6 +32,7 @@ from vault.routing import KEYSTORE
 from vault.units import Unit
 
 AnyKey = TypeVar("AnyKey", bound=WrappedKey)
+MISSING = "no such key in the keystore, and none is made in its place"
 ATTEMPTS = 5  # an epoch lives for days; meeting two switches in a row is already unheard of
 
 
@@ -100,24 +101,37 @@ def open_key(
 
     Raises KeyMissing, KeyDestroyed, RootKeyMissing, WrongRootKey or ProviderUnavailable.
     """
+    found = open_keys(rows, consent_version)
+    if not found:
+        raise KeyMissing(MISSING)
+    return found[0]
+
+
+def open_keys(
+    rows: QuerySet[AnyKey], consent_version: int = cache.NO_VERSION
+) -> list[tuple[AnyKey, bytes]]:
+    """The rows, read afresh by one query, each with its key; raises what ``open_key`` does.
+
+    One that was destroyed or cannot be unwrapped opens none of them.
+    """
     with keystore():
         for _ in range(ATTEMPTS):
-            row = rows.first()
-            if row is None:
-                raise KeyMissing("no such key in the keystore, and none is made in its place")
-            if row.wrapped is None:
-                raise KeyDestroyed(f"this key was destroyed at {row.destroyed_at}")
+            found = list(rows.all())  # all: a query set answers from memory the second time
             try:
-                return row, unwrapped(row, bytes(row.wrapped), consent_version)
+                return [(row, unwrapped(row, consent_version)) for row in found]
             except RootKeyMissing:
-                # A rotation may have moved the key between the read and the unwrapping.
-                if not rows.exclude(epoch_id=row.epoch_id).exists():
+                # A rotation may have moved a key between the read and the unwrapping.
+                now = dict(rows.values_list("id", "epoch_id"))
+                if all(now.get(row.id) == row.epoch_id for row in found):
                     raise
-    raise KeystoreUnavailable("the key's epoch kept changing while it was being opened")
+    raise KeystoreUnavailable("a key's epoch kept changing while it was being opened")
 
 
-def unwrapped(row: WrappedKey, wrapped: bytes, consent_version: int) -> bytes:
+def unwrapped(row: WrappedKey, consent_version: int) -> bytes:
     """The row's key from the provider, or remembered when the provider is asked over a network."""
+    if row.wrapped is None:
+        raise KeyDestroyed(f"this key was destroyed at {row.destroyed_at}")
+    wrapped = bytes(row.wrapped)
     source = configured()
     if source.remote and (known := cache.opened.get(row.id, wrapped, consent_version)):
         return known
@@ -129,10 +143,24 @@ def unwrapped(row: WrappedKey, wrapped: bytes, consent_version: int) -> bytes:
 
 def open_data_key(data_key_id: UUID, unit: Unit, consent_version: int = cache.NO_VERSION) -> bytes:
     """The data key of this unit; raises UnitMismatch when the key belongs to another one."""
-    row, key = open_key(DataKey.objects.filter(id=data_key_id), consent_version)
-    if row.unit != unit:
+    return open_data_keys([(data_key_id, unit)], consent_version)[data_key_id]
+
+
+def open_data_keys(
+    wanted: Collection[tuple[UUID, Unit]], consent_version: int = cache.NO_VERSION
+) -> dict[UUID, bytes]:
+    """The data keys of these units by their ids, read by one query: all, or what ``open_key`` raises.
+
+    Raises UnitMismatch when a key belongs to another unit.
+    """
+    ids = {data_key_id for data_key_id, _unit in wanted}
+    found = open_keys(DataKey.objects.filter(id__in=ids), consent_version)
+    if len(found) < len(ids):
+        raise KeyMissing(MISSING)
+    units = {row.id: row.unit for row, _key in found}
+    if any(units[data_key_id] != unit for data_key_id, unit in wanted):
         raise UnitMismatch("this data key belongs to another erasure unit")
-    return key
+    return {row.id: key for row, key in found}
 
 
 def entomb(rows: QuerySet[AnyKey]) -> None:

@@ -10,6 +10,7 @@ key.
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from django.db import IntegrityError
 
 from vault import keys
 from vault.aead import encode_fields
-from vault.errors import KeyDestroyed
+from vault.errors import KeyDestroyed, KeyMissing
 from vault.models import TagKey
 
 
@@ -70,14 +71,13 @@ def tagger(subject_id: UUID, purpose_id: UUID | None) -> Tagger:
     under a lock of the main database. Raises KeyDestroyed once the tag key is gone.
     """
     rows = TagKey.objects.filter(subject_id=subject_id, purpose_id=purpose_id)
-    with keys.keystore():
-        known = rows.exists()
-    if not known:
-        try:
-            return Tagger(keys.create(TagKey(subject_id=subject_id, purpose_id=purpose_id)))
-        except IntegrityError:
-            pass  # another process made it in between: there is one key, and it is that one
-    return Tagger(keys.open_key(rows)[1])
+    with suppress(KeyMissing):
+        return Tagger(keys.open_key(rows)[1])
+    try:
+        return Tagger(keys.create(TagKey(subject_id=subject_id, purpose_id=purpose_id)))
+    except IntegrityError:
+        # Another process made it in between: there is one key, and it is that one.
+        return Tagger(keys.open_key(rows)[1])
 
 
 def tagger_if_alive(subject_id: UUID, purpose_id: UUID | None) -> Tagger | None:

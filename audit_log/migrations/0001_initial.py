@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             name="PendingEntry",
             fields=[
                 ("entry_id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ("created", models.DateTimeField(db_index=True)),
+                ("created", models.DateTimeField()),
                 ("leaf_hash", audit_log.fields.BytesField(max_length=32)),
                 ("body", audit_log.fields.BytesField()),
             ],

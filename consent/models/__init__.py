@@ -31,11 +31,21 @@ from consent.models.people import (
     DataSubject,
     Invitation,
     OutboxMessage,
+    RequestKey,
     SignInCode,
     SubjectReference,
 )
 from consent.models.purposes import Controller, Notice, Purpose, PurposeMember, PurposeRefusal
-from consent.models.recipients import Telling, TellingKind, TellingQuerySet, WebhookEndpoint
+from consent.models.recipients import (
+    MANDATORY,
+    OF_ANALYSES,
+    Delivery,
+    OldSecret,
+    Telling,
+    TellingKind,
+    TellingQuerySet,
+    WebhookEndpoint,
+)
 from consent.models.records import (
     ConsentEvent,
     ConsentState,
@@ -72,6 +82,8 @@ from consent.models.vocabulary import (
 __all__ = [
     "LEAST_AGE",
     "LEAST_CHILD_AGE",
+    "MANDATORY",
+    "OF_ANALYSES",
     "ONLY_IN_FILMS",
     "Breach",
     "BreachKind",
@@ -87,6 +99,7 @@ __all__ = [
     "ControllerKind",
     "DataCategory",
     "DataSubject",
+    "Delivery",
     "Document",
     "ErasureCause",
     "ErasureQuerySet",
@@ -106,6 +119,7 @@ __all__ = [
     "NotNotified",
     "NotTold",
     "Notice",
+    "OldSecret",
     "OutboxMessage",
     "PaperConsent",
     "Purpose",
@@ -113,6 +127,7 @@ __all__ = [
     "PurposeRefusal",
     "PurposeState",
     "RefusalGround",
+    "RequestKey",
     "RequestKind",
     "RequestOutcome",
     "RequestState",

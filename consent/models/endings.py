@@ -84,6 +84,7 @@ class ErasureCause(models.TextChoices):
     NOT_KEPT = "media-not-kept", _("Photographs are not kept after analysis")
     COVERED = "media-covered", _("Only the head is kept of a photograph")
     DISPUTE = "dispute", _("The recording does not show this person")
+    DISCARDED = "discarded", _("The study's staff discarded the recording")
     NARROWED = "narrowed", _("A data category is no longer consented to")
     PURPOSE_END = "purpose-end", _("The study has ended")
     UNUSED = "unused", _("Three years without a visit")

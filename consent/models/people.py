@@ -84,6 +84,22 @@ class Invitation(models.Model):
         return str(self.id)
 
 
+class RequestKey(models.Model):
+    """An Idempotency-Key of a client's request, for a day; it and the request only as keyed hashes.
+
+    ``made``: the opaque id of what was made; None while the request is under way.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key_index = models.BinaryField(max_length=32, unique=True)
+    words_index = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField(db_index=True)
+    made = models.UUIDField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class OutboxMessage(models.Model):
     """A message to a data subject, sealed: the address and the one-time link are nobody else's."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -31,14 +33,46 @@ class TellingKind(models.TextChoices):
     PAUSED = "consent.paused", _("Processing paused")
     RESUMED = "consent.resumed", _("Processing resumed")
     EXPIRED = "consent.expired", _("Consent ended")
+    GIVEN = "consent.given", _("Consent given")
+    CHANGED = "consent.changed", _("Consent given anew, perhaps with other choices")
+    REFUSED = "consent.refused", _("Consent refused")
+    EXPIRING = "consent.expiring", _("Consent ends soon")
+    ANALYSIS_DONE = "analysis.done", _("Analysis done")
+    ANALYSIS_FAILED = "analysis.failed", _("Analysis failed")
+    ANALYSIS_REFUSED = "analysis.refused", _("Analysis refused")
     ERASURE = "erasure.required", _("Erasure required")
+
+
+MANDATORY = frozenset({TellingKind.WITHDRAWN, TellingKind.ERASURE})
+"""What no recipient can do without: it may have copies."""
+OF_ANALYSES = frozenset(
+    {TellingKind.ANALYSIS_DONE, TellingKind.ANALYSIS_FAILED, TellingKind.ANALYSIS_REFUSED}
+)
+
+
+class Delivery(models.TextChoices):
+    """How far something that a client is told has come."""
+
+    WAITING = "waiting", _("Waits")
+    DELIVERED = "delivered", _("Told")
+    GIVEN_UP = "given-up", _("Given up")
+    CONFIRMED = "confirmed", _("Confirmed")
+    DROPPED = "dropped", _("Not sent any more")
+
+
+@dataclass(frozen=True)
+class OldSecret:
+    """A secret of a webhook, sealed, that is valid beside the newest for a while."""
+
+    sealed: str
+    until: datetime
 
 
 class WebhookEndpoint(models.Model):
     """Where a client is told by itself; at most one that is not disabled.
 
-    The secrets are sealed like operators' second factors (``vault.credentials``). ``previous_sealed`` is
-    valid beside the new one until ``previous_until``. After a failure nothing is sent before
+    The secrets are sealed like operators' second factors (``vault.credentials``). ``previous``: older ones
+    with their ends, the newest first. ``kinds``: of what it is told. After a failure nothing is sent before
     ``quiet_until``, so that a dead recipient does not use up everybody's time.
     """
 
@@ -46,8 +80,8 @@ class WebhookEndpoint(models.Model):
     client = models.ForeignKey(ApiClient, models.PROTECT, related_name="webhooks")
     url = models.URLField(_("address"), max_length=500)
     secret_sealed = models.TextField(editable=False)
-    previous_sealed = models.TextField(blank=True, editable=False)
-    previous_until = models.DateTimeField(null=True)
+    previous = models.JSONField(default=list, editable=False)
+    kinds = models.JSONField(default=list)
     created_at = models.DateTimeField()
     disabled_at = models.DateTimeField(null=True)
     quiet_until = models.DateTimeField(null=True)
@@ -62,6 +96,20 @@ class WebhookEndpoint(models.Model):
     def __str__(self) -> str:
         return f"webhook {self.id}"
 
+    def old_secrets(self) -> list[OldSecret]:
+        """The older secrets that are still valid, the newest first."""
+        kept = [OldSecret(sealed, datetime.fromisoformat(until)) for sealed, until in self.previous]
+        return [each for each in kept if timezone.now() < each.until]
+
+    def keep_old(self, secrets: Iterable[OldSecret]) -> None:
+        """Let these be the older secrets; the row is not saved."""
+        self.previous = [[each.sealed, each.until.isoformat()] for each in secrets]
+
+    @property
+    def previous_until(self) -> datetime | None:
+        """Until when any older secret is valid."""
+        return max((each.until for each in self.old_secrets()), default=None)
+
 
 class TellingQuerySet(models.QuerySet["Telling"]):
     """Tellings by what is still to be done about them."""
@@ -69,6 +117,19 @@ class TellingQuerySet(models.QuerySet["Telling"]):
     def erasures(self) -> Self:
         """Those that ask for an acknowledgement."""
         return self.filter(kind=TellingKind.ERASURE)
+
+    def news(self) -> Self:
+        """Those that are told for convenience only."""
+        return self.exclude(kind__in=MANDATORY)
+
+    def in_state(self, state: Delivery) -> Self:
+        """Those that have come so far; the same order of questions as ``Telling.state``."""
+        found = self
+        for each, condition in BY_STATE.items():
+            if each is state:
+                return found.filter(condition)
+            found = found.exclude(condition)
+        return found
 
     def not_held(self) -> Self:
         """Without the erasures that a legal hold postpones: then copies are evidence too."""
@@ -104,20 +165,34 @@ class TellingQuerySet(models.QuerySet["Telling"]):
         return self.filter(to_confirm | Q(pk__in=self.model.objects.under_way().values("pk")))
 
     def missing(self) -> Self:
-        """What operators should see to: given up, or not confirmed in three days by a key that could."""
+        """What operators should see to: given up, or not confirmed in three days by a key that could.
+
+        Not news: whoever missed it asks for the state.
+        """
         now = timezone.now()
         able = Q(client__revoked_at=None, client__expires_at__gt=now)
         late = able & Q(kind=TellingKind.ERASURE, created_at__lte=now - CONFIRMED_WITHIN)
-        return self.not_held().filter(late | Q(given_up_at__isnull=False), acknowledged_at=None)
+        given_up = Q(kind__in=MANDATORY, given_up_at__isnull=False)
+        return self.not_held().filter(late | given_up, acknowledged_at=None)
+
+
+BY_STATE = {
+    Delivery.CONFIRMED: Q(acknowledged_at__isnull=False),
+    Delivery.GIVEN_UP: Q(given_up_at__isnull=False),
+    Delivery.WAITING: Q(next_attempt_at__isnull=False),
+    Delivery.DELIVERED: Q(delivered_at__isnull=False),
+    Delivery.DROPPED: Q(),
+}
 
 
 class Telling(models.Model):
     """One thing that one client is told about one person; a row of the outbox.
 
-    ``reference_id`` is the opaque id under which the client knows the person; it goes when nothing links
-    the log to them any more and nothing is left to tell. ``next_attempt_at`` is None once it was delivered,
-    until somebody has it sent again; ``delivered_at`` stays the first time. ``last_status`` is the HTTP
-    status of the last answer, 0 when there was none.
+    ``analysis_id`` with its ``recording_id`` says which analysis ended. ``reference_id`` is the opaque id
+    under which the client knows the person; it goes when nothing links the log to them any more and
+    nothing is left to tell. ``next_attempt_at`` is None once it was delivered, until somebody has it sent
+    again, and where it is not sent any more; ``delivered_at`` stays the first time. ``last_status`` is the
+    HTTP status of the last answer, 0 when there was none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -127,6 +202,9 @@ class Telling(models.Model):
     kind = models.CharField(max_length=17, choices=TellingKind)
     reference_id = models.UUIDField(null=True)
     erasure = models.ForeignKey(ErasureRequest, models.PROTECT, null=True, related_name="tellings")
+    # Plain ids: recordings and analyses live in a room above this one.
+    recording_id = models.UUIDField(null=True)
+    analysis_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
     next_attempt_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -145,6 +223,15 @@ class Telling(models.Model):
                 | (~Q(kind=TellingKind.ERASURE.value) & Q(erasure=None)),
                 name="telling_names_its_erasure",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__startswith="analysis.",
+                    analysis_id__isnull=False,
+                    recording_id__isnull=False,
+                )
+                | (~Q(kind__startswith="analysis.") & Q(analysis_id=None, recording_id=None)),
+                name="telling_names_its_analysis",
+            ),
             models.UniqueConstraint(fields=["client", "erasure"], name="one_telling_of_an_erasure"),
         ]
         indexes = [
@@ -157,3 +244,14 @@ class Telling(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    @property
+    def state(self) -> Delivery:
+        """How far it has come."""
+        if self.acknowledged_at is not None:
+            return Delivery.CONFIRMED
+        if self.given_up_at is not None:
+            return Delivery.GIVEN_UP
+        if self.next_attempt_at is not None:
+            return Delivery.WAITING
+        return Delivery.DELIVERED if self.delivered_at is not None else Delivery.DROPPED

@@ -22,6 +22,7 @@ class ConsentStatus(models.TextChoices):
     REFUSED = "refused", _("Refused")
     WITHDRAWN = "withdrawn", _("Withdrawn")
     EXPIRED = "expired", _("Expired")
+    CANCELLED = "cancelled", _("Question taken back")
 
 
 class EventKind(models.TextChoices):
@@ -39,6 +40,7 @@ class EventKind(models.TextChoices):
     REFUSED = "refused", _("refused")
     WITHDRAWN = "withdrawn", _("withdrawn")
     EXPIRED = "expired", _("expired")
+    CANCELLED = "cancelled", _("question taken back")
 
 
 class ConsentEvent(models.Model):

@@ -26,8 +26,8 @@ class MediaKind(models.TextChoices):
     """What a purpose takes in under the category "media"; people are asked for just that."""
 
     PHOTOGRAPHS = "photographs", _("Photographs")
-    FILMS = "films", _("Films; their sound is not listened to")
-    BOTH = "photographs-and-films", _("Photographs and films; the sound is not listened to")
+    FILMS = "films", _("Films (their sound is not listened to)")
+    BOTH = "photographs-and-films", _("Photographs and films (the sound is not listened to)")
 
     @property
     def takes_photographs(self) -> bool:
@@ -42,8 +42,8 @@ class MediaKind(models.TextChoices):
 
 MEDIA_LABELS = {
     MediaKind.PHOTOGRAPHS: _("Photographs of my face"),
-    MediaKind.FILMS: _("Films of my face; their sound is not listened to"),
-    MediaKind.BOTH: _("Photographs and films of my face; the sound is not listened to"),
+    MediaKind.FILMS: _("Films of my face (their sound is not listened to)"),
+    MediaKind.BOTH: _("Photographs and films of my face (the sound is not listened to)"),
 }
 
 

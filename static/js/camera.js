@@ -82,6 +82,7 @@
   }
 
   function forget() {
+    taken?.upload?.end();
     if (taken) URL.revokeObjectURL(taken.address);
     taken = null;
     for (const name of ["photograph", "film"]) {
@@ -213,14 +214,43 @@
     if (recorder?.state === "recording") recorder.stop();
   }
 
-  /** What the page of a refusal says. */
-  function told(page) {
-    const answer = new DOMParser().parseFromString(page, "text/html");
-    return (answer.querySelector(".error-summary li") || answer.querySelector("h1"))?.textContent.trim();
+  function send() {
+    if (taken.blob.size > limits.partBytes) inParts();
+    else whole();
   }
 
-  /** Send what was taken; the same key each time, so that it arrives once however often it is sent. */
-  function send(tried = 0) {
+  /** Send what is long so that a broken connection costs what was on its way, and no more. */
+  async function inParts() {
+    const kept = taken;
+    kept.upload ??= window.sendInParts({
+      address: root.dataset.uploads,
+      token: root.querySelector("[name=csrfmiddlewaretoken]").value,
+      blob: kept.blob,
+      key: kept.key,
+      piece: limits.partBytes,
+      sent(bytes) {
+        part("progress").value = Math.floor((100 * bytes) / kept.blob.size);
+        if (bytes) part("status").textContent = words.sending;
+      },
+      waiting: () => enter("sending", "again-soon"),
+    });
+    enter("sending");
+    const told = await kept.upload.start();
+    if (taken !== kept || told.stopped) return;
+    if (told.arrived) {
+      taken = null;
+      location.assign(told.arrived);
+    } else if (told.offline) {
+      enter("offline", "interrupted");
+    } else {
+      const again = told.refused.status === 200; // as in whole()
+      if (!again) kept.upload = null;
+      enter(again ? "offline" : "refused", "refused", window.sendInParts.told(told.refused.responseText));
+    }
+  }
+
+  /** Send what is short; the same key each time, so that it arrives once however often it is sent. */
+  function whole(tried = 0) {
     const body = new FormData();
     body.append("csrfmiddlewaretoken", root.querySelector("[name=csrfmiddlewaretoken]").value);
     body.append("idempotency_key", taken.key);
@@ -238,7 +268,7 @@
       } else {
         // A page that is no refusal of the media (the session ended, say) leaves it to be sent again.
         const again = request.status === 200;
-        enter(again ? "offline" : "refused", "refused", told(request.responseText));
+        enter(again ? "offline" : "refused", "refused", window.sendInParts.told(request.responseText));
       }
     };
     request.onerror = () => broken(tried);
@@ -253,7 +283,7 @@
     if (tried >= WAITS.length) return enter("offline");
     enter("sending", "again-soon");
     return setTimeout(() => {
-      if (taken?.key === key && request) send(tried + 1);
+      if (taken?.key === key && request) whole(tried + 1);
     }, WAITS[tried]);
   }
 
@@ -263,7 +293,9 @@
     stop,
     send: () => send(),
     cancel() {
-      request.abort();
+      taken.upload?.end();
+      taken.upload = null;
+      request?.abort();
       request = null;
       enter("review");
     },

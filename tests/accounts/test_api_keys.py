@@ -12,9 +12,10 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.actors import actor_for
-from accounts.clients import create_client, find_client, revoke_client
+from accounts.client_keys import find_key
+from accounts.clients import create_client, revoke_client
 from accounts.errors import InvalidClient, UnknownClient
-from accounts.models import ApiClient, Scope, User
+from accounts.models import ApiClient, ApiKey, Scope, User
 from accounts.second_factor import enrol_app
 from tests.accounts.conftest import actions, entries
 
@@ -53,7 +54,8 @@ def test_making_a_client_is_logged_with_its_purpose(
 def test_only_a_hash_of_the_secret_is_kept(made: tuple[ApiClient, str]) -> None:
     client, key = made
     secret = key.split("_", 2)[2]
-    stored = " ".join(str(value) for value in ApiClient.objects.values_list().get(id=client.id))
+    rows = [*ApiClient.objects.values_list().get(id=client.id), *ApiKey.objects.values_list().get()]
+    stored = " ".join(str(value) for value in rows)
     assert secret not in stored
     assert len(secret) >= 43  # 256 bits
 
@@ -113,6 +115,17 @@ def test_scope_decides_what_the_key_opens(administrator: User) -> None:
         expires_at=timezone.now() + timedelta(days=1),
     )
     assert get(key).status_code == 403
+
+
+def test_a_method_that_the_address_does_not_have_is_405_and_says_what_it_has(
+    made: tuple[ApiClient, str],
+) -> None:
+    headers = {"Authorization": f"Bearer {made[1]}"}
+    answer = Client().delete("/api/v1/results/", headers=headers)
+    assert answer.status_code == 405
+    assert answer.json()["code"] == "method-not-allowed"
+    assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
+    assert Client().delete("/api/v1/results/").status_code == 401  # a stranger learns nothing
 
 
 def test_a_method_without_a_scope_is_open_to_nobody(made: tuple[ApiClient, str]) -> None:
@@ -177,6 +190,8 @@ def test_a_key_finds_its_own_client_only(made: tuple[ApiClient, str], administra
         scopes=[Scope.RESULTS_READ],
         expires_at=timezone.now() + timedelta(days=1),
     )
-    assert find_client(other_key) == other
-    mixed = f"cns_{made[0].prefix}_{other_key.split('_', 2)[2]}"
-    assert find_client(mixed) is None
+    found = find_key(other_key)
+    assert found is not None
+    assert found.client == other
+    mixed = f"cns_{made[0].keys.get().prefix}_{other_key.split('_', 2)[2]}"
+    assert find_key(mixed) is None

@@ -96,7 +96,7 @@ places = st.integers(1, MOST).flatmap(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(place=places)
 def test_any_place_in_any_size(place: tuple[int, int]) -> None:
     index, size = place
@@ -107,7 +107,7 @@ def test_any_place_in_any_size(place: tuple[int, int]) -> None:
     refuse_inclusion(leaf, index, size, proof, root)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(place=places)
 def test_any_size_from_any_earlier_one(place: tuple[int, int]) -> None:
     old, new = place[0] + 1, place[1]

@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import BrowserContext, sync_playwright
 
+from tests.browser import pseudo
 from tests.browser.server import serving
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -24,8 +25,9 @@ ARGUMENTS = [
 
 
 @pytest.fixture
-def site(fresh_db: None, settings: Any) -> Iterator[str]:
-    """The address of a running installation."""
+def site(fresh_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a running installation, which speaks the pseudo-language besides the others."""
+    pseudo.learn(settings, monkeypatch)
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     # File names with content hashes need a collected folder; these tests need none.
     settings.STORAGES = settings.STORAGES | {
@@ -73,3 +75,13 @@ def launch(fresh_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
 def context(launch: Launch) -> BrowserContext:
     """A browser as it comes."""
     return launch()
+
+
+@pytest.fixture
+def unscripted(context: BrowserContext) -> Iterator[BrowserContext]:
+    """The same browser with scripting switched off."""
+    assert context.browser is not None
+    made = context.browser.new_context(java_script_enabled=False)
+    made.set_default_timeout(10_000)
+    yield made
+    made.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 import pytest
@@ -28,6 +29,8 @@ from consent.withdrawals import withdraw
 from emotion.disputes import dispute
 from emotion.models import Analysis
 from tests.breaches import breach_told
+from tests.browser import pseudo
+from tests.browser.test_pages import SEALED, photographs
 from tests.cast import (
     CHILDREN,
     PHOTO,
@@ -93,7 +96,16 @@ def addresses(study: Study) -> list[str]:
     integrate_once()
     purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
     plain = ["home", "purposes", "purpose_new", "people", "outbox", "recordings", "clients"]
-    plain += ["client_new", "operators", "operator_new", "log", "health", "register", "disputes"]
+    plain += [
+        "client_new",
+        "operators",
+        "operator_new",
+        "log",
+        "health",
+        "keys",
+        "register",
+        "disputes",
+    ]
     plain += ["technical_file"]
     plain += ["requests"]
     made = draft(
@@ -135,6 +147,9 @@ def addresses(study: Study) -> list[str]:
             ("request_answer", [asked.id]),
             ("webhook", [client.id]),
             ("webhook", [without.id]),
+            ("client", [client.id]),
+            ("client_key", [client.id, client.keys.get().prefix]),
+            ("client_revoke", [client.id]),
             ("operator", [study.researcher.user.id]),
             ("log_entry", [entry.entry_id]),
         ]
@@ -148,19 +163,41 @@ def barriers(page: Page, site: str, pages: list[str]) -> list[str]:
     """
     troubles = []
     for number, address in enumerate(pages):
-        for width in (360, 1280):
-            dark = (number + (width == 360)) % 2
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme="dark" if dark else "light")
+        with pseudo.spoken(page, site):
             answer = page.goto(site + address)
             assert answer is not None
             assert answer.status == 200, address
-            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            if wide > 0:
-                troubles.append(f"{address} is {wide} px too wide at {width}")
-            found = Axe().run(page).response["violations"]
-            troubles += [f"{address} at {width}: {violation['id']}" for violation in found]
+            troubles += pseudo.barriers(page, address, SEALED)
+        troubles += seen_at(page, site, address, number)
+        for code in pseudo.others():
+            with pseudo.spoken(page, site, code):
+                troubles += seen_at(page, site, address, number, f"-{code}")
     return troubles
+
+
+def seen_at(page: Page, site: str, address: str, number: int, language: str = "") -> list[str]:
+    """The same of one page, in the language that the browser asks for."""
+    troubles = []
+    for width in (360, 1280):
+        dark = (number + (width == 360)) % 2
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        answer = page.goto(site + address)
+        assert answer is not None
+        assert answer.status == 200, address
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        if wide > 0:
+            troubles.append(f"{address}{language} is {wide} px too wide at {width}")
+        found = Axe().run(page).response["violations"]
+        troubles += [f"{address}{language} at {width}: {violation['id']}" for violation in found]
+        picture = f"{named(address)}{language}-{width}-{'dark' if dark else 'light'}.png"
+        page.screenshot(path=photographs() / picture, full_page=True, timeout=30_000)
+    return troubles
+
+
+def named(address: str) -> str:
+    """What the picture of a page is called: its address without the ids."""
+    return re.sub(r"/[0-9a-f-]{36}(?=/)", "", address).strip("/").replace("/", "-")
 
 
 def barriers_here(page: Page) -> list[str]:
@@ -240,11 +277,8 @@ def test_many_are_invited_by_keyboard_and_nobody_is_named(
     expect(page.get_by_text("1 invitation is in the outbox.")).to_be_visible()
 
 
-def test_card_can_be_made_without_scripting(site: str, context: BrowserContext) -> None:
+def test_card_can_be_made_without_scripting(site: str, unscripted: BrowserContext) -> None:
     study = open_study()
-    plain = context.browser
-    assert plain is not None
-    unscripted = plain.new_context(java_script_enabled=False)
     page = unscripted.new_page()
     sign_in(page, site, study.administrator)
     page.goto(site + reverse("operate_invite", args=[study.purpose.id]))
@@ -255,4 +289,3 @@ def test_card_can_be_made_without_scripting(site: str, context: BrowserContext) 
     assert box["width"] > 150
     assert box["height"] > 150
     assert "/invitation/" in page.locator("#invitation-link").inner_text()
-    unscripted.close()

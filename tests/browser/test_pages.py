@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.results import read_result
 from tests.breaches import breach_told
+from tests.browser import pseudo
 from tests.cast import (
     CHILDREN,
     PHOTO,
@@ -86,6 +87,11 @@ def blank() -> bytes:
 NOT_A_PHOTO: FilePayload = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
 
 
+COMPLAINT = "Nobody told me how long my photographs are kept."
+SEALED = f"{COMPLAINT} A disk was stolen. The lock was changed. It was not sealed."
+"""What people of these tests type, and no table shows."""
+
+
 class Looker:
     """Opens pages at both widths and in both schemes, and notes whatever is wrong with them."""
 
@@ -111,25 +117,40 @@ class Looker:
     def look(self, shown: Shown) -> None:
         """Load once; width and scheme change in the loaded page, as when a device is turned."""
         self.expected = shown.status
+        with pseudo.spoken(self.page, self.site):
+            self.open(shown)
+            self.troubles += pseudo.barriers(self.page, shown.name, SEALED)
+        for code in pseudo.others():
+            with pseudo.spoken(self.page, self.site, code):
+                self.open(shown)
+                self.look_around(replace(shown, name=f"{shown.name}-{code}"), code)
+        self.open(shown)
+        self.look_around(shown)
+
+    def send(self, button: str) -> None:
+        """Send a form, and wait for the page that answers it."""
+        with self.page.expect_navigation():
+            self.page.click(button)
+
+    def open(self, shown: Shown) -> None:
         answer = self.page.goto(self.site + shown.address)
         assert answer is not None
         assert answer.status == shown.status, shown
-        self.look_around(shown)
 
-    def look_around(self, shown: Shown) -> None:
+    def look_around(self, shown: Shown, language: str = "en") -> None:
         """Look at the page that is open, for instance after a form came back."""
         self.page.evaluate(AXE)
         for width in (360, 1280):
             self.page.set_viewport_size({"width": width, "height": 800})
-            self.measure(shown, width)
+            self.measure(shown, width, language)
 
-    def measure(self, shown: Shown, width: int) -> None:
+    def measure(self, shown: Shown, width: int, language: str) -> None:
         page = self.page
         where = f"{shown.name} at {width}"
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         if wide > 0:
             self.troubles.append(f"{where} is {wide} px too wide")
-        if page.evaluate("document.documentElement.lang") != "en":
+        if page.evaluate("document.documentElement.lang") != language:
             self.troubles.append(f"{where} does not say its language")
         if page.locator("h1").count() != 1:
             self.troubles.append(f"{where} has no single heading")
@@ -140,7 +161,7 @@ class Looker:
                 f"{where}, {scheme}: {one['id']}: {one['nodes'][0]['html'][:120]}" for one in found
             ]
             picture = self.folder / f"{shown.name}-{width}-{scheme}.png"
-            page.screenshot(path=picture, full_page=True)
+            page.screenshot(path=picture, full_page=True, timeout=30_000)
 
 
 def looked_at(study: Study, person: Person) -> Analysis:
@@ -231,12 +252,12 @@ def test_pages_about_recordings_are_clean(site: str, context: BrowserContext) ->
     own = [analysis.recording_id]
     looker.look(Shown("photograph", reverse("own_photograph", args=own)))
     looker.page.goto(site + reverse("own_recording", args=own))
-    looker.page.click("text=This is not me")
+    looker.send("text=This is not me")
     looker.look_around(Shown("recording-disputed", ""))
     looker.look(Shown("photograph-refused", reverse("own_photograph", args=own), 403))
     looker.look(Shown("home", reverse("subject_home")))
     looker.page.goto(site + reverse("own_recording", args=own))
-    looker.page.click("text=Erase it now")
+    looker.send("text=Erase it now")
     looker.look_around(Shown("recording-disputed-erased", ""))
     looker.look(Shown("who-looked", reverse("access_history")))
     assert looker.troubles == []
@@ -250,7 +271,7 @@ def test_pages_of_requests_are_clean(site: str, context: BrowserContext) -> None
     looker.look(Shown("requests-none", reverse("own_requests")))
     looker.look(Shown("request-new", reverse("own_request_new", args=["erasure"])))
     looker.look(Shown("request-new-complaint", reverse("own_request_new", args=["complaint"])))
-    looker.page.fill("[name=text]", "Nobody told me how long my photographs are kept.")
+    looker.page.fill("[name=text]", COMPLAINT)
     looker.page.click("text=Send the request")
     looker.page.locator(".message").wait_for()
     looker.look_around(Shown("request-waiting", ""))
@@ -277,7 +298,7 @@ def test_pages_around_a_withdrawal_are_clean(site: str, context: BrowserContext)
     looker.look(Shown("download", reverse("own_bundle", args=[study.purpose.id])))
     change = reverse("consent_change", args=[study.purpose.id])
     looker.look(Shown("change", change))
-    looker.page.click("text=Pause the study")
+    looker.send("text=Pause the study")
     looker.look_around(Shown("change-paused", ""))
     looker.look(Shown("home-paused", reverse("subject_home")))
     looker.page.goto(site + change)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.conf import settings
 from django.urls import reverse
@@ -196,16 +194,6 @@ def nothing_opens(person: Keyboard, study: Study, analysis: Analysis) -> None:
     expect(page.get_by_text("You are signed out.")).to_be_visible()
     page.goto(site + reverse("subject_home"))
     heading(page, "Sign in as a participant")
-
-
-@pytest.fixture
-def unscripted(context: BrowserContext) -> Iterator[BrowserContext]:
-    """The same browser with scripting switched off."""
-    assert context.browser is not None
-    made = context.browser.new_context(java_script_enabled=False)
-    made.set_default_timeout(10_000)
-    yield made
-    made.close()
 
 
 def test_whole_life_of_a_consent_without_scripting(site: str, unscripted: BrowserContext) -> None:

@@ -50,11 +50,6 @@ DECISIONS = ("given", "renewed", "re-affirmed", "refused", "withdrawn", "narrowe
 
 
 @pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
-@pytest.fixture
 def person(study: Study) -> Person:
     return come_in(study)
 

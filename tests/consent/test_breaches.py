@@ -67,11 +67,6 @@ HAPPENED, TOLD = "Somebody guessed a password.", "Somebody has read your results
 KINDS = ["confidentiality"]
 
 
-@pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
 def minutes(**ago: float) -> str:
     """A moment as the form's field sends it."""
     return (timezone.now() - timedelta(**ago)).isoformat()

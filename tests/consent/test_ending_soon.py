@@ -13,20 +13,16 @@ from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from consent.ending_soon import METHOD, ask_before_the_end
+from consent.ending_soon import ask_before_the_end
 from consent.messages import open_message
 from consent.models import ConsentEvent, ConsentState, EventKind, OutboxMessage
 from consent.narrowing import stop_category
+from consent.notifications import BEFORE_THE_END
 from consent.purposes import close_purpose
 from consent.retention import expire_consents
 from tests.cast import Person, Study, come_in, consent, consenting, open_study
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
-
-
-@pytest.fixture
-def study() -> Study:
-    return open_study()
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ def home(person: Person) -> str:
 
 
 def asked() -> int:
-    return ConsentEvent.objects.filter(kind=EventKind.REQUESTED, method=METHOD).count()
+    return ConsentEvent.objects.filter(kind=EventKind.REQUESTED, method=BEFORE_THE_END).count()
 
 
 def test_it_is_asked_once_fourteen_days_before_the_end(study: Study, person: Person) -> None:

@@ -51,6 +51,7 @@ STANDINGS = {
     ConsentStatus.REFUSED: ConsentStanding.REFUSED,
     ConsentStatus.WITHDRAWN: ConsentStanding.WITHDRAWN,
     ConsentStatus.EXPIRED: ConsentStanding.EXPIRED,
+    ConsentStatus.CANCELLED: ConsentStanding.NEVER_ASKED,
 }
 
 

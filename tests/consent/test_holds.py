@@ -39,11 +39,6 @@ def study() -> Study:
     return open_study(keep_media=True)
 
 
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
-
-
 def analysed(study: Study, key: str, reference: str = "P-001") -> Analysis:
     answer = upload(key, reference, study.purpose.id, PHOTO.read_bytes())
     assert answer.status_code == 202, answer.content

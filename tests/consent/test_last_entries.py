@@ -19,22 +19,12 @@ from consent.last_entries import end_tags
 from consent.models import ConsentState, ErasureRequest, SubjectReference
 from consent.subjects import register_subject
 from emotion.erasure import drain
-from tests.cast import PHOTO, Person, Study, come_in, consent, consenting, open_study, upload
+from tests.cast import PHOTO, Person, Study, come_in, consent, upload
 from vault.epochs import rotate
 from vault.errors import KeyDestroyed
 from vault.tags import tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
-
-
-@pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
 
 
 def withdraw_finally(person: Person, study: Study) -> ErasureRequest:

@@ -22,16 +22,11 @@ from consent.models import (
 )
 from consent.records import record_request
 from consent.subjects import find_reference, register_subject
-from tests.cast import Study, consenting, open_study
+from tests.cast import Study, consenting
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 Send = Callable[..., Any]
 LIST = "reference,e-mail\nP-101, one@example.org\n\nP-102;two\n".replace(";two", "")
-
-
-@pytest.fixture
-def study() -> Study:
-    return open_study()
 
 
 @pytest.fixture

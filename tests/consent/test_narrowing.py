@@ -20,7 +20,7 @@ from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.sweeping import take_up_paused
-from tests.cast import PHOTO, Person, Study, api_get, consent, consenting, open_study, upload
+from tests.cast import PHOTO, Person, Study, api_get, consent, open_study, upload
 from tests.faults.leftovers import living_keys
 from vault.keyring import data_key_ids
 
@@ -30,11 +30,6 @@ pytestmark = pytest.mark.usefixtures("fresh_db")
 @pytest.fixture
 def study() -> Study:
     return open_study(keep_media=True)
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
 
 
 @pytest.fixture

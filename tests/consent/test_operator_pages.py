@@ -438,8 +438,8 @@ def fill(author: Operator, number: int) -> None:
                 sealed=b"", created_at=timezone.now(),
             )  # fmt: skip
             ApiClient.objects.create(
-                name=f"client {count}", purpose_id=purpose.id, scopes=[], prefix=uuid7().hex[-12:],
-                secret_hash="", expires_at=timezone.now(),
+                name=f"client {count}", purpose_id=purpose.id, scopes=[],
+                expires_at=timezone.now(),
             )  # fmt: skip
 
 

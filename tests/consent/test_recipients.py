@@ -27,11 +27,6 @@ from vault.tags import tagger
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
 
-@pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
 def used(study: Study, *scopes: Scope) -> str:
     """The key of a client that has asked at least once."""
     key = study.key(*scopes)
@@ -101,7 +96,7 @@ def test_whose_webhook_was_moved_is_asked_once(study: Study) -> None:
     key, actor = used(study), study.administrator.actor
     client = ApiClient.objects.get()
     for name in ("old", "older", "new"):
-        made, _secret = create_webhook(actor, client, f"https://{name}.example.org/")
+        made, _secret = create_webhook(actor, client, f"https://{name}.example.org/", [])
         if name != "new":
             disable_webhook(actor, made)
     person = consenting(study)

@@ -55,16 +55,6 @@ REASON = {"reason": "subject-request"}
 DONE = {"outcome": "done", "ground": "", "text": REPLY}
 
 
-@pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
-
-
 def ask(person: Person, kind: str = "rectification", **fields: Any) -> SubjectRequest:
     """The person sends the form on their own page."""
     page = person.browser.post(reverse("own_request_new", args=[kind]), {"text": WORDS} | fields)

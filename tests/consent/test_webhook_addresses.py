@@ -57,6 +57,32 @@ def test_wrong_urls_are_refused(url: str) -> None:
         check_url(url)
 
 
+@pytest.mark.parametrize("address", REFUSED)
+def test_no_private_address_is_even_taken(address: str) -> None:
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(InvalidWebhook):
+        check_url(f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.0.0.1", "127.0.0.1.", "0x7f.1", "1.0x",
+        "[fe80::1%25eth0]",
+    ],
+)  # fmt: skip
+def test_no_odd_number_is_even_taken(host: str) -> None:
+    with pytest.raises(InvalidWebhook):
+        check_url(f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    "host", ["93.184.216.34", "[2606:2800:220:1::1]", "0x7f.example.org", "1.example"]
+)
+def test_public_numbers_and_names_with_digits_are_taken(host: str) -> None:
+    assert check_url(f"https://{host}/").hostname
+
+
 def test_the_connection_goes_to_exactly_the_address_that_was_checked() -> None:
     public = target("https://lab.example.org:8443/a?b=c", 0, lambda *_: ["93.184.216.34"])
     assert (public.url, public.host, public.header) == (

@@ -41,28 +41,21 @@ from consent.webhooks import (
     send_again,
 )
 from emotion.erasure import drain
-from tests.cast import Person, Study, consenting, open_study
+from tests.cast import Study, consenting, leave
 from tests.processes import KEEPER, running, wait_for
 from tests.recipients import is_signed, receiver
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
 
-@pytest.fixture
-def study() -> Study:
-    return open_study()
+CHANGES = [TellingKind.PAUSED, TellingKind.RESUMED, TellingKind.NARROWED]
 
 
 def hook(study: Study, url: str) -> tuple[WebhookEndpoint, str]:
-    """A client of the study with a webhook: (webhook, its secret)."""
+    """A client of the study with a webhook that wants few kinds: (webhook, its secret)."""
     study.key()
     client = ApiClient.objects.latest("id")
-    return create_webhook(study.administrator.actor, client, url)
-
-
-def leave(person: Person, study: Study) -> None:
-    page = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
-    assert page.status_code == 302
+    return create_webhook(study.administrator.actor, client, url, CHANGES)
 
 
 def tell_all(**options: Any) -> int:
@@ -294,7 +287,7 @@ def test_two_secrets_are_valid_for_a_day(study: Study, settings: Any) -> None:
             assert len(secrets_of(webhook)) == 1
     assert old.removeprefix("whsec_") not in str(WebhookEndpoint.objects.values_list())
     disable_webhook(study.administrator.actor, webhook)
-    assert WebhookEndpoint.objects.values_list("secret_sealed", "previous_sealed").get() == ("", "")
+    assert WebhookEndpoint.objects.values_list("secret_sealed", "previous").get() == ("", [])
 
 
 def test_two_keepers_send_each_once(study: Study, settings: Any) -> None:

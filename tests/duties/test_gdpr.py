@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +35,7 @@ from consent.webhook_sending import tell_next
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis, Result
-from tests.cast import ASSESSMENT, come_in, consent, consenting, open_study, operator
+from tests.cast import ASSESSMENT, api_get, come_in, consent, consenting, open_study, operator
 from tests.duties.walks import analysed, new_purpose, refused_by, result, uploaded
 from tests.faults.leftovers import living_keys, sealed_files
 from tests.recipients import is_signed, receiver
@@ -203,6 +205,32 @@ def test_duty_11_erasure_reaches_media_rows_and_keys() -> None:
     assert sealed_files() == before
     assert not living_keys(person.subject)
     assert not Result.objects.exists()
+
+
+def test_duty_11_an_export_dies_with_the_consent() -> None:
+    """What was asked for before the withdrawal holds nothing of the person after it, on disk neither."""
+    study = open_study()
+    key, person = study.key(), consenting(study)
+    row = analysed(key, study)
+    made = Client().post(
+        reverse("api_exports"),
+        data={"format": "csv"},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {key}", "Access-Reason": "study-analysis"},
+    )
+    before = sealed_files()
+    withdrawn = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    assert withdrawn.status_code == 302
+    for erased in (False, True):
+        if erased:
+            drain()
+        answer = api_get(key, "api_export_content", made.json()["id"])
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+        assert archive.namelist() == ["index.csv"]
+        assert (str(row.id) in archive.read("index.csv").decode()) is not erased
+    assert sealed_files() <= before
+    asked = Client().get(reverse("api_erasures"), headers={"Authorization": f"Bearer {key}"})
+    assert len(asked.json()) == 1, "the client is asked to erase what it fetched before"
 
 
 def test_duty_12_recipients_are_told_of_withdrawal_and_acknowledge(settings: Any) -> None:

@@ -33,11 +33,6 @@ def study() -> Study:
     return open_study(keep_media=True)
 
 
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
-
-
 def ask(person: Person, study: Study) -> Any:
     return person.browser.post(reverse("own_bundle", args=[study.purpose.id]))
 

@@ -29,7 +29,7 @@ from emotion.reanalysis import analyse_again
 from emotion.results import read_media, read_result
 from emotion.sealed_media import blob_path, media_keys
 from emotion.sweeping import expire_recordings
-from tests.cast import PHOTO, Person, Study, analysed, consenting, open_study, upload
+from tests.cast import PHOTO, Person, Study, analysed, open_study, upload
 from tests.emotion.inference.photographs import pixels
 from tests.faults.leftovers import sealed_files
 from tests.forks import killed_at
@@ -73,11 +73,6 @@ def best_likeness(picture: Pixels, piece: Pixels) -> float:
 @pytest.fixture
 def study() -> Study:
     return open_study(keep_media=True)
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
 
 
 def waiting(study: Study, picture: Pixels) -> Analysis:

@@ -16,22 +16,12 @@ from audit_log.sequencer import integrate_once
 from consent.invitations import create_invitation
 from consent.withdrawals import withdraw
 from emotion.camera_views import OPEN_FOR
-from tests.cast import Person, Study, consent, consenting, open_study
+from tests.cast import Person, Study, consent, open_study
 from vault.tags import tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 SHUT = "camera=()"
 OPEN = "camera=(self)"
-
-
-@pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
 
 
 def shown() -> list[LogEntry]:

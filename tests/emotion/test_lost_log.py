@@ -23,6 +23,7 @@ from audit_log.verification import verify_database
 from consent.models import ConsentState, ConsentStatus
 from emotion import restoring
 from emotion.backups import make_backup
+from emotion.cohort import left_of
 from emotion.upgrades import restoring_mark
 from tests.cast import PHOTO, come_in, consent, upload
 from tests.emotion.test_restore import Yesterday, ten_people
@@ -73,6 +74,7 @@ def test_everything_that_may_have_ended_is_closed(then: Yesterday, clean_machine
     assert not ApiClient.objects.filter(revoked_at=None).exists()
     assert not AuditorToken.objects.filter(revoked_at=None).exists()
     assert not User.objects.filter(role__in=[Role.DPO, Role.RESEARCHER], is_active=True).exists()
+    assert left_of(then.study.purpose.id).answers == 0, "nobody knows what was told of the group"
     fresh = then.study.key()
     for person in then.people:
         sent = upload(fresh, person.reference, then.study.purpose.id, PHOTO.read_bytes())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings
+from django.core.management import call_command
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -16,16 +20,24 @@ from uuid_utils.compat import uuid7
 
 from accounts.models import Role
 from audit_log.actions import Action
-from audit_log.entries import parse
+from audit_log.entries import Draft, parse
+from audit_log.log import append_durable
 from audit_log.models import PendingEntry
 from audit_log.sequencer import integrate_once
+from audit_log.verdicts import remember
+from audit_log.verification import Verdict
+from consent.erasure import record_final
 from consent.models import DataSubject
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
+from emotion.keys_views import STATES
+from emotion.marks import KEEPER, WORKER, touch
 from emotion.models import Analysis, AnalysisState, Recording
-from tests.cast import PHOTO, Person, Study, consenting, open_study, operator, upload
+from tests.cast import PHOTO, Person, Study, consenting, open_study, operator, text_of, upload
 from tests.counting import queries_of
+from vault.epochs import rotate
+from vault.models import DataKey, EpochState
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -163,8 +175,9 @@ def states(page: Any) -> dict[str, str]:
 def test_health_sees_a_silent_keeper_and_a_log_behind() -> None:
     admin = operator(Role.ADMINISTRATOR).sign_in()
     mark = settings.VAR_DIR / "run" / "keeper"
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    touch(KEEPER)
+    touch(WORKER)
+    append_durable(Draft(action=Action.BACKUP_MAKE, actor="system:setup"))
     integrate_once()
     found = states(admin.get(reverse("operate_health")))
     assert set(found.values()) == {"live"}
@@ -177,11 +190,78 @@ def test_health_sees_a_silent_keeper_and_a_log_behind() -> None:
     assert states(admin.get(reverse("operate_health")))["Keeper"] == "refused"
 
 
+def test_health_sees_what_was_not_done_for_long() -> None:
+    admin = operator(Role.ADMINISTRATOR).sign_in()
+    integrate_once()
+    found = states(admin.get(reverse("operate_health")))
+    assert (found["Backup"], found["Verification of the log"]) == ("waiting", "live")
+    append_durable(Draft(action=Action.BACKUP_MAKE, actor="system:setup"))
+    integrate_once()
+    call_command("verify_log", stdout=io.StringIO())
+    page = admin.get(reverse("operate_health"))
+    found = states(page)
+    assert (found["Backup"], found["Verification of the log"]) == ("live", "live")
+    assert "0\xa0minutes ago" in page.content.decode()
+    with time_machine.travel(timezone.now() + timedelta(days=3)):
+        later = operator(Role.ADMINISTRATOR).sign_in()
+        found = states(later.get(reverse("operate_health")))
+    assert (found["Backup"], found["Verification of the log"]) == ("waiting", "waiting")
+    remember(Verdict(entries=3, checkpoints=1, root=b"", waiting=0, problem="entry 3 is wrong"))
+    found = states(admin.get(reverse("operate_health")))
+    assert found["Verification of the log"] == "refused"
+
+
+def test_health_sees_a_worker_by_its_mark(fresh_db: None, worker: object) -> None:
+    """A real one touches it when it starts, and again and again."""
+    admin = operator(Role.ADMINISTRATOR).sign_in()
+    first = settings.VAR_DIR / "run" / WORKER
+    wait_until(first.exists)
+    assert states(admin.get(reverse("operate_health")))["Workers"] == "live"
+    then = first.stat().st_mtime
+    wait_until(lambda: first.stat().st_mtime > then)
+    os.utime(first, (time.time() - 60, time.time() - 60))
+    page = admin.get(reverse("operate_health"))
+    assert states(page)["Workers"] == "waiting"
+    wait_until(lambda: states(admin.get(reverse("operate_health")))["Workers"] == "live")
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_each_state_of_an_epoch_has_its_word() -> None:
+    assert set(STATES) == set(EpochState.values)
+
+
+def test_keys_are_shown_as_numbers(study: Study) -> None:
+    """Before and after a rotation, and where the keystore cannot be used."""
+    person = consenting(study)
+    upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
+    withdraw(person.actor, person.subject, study.purpose)
+    drain()
+    officer = study.officer.sign_in()
+    said = text_of(officer.get(reverse("operate_keys")))
+    assert "In use" in said
+    assert "Waiting for the end of their epoch 1" in said
+    rotate()
+    record_final()
+    said = text_of(officer.get(reverse("operate_keys")))
+    assert "Destroyed" in said
+    assert "Final 1" in said
+    keys = [str(each) for each in DataKey.objects.values_list("id", flat=True)]
+    assert keys
+    assert not [key for key in keys if key in said]
+
+
 def test_health_sees_idle_workers() -> None:
     study = open_study()
     consenting(study)
     upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes())
     admin = study.administrator.sign_in()
+    touch(WORKER)
     assert states(admin.get(reverse("operate_health")))["Workers"] == "live"
     long_ago = timezone.now() - timedelta(minutes=2)
     Analysis.objects.update(queued_at=long_ago, not_before=long_ago)

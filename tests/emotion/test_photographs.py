@@ -16,7 +16,7 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from emotion.analyses import run_analysis
 from emotion.models import Analysis, Recording
-from tests.cast import Person, Study, consenting, open_study, upload
+from tests.cast import Person, Study, open_study, upload
 from tests.faults.walk import marked_photo
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -27,11 +27,6 @@ SENT = marked_photo(NOTE, seed=7)
 @pytest.fixture
 def study() -> Study:
     return open_study(keep_media=True)
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
 
 
 @pytest.fixture

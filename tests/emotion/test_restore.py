@@ -23,7 +23,7 @@ from accounts.clients import revoke_client
 from accounts.models import ApiClient, Role, User
 from accounts.operators import deactivate_operator
 from accounts.sign_ins import record
-from audit_log.actions import Action
+from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.verification import verify_database
@@ -43,9 +43,11 @@ from consent.webhooks import create_webhook, rotate_secret
 from emotion import restoring
 from emotion.analyses import run_analysis
 from emotion.backups import Made, make_backup
+from emotion.cohort import ask, left_of
+from emotion.cohort_counting import run_cohort
 from emotion.disputes import dispute
 from emotion.erasure import drain
-from emotion.models import Analysis, Recording, Result
+from emotion.models import Analysis, CohortAnswer, CohortQuestion, Recording, Result
 from emotion.periods import Periods, shorten_periods
 from emotion.sealed_media import blob_path
 from emotion.sweeping import expire_recordings
@@ -347,6 +349,26 @@ def test_doors_that_were_shut_since_are_shut_and_what_is_lost_is_counted(
     assert (untouched.disabled_at, bool(untouched.secret_sealed)) == (None, True)
     assert User.objects.filter(is_active=True, role=Role.ADMINISTRATOR).exists()
     assert not User.objects.filter(is_active=True, role__in=[Role.DPO, Role.RESEARCHER]).exists()
+
+
+def test_what_was_told_of_a_group_stays_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 1)
+    purpose, researcher = then.study.purpose, then.study.researcher.actor
+    reason = ReasonCode.STUDY_ANALYSIS
+    run_cohort(ask(researcher, purpose.id, CohortQuestion.EXPRESSION, reason).id)
+    then.made = make_backup(then.folder)
+    run_cohort(ask(researcher, purpose.id, CohortQuestion.VALENCE, reason).id)
+    integrate_once()
+    make_backup(then.folder)
+    assert left_of(purpose.id).answers == 8
+    clean_machine()
+    then.restore()
+    assert CohortAnswer.objects.count() == 1, "the newer answer is lost"
+    assert left_of(purpose.id).answers == 8
+    run_cohort(ask(researcher, purpose.id, CohortQuestion.VALENCE, reason).id)
+    assert left_of(purpose.id).answers == 7
 
 
 def test_a_persons_own_passkey_shuts_out_no_operator(

@@ -56,11 +56,6 @@ def study() -> Study:
     return open_study(keep_media=True, media_retention_days=20, result_retention_days=30)
 
 
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
-
-
 def taken_in(study: Study, key: str = "", reference: str = "P-001") -> Analysis:
     answer = upload(key or study.key(), reference, study.purpose.id, PHOTO.read_bytes())
     assert answer.status_code == 202, answer.content

@@ -11,7 +11,7 @@ from consent.models import DataSubject
 from emotion.models import Analysis, Recording, Result, Upload
 from vault.keyring import data_key_ids
 
-ENDED = {"done", "refused", "failed", "erased"}
+ENDED = {"done", "refused", "failed", "cancelled", "erased"}
 
 
 def sealed_files() -> set[Path]:

@@ -17,6 +17,9 @@ from django.utils import timezone
 
 from accounts.auditors import create_token
 from accounts.models import ApiClient, Role, User
+from accounts.training import certificates_of
+from audit_log.actions import Action
+from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.documents import Upload, add_document
 from consent.holds import place_hold
@@ -26,9 +29,11 @@ from consent.paper import SignedPaper, attest_paper
 from consent.requests import make_request
 from consent.scans import Scan
 from consent.subjects import register_subject
+from consent.webhooks import create_webhook
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, erase_own
 from emotion.models import Analysis
+from emotion.reanalysis import analyse_again
 from emotion.results import read_result
 from tests.breaches import breach_told
 from tests.cast import (
@@ -43,6 +48,7 @@ from tests.cast import (
     operator,
     upload,
 )
+from tests.tus import SPEAKS, Tus
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
 ROLES = (
@@ -71,6 +77,10 @@ class House:
         """What this role is told when it opens the address of this name."""
         return self.browsers[role].get(address(name, self.arguments))
 
+    def head(self, role: str, name: str) -> Any:
+        """What this role is told when it asks how an upload of the house stands."""
+        return self.browsers[role].head(address(name, self.arguments), headers=SPEAKS)
+
     def post(self, role: str, name: str) -> Any:
         """What this role is told when it sends an empty form, or to the API what is Alice's."""
         browser = self.browsers[role]
@@ -81,6 +91,10 @@ class House:
             return upload(
                 self.keys[role], "Visible-Alice", self.study.purpose.id, PHOTO.read_bytes()
             )
+        if name == "api_client_key":
+            return browser.delete(address(name, self.arguments))
+        if name == "api_uploads" and role in self.keys:
+            return Tus(self.keys[role]).create(self.study.purpose.id, 5, "Visible-Alice")
         return browser.post(address(name, self.arguments))
 
 
@@ -89,7 +103,7 @@ def key_client(key: str) -> Client:
 
 
 def build() -> House:
-    """Alice has been analysed and disputes another recording; Bob consented too; Carol is invited.
+    """Alice has been analysed twice and disputes another recording; Bob consented too; Carol is invited.
 
     Alice signed on paper first, which somebody entered who is nobody in the table, and then said yes.
     """
@@ -110,6 +124,7 @@ def build() -> House:
     analysis_id = answer.json()["analyses"][0]["id"]
     run_analysis(analysis_id)
     analysis = Analysis.objects.select_related("recording").get(pk=analysis_id)
+    run_analysis(analyse_again(study.researcher.actor, analysis.recording_id).id)
     other = upload(study.key(), "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
     disputed = dispute(alice.actor, UUID(other.json()["id"]))
     erasure = erase_own(alice.actor, disputed.recording_id)
@@ -144,7 +159,14 @@ def build() -> House:
     )
     read_result(study.researcher.actor, analysis.id, "quality-check")
     integrate_once()
+    sending = Tus(key).begin(study.purpose.id, 5, subject="Visible-Alice")
+    begun = alice.browser.post(
+        reverse("own_uploads", args=[study.purpose.id]),
+        headers=SPEAKS | {"Upload-Length": "5", "Idempotency-Key": "k"},
+    )
     breach = breach_told(study, everybody=False)
+    lab = ApiClient.objects.get(keys__prefix=key.split("_")[1])
+    create_webhook(actor, lab, "https://localhost/", [])  # where nothing is sent
     integrate_once()
     page = alice.browser.get(reverse("access_history")).content.decode()
     found = re.search(rf"/me/access/({UUID_PATTERN})/proof/", page)
@@ -154,6 +176,8 @@ def build() -> House:
         "subject_id": alice.subject.id,
         "recording_id": analysis.recording_id,
         "analysis_id": analysis.id,
+        "upload_id": UUID(sending.split("/")[-2]),
+        "own_upload_id": UUID(begun.headers["Location"].split("/")[-2]),
         "event_id": ConsentEvent.objects.get(subject=alice.subject, kind="given").id,
         "erasure_id": erasure.id,
         "dispute_id": disputed.id,
@@ -164,12 +188,18 @@ def build() -> House:
         "reference_id": alice.subject.references.get().id,
         "entry_id": found[1],
         "message_id": OutboxMessage.objects.get().id,
-        "client_id": ApiClient.objects.filter(purpose_id=study.purpose.id).earliest("id").id,
+        "client_id": oldest(study).id,
+        "prefix": oldest(study).keys.get().prefix,
         "operator_id": study.researcher.user.id,
+        # Of somebody else: whoever asks here keeps theirs.
+        "certificate_id": certificates_of(attester.user.id).get().id,
         "notice_id": study.purpose.notices.get().id,
         "assessment_id": study.purpose.assessments.get().id,
         "document_id": paper.id,
-        "telling_id": Telling.objects.get(erasure=erasure, client__prefix=key.split("_")[1]).id,
+        "telling_id": Telling.objects.get(
+            erasure=erasure, client__keys__prefix=key.split("_")[1]
+        ).id,
+        "logged_id": LogEntry.objects.filter(action=Action.MEDIA_UPLOAD).earliest("index").entry_id,
         "token": token,
         "token_id": create_token(
             study.officer.actor, name="auditor", expires_at=timezone.now() + timedelta(days=1)
@@ -182,6 +212,7 @@ def build() -> House:
         "level": 0,
         "tile": "000.p/1",
         "category": "expression",
+        "export_id": exported(key).json()["id"],
     }
     browsers = {
         "stranger": Client(),
@@ -195,6 +226,21 @@ def build() -> House:
     opaque = [str(arguments[name]) for name in ("subject_id", "recording_id", "analysis_id")]
     named = ["Visible-", "visible-carol"]
     return House(study, alice, arguments, browsers, keys, opaque, named)
+
+
+def oldest(study: Study) -> ApiClient:
+    """The client that signs as ``client``: the first of the study."""
+    return ApiClient.objects.filter(purpose_id=study.purpose.id).earliest("id")
+
+
+def exported(key: str) -> Any:
+    """An export of everything that a client asks for: the answer."""
+    return Client().post(
+        reverse("api_exports"),
+        data={"format": "csv"},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {key}", "Access-Reason": "study-analysis"},
+    )
 
 
 UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

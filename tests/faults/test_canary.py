@@ -26,6 +26,7 @@ from tests.faults.walk import (
     record_a_breach,
     state_reasons_in_words,
     upload,
+    upload_in_parts,
     upload_oneself,
 )
 from tests.processes import KEEPER, WORKER, running, wait_for
@@ -74,6 +75,7 @@ def test_no_marker_lies_anywhere(tmp_path: Path) -> None:
         come_in_and_consent(walk)
         analysis = upload(walk)
         upload_oneself(walk)
+        upload_in_parts(walk)
         look = walk.marks.search()
         queued = [("a message", message) for message in waiting_messages()]
         assert Search({"id": analysis.encode()}).in_places(queued), "it waits in plain sight"

@@ -42,11 +42,6 @@ def study() -> Study:
 
 
 @pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
-
-
-@pytest.fixture
 def key(study: Study) -> str:
     return study.key()
 

@@ -11,14 +11,17 @@ from datetime import timedelta
 import pytest
 import time_machine
 from celery import current_app
+from django.db.models import Model
 from django.utils import timezone
 
+from audit_log.actions import ReasonCode
 from audit_log.clock import Watch
 from audit_log.daily_verification import DailyVerification
 from audit_log.sequencer import integrate_once
 from config.celery import app
+from emotion.cohort import ask
 from emotion.management.commands.keeper import chores, chores_apart
-from emotion.models import Analysis, AnalysisState
+from emotion.models import Analysis, AnalysisState, CohortQuestion
 from tests.cast import PHOTO, consenting, open_study, upload
 from tests.faults.roles import ROLES, build, written
 from tests.watching import Touches, watched
@@ -52,13 +55,28 @@ def test_every_task_that_touches_people_writes_an_entry() -> None:
     study = open_study()
     person = consenting(study)
     app.loader.import_default_modules()
-    for name in written("Tasks"):
+
+    def photograph() -> Model:
         upload(study.key(), person.reference, study.purpose.id, PHOTO.read_bytes())
-        row = Analysis.objects.get(state=AnalysisState.QUEUED)
+        return Analysis.objects.get(state=AnalysisState.QUEUED)
+
+    def question() -> Model:
+        return ask(
+            study.researcher.actor,
+            study.purpose.id,
+            CohortQuestion.VALENCE,
+            ReasonCode.QUALITY_CHECK,
+        )
+
+    rows = {"emotion.analyse": photograph, "emotion.count_cohort": question}
+    assert list(rows) == list(written("Tasks")), "the second counts what the first has read"
+    for name, made in rows.items():
+        row = made()
         with watched() as touches:
-            current_app.tasks[name](str(row.id))
-        assert touches.changed
+            current_app.tasks[name](str(row.pk))
+        assert bool(touches.changed) == (name == "emotion.analyse"), "a count changes nobody's rows"
         assert touches.keys
+        assert touches.entries
         assert not touches.unwritten, name
 
 

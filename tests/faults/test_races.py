@@ -33,7 +33,7 @@ from emotion.sealed_media import media_keys
 from emotion.sweeping import requeue_stale
 from emotion.worker_gate import permit_for
 from tests.broker import in_folder, waiting_messages, wipe
-from tests.cast import PHOTO, Person, Study, consent, consenting, open_study, upload
+from tests.cast import PHOTO, Person, Study, consent, open_study, upload
 from tests.faults.canary import Search
 from tests.faults.leftovers import ENDED, NOTHING, living_keys, rows, sealed_files
 from tests.processes import KEEPER, WORKER, make_broker_folders, running, wait_for
@@ -45,11 +45,6 @@ pytestmark = pytest.mark.usefixtures("fresh_db")
 def study() -> Study:
     make_broker_folders()  # an installation's set-up makes them before anything is sent
     return open_study()
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
 
 
 @pytest.fixture

@@ -189,7 +189,8 @@ def appended(house: House, role: str, name: str) -> set[str]:
     path = address(name, house.arguments)
     for headers in ASKED:
         before = entries()
-        house.browsers[role].get(path, headers=headers)
+        answer: Any = house.browsers[role].get(path, headers=headers)
+        answer.getvalue()  # an archive opens what it holds while it is sent
         if entries() > before:
             integrate_once()
             new = LogEntry.objects.filter(index__gte=before)

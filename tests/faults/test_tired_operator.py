@@ -28,16 +28,6 @@ pytestmark = pytest.mark.usefixtures("fresh_db")
 
 
 @pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
-
-
-@pytest.fixture
 def key(study: Study) -> str:
     return study.key()
 

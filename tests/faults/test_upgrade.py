@@ -83,7 +83,7 @@ def test_messages_of_another_version_neither_kill_nor_lose(tmp_path: Path) -> No
     assert "Traceback" not in said
     assert str(row.pk) not in said, "no message is written down"
     assert said.count("a task that this version does not know") == 1
-    assert said.count("it names no analysis") == 3
+    assert said.count("it names no row") == 3
     if settings.CELERY_BROKER_URL.startswith("filesystem"):
         assert said.count("it is no message") == len(garbage())
 

@@ -25,20 +25,10 @@ from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.management.commands.keeper import chores
 from emotion.models import Analysis, Recording
-from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
+from tests.cast import PHOTO, Person, Study, api_get, upload
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
-
-
-@pytest.fixture
-def study() -> Study:
-    return open_study()
-
-
-@pytest.fixture
-def person(study: Study) -> Person:
-    return consenting(study)
 
 
 @pytest.fixture
@@ -122,6 +112,9 @@ def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
         "old log keys destroyed",
         "tag keys destroyed",
         "key epochs rotated",
+        "exports that are over forgotten",
+        "old news for programs forgotten",
+        "uploads not finished in time",
     }
 
 

@@ -21,6 +21,7 @@ from tests.cast import PHOTO, Study
 from tests.faults.canary import Pixels, Search
 from tests.faults.pixels import stamped
 from tests.processes import wait_for
+from tests.tus import BYTES, SPEAKS, encoded
 
 JSON = {"Content-Type": "application/json"}
 
@@ -179,6 +180,31 @@ def upload(walk: Walk) -> str:
     )
     assert answer.status_code == 202, answer.text
     return str(answer.json()["analyses"][0]["id"])
+
+
+def upload_in_parts(walk: Walk) -> None:
+    """The machine sends it twice by the tus protocol, in two requests each; one is never finished."""
+    marks = walk.marks
+    half = len(marks.photo) // 2
+    about = encoded(
+        subject=marks.reference, purpose=str(walk.study.purpose.id), filename=marks.file_name
+    )
+    for number in (1, 2):
+        given = SPEAKS | {"Idempotency-Key": f"{number}-{marks.idempotency}"}
+        length = {"Upload-Length": str(len(marks.photo)), "Upload-Metadata": about}
+        begun = walk.machine.post(reverse("api_uploads"), headers=given | length)
+        assert begun.status_code == 201, begun.text
+        for start in (0, half)[:number]:
+            bytes_ = marks.photo[start : half if start == 0 else None]
+            given = SPEAKS | {"Upload-Offset": str(start), "Content-Type": BYTES}
+            sent = walk.machine.patch(begun.headers["Location"], headers=given, content=bytes_)
+            assert sent.status_code == 204, sent.text
+        assert ("Recording-Location" in sent.headers) == (number == 2)
+    wrong = {"Upload-Metadata": encoded(subject=f"{marks.reference}-unknown", purpose=marks.reason)}
+    refused = walk.machine.post(
+        reverse("api_uploads"), headers=SPEAKS | {"Upload-Length": "5"} | wrong
+    )
+    assert refused.status_code == 400
 
 
 def upload_oneself(walk: Walk) -> None:

@@ -359,6 +359,33 @@ def test_parts_open_together_or_not_at_all(place: Place) -> None:
         unseal_parts(place.permit, a_receipt(place.permit), parts)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_one_key_of_two_units_opens_neither(place: Place, sealed: bytes, first: bool) -> None:
+    mine = Sealed(data_key_id=place.key_id, unit=place.unit, row=place.row, sealed=sealed)
+    for stolen, problem in (
+        (replace(place.unit, category="blendshapes"), UnitMismatch),
+        (replace(place.unit, subject_id=uuid7()), PermitMismatch),
+    ):
+        both = [replace(mine, unit=stolen), mine]
+        with pytest.raises(problem):
+            unseal_parts(place.permit, a_receipt(place.permit), both if first else both[::-1])
+
+
+def test_the_gate_is_asked_again_before_every_lot_of_keys(place: Place, sealed: bytes) -> None:
+    """Whoever leaves while many parts are opened gets none of them opened."""
+    part = Sealed(data_key_id=place.key_id, unit=place.unit, row=place.row, sealed=sealed)
+    permit, before = place.permit, place.permit.asked
+    assert len(unseal_parts(permit, a_receipt(permit), [part] * parts.LOT)) == parts.LOT
+    assert permit.asked == before + 1
+
+    def leave() -> None:
+        permit.refuse = permit.asked == before + 3
+
+    permit.on_recheck = leave
+    with pytest.raises(Refused):
+        unseal_parts(permit, a_receipt(permit), [part] * (parts.LOT + 1))
+
+
 # --- plaintext -----------------------------------------------------------------------------------------
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from accounts.actors import SYSTEM_SETUP, actor_for
 from accounts.models import Role, User
 from accounts.operators import create_operator
 from accounts.second_factor import enrol_app
+from accounts.training import record_certificate
 from consent.assessments import approve_assessment, write_assessment
 from consent.invitations import create_invitation, invitation_url
 from consent.models import (
@@ -79,6 +82,12 @@ def make_operators() -> dict[Role, tuple[User, str]]:
         author = actor_for(made[Role.ADMINISTRATOR][0]) if made else SYSTEM_SETUP
         user = create_operator(author, email=email, role=role, password=password)
         enrol_app(user)
+        record_certificate(
+            SYSTEM_SETUP,
+            user.id,
+            title="What the numbers mean (demo)",
+            valid_until=timezone.now() + timedelta(days=365),
+        )
         made[role] = (user, password)
     return made
 

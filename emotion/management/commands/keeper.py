@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
@@ -31,14 +31,20 @@ from consent.erasure import record_final
 from consent.holds import end_holds
 from consent.last_entries import end_tags
 from consent.messages import deliver_waiting
+from consent.notifications import forget_old_news
 from consent.renewals import ask_for_renewals
 from consent.request_ends import erase_old
+from consent.request_keys import forget_old_keys
 from consent.retention import end_purposes, expire_consents
 from consent.webhook_sending import tell_next
+from emotion.cohort_counting import requeue_cohorts
 from emotion.dispute_notes import tell_operators
 from emotion.disputes import erase_unanswered
 from emotion.erasure import drain
+from emotion.exports import forget_exports
 from emotion.faults import in_a_line
+from emotion.given_up import end_expired
+from emotion.marks import KEEPER, touch
 from emotion.reservations import sweep_orphans
 from emotion.sweeping import (
     ask_for_worker_restart,
@@ -113,9 +119,10 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
     """Everything but what has a thread of its own; the clock is looked at first."""
     return [
         Chore("clock", 10, clock.look),
-        Chore("mark of the keeper", 1, heartbeat),
+        Chore("mark of the keeper", 1, partial(touch, KEEPER)),
         Chore("access log verified", 30, verification.look),
         Chore("rows sent to the workers again", 15, requeue_stale),
+        Chore("questions about groups sent again", 15, requeue_cohorts),
         Chore("paused analyses taken up", 5, take_up_paused),
         Chore("worker restarts asked for", 10, restart_stuck_worker),
         Chore("recordings past their retention", 20, expire_recordings, by_date=True),
@@ -134,7 +141,11 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
         Chore("erasures final", 15, record_final),
         Chore("tag keys destroyed", 60, end_tags, by_date=True),
         Chore("unfinished uploads cleared", 60, sweep_orphans),
+        Chore("exports that are over forgotten", 60, forget_exports, by_date=True),
+        Chore("uploads not finished in time", 60, end_expired, by_date=True),
         Chore("messages delivered", 5, deliver_waiting),
+        Chore("old idempotency keys forgotten", 600, forget_old_keys),
+        Chore("old news for programs forgotten", 600, forget_old_news, by_date=True),
         Chore("key epochs rotated", 60, rotate_if_due, by_date=True),
         Chore("old log keys destroyed", 60, end_windows, by_date=True),
         Chore("key of promises certified", 60, ensure_promise_key),
@@ -206,10 +217,3 @@ def integrate_quietly() -> None:
 def tell_quietly() -> None:
     """Tell one recipient one thing without a line for each."""
     tell_next()
-
-
-def heartbeat() -> None:
-    """Touch the file by which /readyz sees that the keeper lives."""
-    run = settings.VAR_DIR / "run"
-    run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (run / "keeper").touch()

@@ -30,7 +30,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"closed: {closed.consents} consents paused, {closed.ended.operators} operators, "
             f"{closed.ended.clients} API clients and {closed.ended.auditors} auditors shut out, "
-            f"{closed.webhooks} webhooks disabled"
+            f"{closed.webhooks} webhooks disabled, "
+            f"{closed.ended.certificates} training certificates withdrawn"
         )
         for line in LOST:
             self.stdout.write(line)

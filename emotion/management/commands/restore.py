@@ -72,6 +72,7 @@ class Command(BaseCommand):
             f"shut out until an administrator looks: {closed.ended.operators} operators, "
             f"{closed.ended.clients} API clients, {closed.ended.auditors} auditors; all sessions and links "
             "ended",
+            f"training certificates to be written down anew: {closed.ended.certificates}",
             f"disabled, to be made anew by an administrator: {closed.webhooks} webhooks",
             f"to be set again by hand, placed or shortened since: {report.holds} legal holds, "
             f"{report.periods} periods",

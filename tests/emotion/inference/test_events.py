@@ -39,7 +39,7 @@ def lids(*starts: float, closed: float = 0.1) -> Curve:
     return lambda t: 0.1 + sum(ramp(at, 0.06, closed, 0.1, 0.6)(t) for at in starts)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from([25.0, 30.0, 50.0]), st.floats(0, 0.4), st.integers(0, 9))
 def test_blinks_are_counted_at_any_fast_sampling(rate: float, jitter: float, seed: int) -> None:
     times = sampled(20, rate, jitter=jitter, seed=seed)
@@ -64,7 +64,7 @@ def test_closed_eyes_are_no_blink_and_slow_sampling_says_so() -> None:
     assert figures["blinks"]["at_least"] is True
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(RATES, st.floats(0, 0.3), st.integers(0, 5), st.sampled_from([0.5, 0.6, 0.8]))
 def test_a_nod_is_a_nod_at_any_sampling(rate: float, jitter: float, seed: int, each: float) -> None:
     times = sampled(10, rate, jitter=jitter, seed=seed)

@@ -189,7 +189,11 @@ def still(picture: np.ndarray, recipe: Recipe) -> bytes:
     """A film of one picture."""
     held = io.BytesIO()
     rows, columns = picture.shape[:2]
-    made = Recipe(**(vars(recipe) | {"size": (columns, rows)}))
+    changes: dict[str, object] = {"size": (columns, rows)}
+    if recipe.codec == "hevc":
+        # For B pictures x265 reckons times from later ones, and none comes: the muxer once refused it.
+        changes["encoder"] = (("x265-params", "log-level=none:pools=none:bframes=0"),)
+    made = Recipe(**(vars(recipe) | changes))
     write(held, made, [(0, np.ascontiguousarray(picture))])
     return held.getvalue()
 

@@ -6,7 +6,7 @@ import io
 import zipfile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion.inference.media import MediaCode, MediaRefused, PhotoFacts, PhotoProbe, decode_photo
@@ -152,7 +152,7 @@ def test_camera_trailer_and_declared_preview_are_taken() -> None:
     assert inspect_photo(after_start(jpeg, 0xE2, b"MPF\0" + bytes(40)) + preview).width == 512
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     extension=st.sampled_from([".jpg", ".png", ".webp"]),
     at=st.floats(0, 1),
@@ -178,7 +178,7 @@ SMALL = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     extension=st.sampled_from([".jpg", ".png", ".webp"]),
     at=st.floats(0, 1),

@@ -20,7 +20,7 @@ from tests.emotion.inference.versions import VERSIONS
 SIDES = st.floats(-40, 40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIDES, SIDES, SIDES, st.floats(-12, 12), st.floats(-9, 9), st.floats(-120, -50))
 def test_a_mesh_before_the_camera_is_found_where_it_is(
     yaw: float, pitch: float, roll: float, x: float, y: float, z: float
@@ -70,7 +70,7 @@ def test_turn_is_measured_from_the_line_of_sight(degrees: float) -> None:
     assert towards.turn == pytest.approx(0, abs=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(-30, 30), st.floats(-15, 15), st.floats(-25, 25), st.floats(-15, 15))
 def test_gaze_of_turned_eyeballs_whatever_the_head_does(
     yaw: float, pitch: float, head_yaw: float, head_pitch: float

@@ -26,7 +26,7 @@ def test_one_smile_with_its_times_and_speeds() -> None:
     assert not smile.cut
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from([10.0, 15.0, 25.0, 50.0]),
     st.floats(0, 0.45),

@@ -1,8 +1,4 @@
-"""Tables of uploads, recordings, analyses and results.
-
-Rows carry opaque ids, states and dates; whatever shows a face or what it expressed is in sealed blobs
-and sealed columns, each under a data key of its own erasure unit.
-"""
+"""Recordings, the analyses made of them, their results, and the disputes about whom they show."""
 
 from __future__ import annotations
 
@@ -23,39 +19,6 @@ from consent.models import DataCategory, DataSubject, ErasureRequest, Purpose
 
 MAX_TRIES = 3
 """How many tries an analysis may use up by killing its worker or failing, before it ends as failed."""
-
-
-class UploadState(models.TextChoices):
-    """An upload on its way in."""
-
-    RECEIVING = "receiving", _("Receiving")
-    STORED = "stored", _("Stored")
-    ABANDONED = "abandoned", _("Abandoned")
-
-
-class Upload(models.Model):
-    """Reserves an idempotency key, and finds orphans: what was begun and never became a recording.
-
-    ``key_index`` stands for the key: a keyed hash, because a client's own key may name a person.
-    ``heard_at``: when its sender was last heard; a film may take long to come.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    actor = models.CharField(max_length=64)
-    key_index = models.BinaryField(max_length=32)
-    state = models.CharField(max_length=10, choices=UploadState, default=UploadState.RECEIVING)
-    recording_id = models.UUIDField(default=uuid7, unique=True)
-    media_key_id = models.UUIDField(null=True)
-    fingerprint = models.BinaryField(max_length=32, null=True)
-    heard_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["actor", "key_index"], name="one_upload_per_key")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.state} {self.id}"
 
 
 class MediaState(models.TextChoices):
@@ -115,6 +78,7 @@ class Recording(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["purpose", "id"], name="recordings_listed"),
             models.Index(
                 fields=["retain_until"],
                 condition=models.Q(erased_at__isnull=True),
@@ -144,7 +108,11 @@ class AnalysisState(models.TextChoices):
     DONE = "done", _("Done")
     REFUSED = "refused", _("Refused")
     FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
     ERASED = "erased", _("Erased")
+
+
+UNDER_WAY = (AnalysisState.QUEUED, AnalysisState.RUNNING)
 
 
 class AnalysisQuerySet(models.QuerySet["Analysis"]):
@@ -163,11 +131,12 @@ class Analysis(models.Model):
         tries: the claims that were not given back because the installation was at fault.
         media_code: why the media could not be read, see ``inference.media_codes``.
         progress: the share of a film that has been read, 0 to 1; expected_at: when it will be done.
+        key_index: of one that was asked for once more, a keyed hash of the idempotency key.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     recording = models.ForeignKey(Recording, models.PROTECT, related_name="analyses")
-    state = models.CharField(max_length=8, choices=AnalysisState, default=AnalysisState.QUEUED)
+    state = models.CharField(max_length=9, choices=AnalysisState, default=AnalysisState.QUEUED)
     reason = models.CharField(max_length=40, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(default=0)
@@ -180,6 +149,7 @@ class Analysis(models.Model):
     progress = models.FloatField(default=0.0)
     expected_at = models.DateTimeField(null=True)
     categories = models.JSONField(default=list)
+    key_index = models.BinaryField(max_length=32, null=True, unique=True)
 
     objects = AnalysisQuerySet.as_manager()
 
@@ -294,18 +264,6 @@ def first_result_due() -> QuerySet[Result, Any]:
     """The earliest date of the results of an outer query's recordings."""
     rows = Result.objects.filter(analysis__recording=OuterRef("pk"))
     return rows.order_by("retain_until").values("retain_until")[:1]
-
-
-class ActivePack(models.Model):
-    """Which pack is used for a role instead of the product's own, since when; its manifest's SHA-256."""
-
-    role = models.CharField(max_length=16, unique=True)
-    pack = models.CharField(max_length=64)
-    sha256 = models.CharField(max_length=64)
-    since = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.role}: {self.pack}"
 
 
 def recording_standing(recording_id: UUID, *, media: bool) -> datetime | ReasonCode | None:

@@ -1,0 +1,78 @@
+"""How a list of the API is given: pages by cursor, because rows arrive while somebody turns pages.
+
+A list answers ``page(request, rows, shown)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+Row = TypeVar("Row", bound=Model)
+
+ORDERS = {"newest": "-id", "oldest": "id"}
+
+
+class ByTime(CursorPagination):
+    """Newest first, or with ``order=oldest`` the other way round: ids are UUIDv7, so they follow time.
+
+    ``limit`` is 1 to 200, 50 if nothing is said. A cursor is opaque and belongs to its order and filters.
+    """
+
+    page_size = 50
+    max_page_size = 200
+    page_size_query_param = "limit"
+    ordering = "-id"
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
+        """The order that was asked for; raises ValidationError (422) for one that does not exist."""
+        wanted = request.query_params.get("order", "newest")
+        if wanted not in ORDERS:
+            raise ValidationError(
+                {"order": [_("Expected one of %s; something else came.") % ", ".join(ORDERS)]}
+            )
+        return (ORDERS[wanted],)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """The cursor; raises ValidationError (422) for one that no page of ours gave."""
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None:
+                UUID(str(cursor.position or ""))
+        except (NotFound, ValueError):
+            raise ValidationError(
+                {"cursor": [_("Expected a cursor that a page gave; something else came.")]}
+            ) from None
+        return cursor
+
+    def get_page_size(self, request: Request) -> int:
+        """The number of rows to a page; raises ValidationError (422) outside 1 to 200."""
+        wanted = request.query_params.get("limit", str(self.page_size))
+        digits = len(wanted) <= 3 and wanted.isascii() and wanted.isdigit()
+        if not digits or not 1 <= int(wanted) <= self.max_page_size:
+            raise ValidationError(
+                {
+                    "limit": [
+                        _("Expected a number from 1 to %d; something else came.")
+                        % self.max_page_size
+                    ]
+                }
+            )
+        return int(wanted)
+
+
+def page(
+    request: Request, rows: QuerySet[Row], shown: Callable[[Request, Row], dict[str, Any]]
+) -> Response:
+    """One page of ``rows`` as ``{"next", "previous", "results"}``, each row as ``shown`` shows it."""
+    pages = ByTime()
+    found = pages.paginate_queryset(rows, request)
+    return pages.get_paginated_response([shown(request, row) for row in found or []])

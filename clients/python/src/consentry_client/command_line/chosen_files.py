@@ -1,0 +1,68 @@
+"""Which files of a folder are sent, and about whom.
+
+A file is about the reference that its name begins with: ``P-001.jpg`` and ``P-001__second try.mp4`` are
+about ``P-001``. Where names are otherwise, a CSV map with the columns ``file`` and ``subject`` says it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from consentry_client.command_line.csv_lists import LONGEST, read_rows
+from consentry_client.command_line.outcomes import Stop
+
+KINDS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".mp4", ".m4v", ".mov", ".webm", ".mkv"})
+SEPARATOR = "__"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A file and whom it is about; ``why_not`` says why it is not sent."""
+
+    path: Path
+    subject: str = ""
+    why_not: str = ""
+
+
+def by_name(folder: Path) -> list[Chosen]:
+    """Every file of the folder, its reference taken from its name."""
+    return [named(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+
+
+def named(path: Path) -> Chosen:
+    """A file by its name."""
+    if path.is_dir():
+        return Chosen(path, why_not="a folder; give it to the command by itself")
+    if not path.is_file():
+        return Chosen(path, why_not="not a file")
+    if path.suffix.lower() not in KINDS:
+        return Chosen(path, why_not="no photograph or film by its name")
+    reference = path.stem.partition(SEPARATOR)[0].strip()
+    if not 1 <= len(reference) <= LONGEST:
+        return Chosen(path, why_not=f"its name does not begin with a reference of 1 to {LONGEST}")
+    return Chosen(path, reference)
+
+
+def by_map(folder: Path, map_file: Path) -> list[Chosen]:
+    """The files that a CSV map names; raises Stop for a map with a wrong line, before anything is sent."""
+    found: dict[Path, Chosen] = {}
+    for place, (name, subject) in read_rows(map_file, "file", "subject"):
+        chosen = mapped(folder, name, subject, place)
+        if chosen.path in found:
+            raise Stop(f"{place}: this file stands in the map twice.")
+        found[chosen.path] = chosen
+    if not found:
+        raise Stop(f"{map_file} names no file. Its first line must be: file,subject")
+    left = [each for each in by_name(folder) if each.path not in found and each.subject]
+    return [*found.values(), *(Chosen(each.path, why_not="not in the map") for each in left)]
+
+
+def mapped(folder: Path, name: str, subject: str, place: str) -> Chosen:
+    """One line of the map; raises Stop unless it names a file in the folder and a reference."""
+    if not name or not 1 <= len(subject) <= LONGEST:
+        raise Stop(f"{place}: needs a file and a subject of 1 to {LONGEST} characters.")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise Stop(f"{place}: there is no such file in the folder.")
+    return Chosen(path, subject)

@@ -1,0 +1,52 @@
+"""The command ``consentry``: runs what was asked for, and ends every failure with one line and a status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from consentry_client.command_line import outcomes
+from consentry_client.command_line.arguments import parser
+from consentry_client.command_line.lines import plain
+from consentry_client.errors import (
+    ConnectionFailed,
+    ConsentryError,
+    InsecureAddress,
+    NotAuthenticated,
+    Throttled,
+    Unavailable,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    given = parser().parse_args(arguments)
+    try:
+        status: int = given.run(given)
+        return status
+    except outcomes.Stop as error:
+        return say(str(error), error.status)
+    except NotAuthenticated:
+        return say("The server does not take this key: consentry login", outcomes.NO_KEY)
+    except InsecureAddress as error:
+        return say(str(error), outcomes.USAGE)
+    except (ConnectionFailed, Throttled, Unavailable) as error:
+        return say(f"{error} Run the command again later.", outcomes.UNREACHABLE)
+    except ConsentryError as error:
+        return say(str(error), outcomes.SOME_FAILED)
+    except BrokenPipeError:
+        # Whoever read the lines has gone; nor shall Python try to write them at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return outcomes.SOME_FAILED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""  # a full disk is no file's
+        return say(f"{where}{error.strerror or error}", outcomes.SOME_FAILED)
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where something is asked
+        return say("Interrupted. Run the command again to go on.", outcomes.INTERRUPTED)
+
+
+def say(line: str, status: int) -> int:
+    """A last line on standard error; returns the status."""
+    print(f"consentry: {plain(line)}", file=sys.stderr)
+    return status

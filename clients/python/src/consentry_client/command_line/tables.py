@@ -1,0 +1,92 @@
+"""A part of a result as a table, row for row as the server writes it (``text/csv``, and in exports).
+
+It is made here from the JSON, which says more (ranges, models, caveats) and is kept beside it: fetching
+both would be two readings in the access log.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from consentry_client.command_line.outcomes import Stop
+
+PLAIN = ("status", "abstained", "faces", "top", "verdict", "reason", "coverage")
+"""What stands in a part by itself and has a row."""
+
+
+class Row(NamedTuple):
+    """One figure: a number (yes and no are 1 and 0) or a word."""
+
+    category: str
+    name: str
+    value: float | int | str | None
+    unit: str
+
+
+def rows_of(category: str, part: Mapping[str, Any]) -> Iterator[Row]:
+    """The figures of one part."""
+    for name in PLAIN:
+        if name in part:
+            yield row(category, name, part[name], "")
+    units = part.get("quality_units") or {}
+    for name, value in (part.get("quality") or {}).items():
+        yield row(category, f"quality.{name}", value, str(units.get(name, "")))
+    for group in ("probabilities", "values", "figures"):
+        for name, value in (part.get(group) or {}).items():
+            yield row(category, name, value, str(part.get("unit", "")))
+    for name, value in (part.get("indices") or {}).items():
+        yield row(category, name, value, "index")
+    for name, value in ((part.get("asymmetry") or {}).get("values") or {}).items():
+        yield row(category, f"asymmetry.{name}", value, "")
+
+
+def row(category: str, name: str, value: Any, unit: str) -> Row:
+    """A value alone, or one that comes with its own unit."""
+    if isinstance(value, dict):
+        value, unit = value.get("value"), str(value.get("unit", unit))
+    if isinstance(value, bool):
+        value = int(value)
+    return Row(category, name, value if isinstance(value, int | float | str) else None, unit)
+
+
+def as_csv(rows: list[Row]) -> bytes:
+    """The rows after RFC 4180."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(Row._fields)
+    table.writerows(rows)
+    return text.getvalue().encode()
+
+
+def as_parquet(rows: list[Row]) -> bytes:
+    """The rows as Apache Parquet, words in a column of their own; raises Stop without pyarrow."""
+    require_parquet()
+    import pyarrow
+    from pyarrow import parquet
+
+    numbers = [None if isinstance(each.value, str) else each.value for each in rows]
+    words = [each.value if isinstance(each.value, str) else None for each in rows]
+    text = pyarrow.string()
+    columns = {
+        "category": pyarrow.array([each.category for each in rows], text),
+        "name": pyarrow.array([each.name for each in rows], text),
+        "value": pyarrow.array(numbers, pyarrow.float64()),
+        "word": pyarrow.array(words, text),
+        "unit": pyarrow.array([each.unit for each in rows], text),
+    }
+    body = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), body)
+    return body.getvalue()
+
+
+def require_parquet() -> None:
+    """Raise Stop without pyarrow, which is large and therefore no dependency."""
+    if find_spec("pyarrow") is None:
+        raise Stop("Parquet needs one more package: pip install pyarrow")
+
+
+WRITERS = {"csv": as_csv, "parquet": as_parquet}

@@ -1,0 +1,151 @@
+"""``consentry upload``: the photographs and films of a folder, each once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from consentry_client.clients import Client
+from consentry_client.command_line.chosen_files import Chosen, by_map, by_name
+from consentry_client.command_line.credentials import open_client
+from consentry_client.command_line.lines import LACKS_SCOPE, Outcomes, why
+from consentry_client.command_line.outcomes import SOME_FAILED, Stop
+from consentry_client.command_line.progress import Bar
+from consentry_client.command_line.upload_state import (
+    UploadState,
+    hash_of,
+    idempotency_key,
+    state_folder,
+)
+from consentry_client.errors import (
+    ApiError,
+    FileChanged,
+    NotAuthenticated,
+    NotFound,
+    Refused,
+    Throttled,
+    Unavailable,
+)
+
+LARGE = 8_000_000
+"""Bytes from which a file is sent piece by piece, so that a broken upload goes on where it was."""
+FOR_ALL = (NotAuthenticated, Throttled, Unavailable)
+"""What the next file would be answered, too."""
+
+
+def upload(given: argparse.Namespace) -> int:
+    """Send what is missing, or say what would be sent."""
+    folder: Path = given.folder
+    if not folder.is_dir():
+        raise Stop(f"{folder} is not a folder.")
+    files = by_map(folder, given.map) if given.map else by_name(folder)
+    with open_client(given.purpose) as (client, purpose):
+        sending = Sending(client, purpose, UploadState(state_folder(), purpose))
+        return sending.rehearse(files) if given.dry_run else sending.send(files)
+
+
+class Sending:
+    """One run of the command."""
+
+    def __init__(self, client: Client, purpose: str, state: UploadState) -> None:
+        self.client, self.purpose, self.state = client, purpose, state
+        self.outcomes = Outcomes(frozenset({"refused", "failed"}))
+
+    def send(self, files: list[Chosen]) -> int:
+        """Send each file that was not sent yet; one line for each. Returns the exit status."""
+        self.bar = Bar(sum(size_of(each.path) for each in files if each.subject))
+        try:
+            for each in files:
+                outcome, more = self.outcome_of(each)
+                self.bar.clear()
+                self.outcomes.add(outcome, each.path.name, more)
+        finally:
+            self.bar.clear()
+        return self.outcomes.end()
+
+    def outcome_of(self, chosen: Chosen) -> tuple[str, str]:
+        """Send one file: what became of it. Raises what the next file would meet as well."""
+        if not chosen.subject:
+            return "skipped", chosen.why_not
+        try:
+            return self.send_one(chosen.path, chosen.subject)
+        except FOR_ALL:
+            raise
+        except Refused as error:
+            if error.code == LACKS_SCOPE:
+                raise Stop(
+                    "This key may not upload: it lacks recordings:upload.", SOME_FAILED
+                ) from None
+            return "refused", why(error)
+        except ApiError as error:
+            return "refused", why(error)
+        except (FileChanged, OSError) as error:
+            return "failed", why(error)
+        finally:
+            self.bar.done(size_of(chosen.path))
+
+    def send_one(self, path: Path, subject: str) -> tuple[str, str]:
+        """Send a file unless it was sent before."""
+        file_hash = hash_of(path)
+        tag = self.state.tag(subject, file_hash)
+        if recording := self.state.recordings.get(tag):
+            return "there", f"recording {recording}"
+        key = idempotency_key(self.purpose, subject, file_hash)
+        if path.stat().st_size < LARGE:
+            made = self.client.upload(
+                path,
+                subject=subject,
+                purpose=self.purpose,
+                idempotency_key=key,
+                progress=self.bar.file,
+            ).id
+        else:
+            made = self.client.upload_resumable(
+                path,
+                subject=subject,
+                purpose=self.purpose,
+                idempotency_key=key,
+                resume=self.state.begun.get(tag, ""),
+                begun=lambda at: self.state.note_begun(tag, at),
+                progress=self.bar.file,
+            )
+        self.state.note_done(tag, str(made))
+        return "sent", f"recording {made}"
+
+    def rehearse(self, files: list[Chosen]) -> int:
+        """Say what would be sent about whom, and where their consent stands. Sends nothing."""
+        consents: dict[str, str] = {}
+        for each in files:
+            if not each.subject:
+                self.outcomes.add("skipped", each.path.name, each.why_not)
+                continue
+            try:
+                tag = self.state.tag(each.subject, hash_of(each.path))
+            except OSError as error:
+                self.outcomes.add("failed", each.path.name, why(error))
+                continue
+            if tag in self.state.recordings:
+                self.outcomes.add("there", each.path.name)
+                continue
+            if each.subject not in consents:
+                consents[each.subject] = self.consent_of(each.subject)
+            about = f"about {each.subject}, consent: {consents[each.subject]}"
+            self.outcomes.add("would send", each.path.name, about)
+        return self.outcomes.end()
+
+    def consent_of(self, subject: str) -> str:
+        """Where somebody's consent stands, in a word. Asking makes no entry: it is no reading."""
+        try:
+            return self.client.find_subject(subject).status
+        except NotFound:
+            return "never asked"
+        except Refused:
+            return "unknown to this key"
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file; none of one that is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,100 @@
+"""The operators' pages about recordings in a real browser: at both widths, light and dark, and by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import BrowserContext
+
+from emotion.analyses import run_analysis
+from emotion.models import Analysis
+from emotion.reanalysis import analyse_again
+from tests.browser.test_pages import Looker, Shown, wear
+from tests.cast import PHOTO, Study, analysed, consenting, open_study, upload
+from tests.emotion.test_pack_choice import models_dir, use_other
+
+__all__ = ["models_dir"]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
+
+
+def analysed_twice(study: Study, tmp_path: Path) -> Analysis:
+    """A kept photograph that two packs have read."""
+    first = analysed(study)
+    use_other(tmp_path)
+    run_analysis(analyse_again(study.researcher.actor, first.recording_id).id)
+    return first
+
+
+@pytest.mark.usefixtures("models_dir")
+def test_two_analyses_are_compared_by_keyboard(
+    site: str, context: BrowserContext, tmp_path: Path
+) -> None:
+    study = open_study(keep_media=True)
+    person = consenting(study)
+    first = analysed_twice(study, tmp_path)
+    looker = Looker(context, site)
+    page = looker.page
+    wear(context, site, study.researcher.sign_in())
+    looker.look(Shown("compare-from", reverse("operate_recording", args=[first.recording_id])))
+    page.get_by_role("link", name="Compare its analyses…").press("Enter")
+    page.get_by_role("button", name="Open and compare").wait_for()
+    looker.look_around(Shown("compare-reason", ""))
+    page.get_by_label("To check the quality of the recording").press("Space")
+    page.get_by_role("button", name="Open and compare").press("Enter")
+    page.get_by_role("heading", name="2 analyses of one photograph").wait_for()
+    looker.look_around(Shown("compare", ""))
+    assert page.locator(".bar").count() >= 14
+    wear(context, site, person.browser)
+    looker.look(Shown("compare-own", reverse("own_comparison", args=[first.recording_id])))
+    assert looker.troubles == []
+
+
+def test_many_are_looked_at_and_stopped_by_keyboard_on_a_phone(
+    site: str, context: BrowserContext
+) -> None:
+    study = open_study(keep_media=True)
+    consenting(study)
+    consenting(study, "P-002")
+    done = analysed(study)
+    upload(study.key(), "P-002", study.purpose.id, PHOTO.read_bytes())
+    looker = Looker(context, site)
+    page = looker.page
+    wear(context, site, study.researcher.sign_in())
+    looker.look(Shown("many-list", reverse("operate_recordings")))
+    page.set_viewport_size({"width": 360, "height": 800})
+    for box in page.locator("[name=row]").all():
+        box.press("Space")
+    looker.look_around(Shown("many-ticked", ""))
+    page.get_by_label("What?").select_option("stop")
+    page.get_by_role("button", name="See what would happen…").press("Enter")
+    page.get_by_role("heading", name="What will happen").wait_for()
+    looker.look_around(Shown("many-review", ""))
+    page.get_by_label("To confirm, type “Story study”").fill("Story study")
+    page.get_by_role("button", name="Stop 1 analysis").press("Enter")
+    page.get_by_role("heading", name="Done for 1 of 1 rows").wait_for()
+    looker.look_around(Shown("many-done", ""))
+    wear(context, site, study.administrator.sign_in())
+    looker.look(Shown("many-one", reverse("operate_recording", args=[done.recording_id])))
+    page.get_by_role("button", name="Erase the recording…").press("Enter")
+    page.get_by_role("heading", name="What will happen").wait_for()
+    looker.look_around(Shown("many-erase", ""))
+    assert looker.troubles == []
+
+
+def test_many_are_acted_on_without_scripting(site: str, unscripted: BrowserContext) -> None:
+    study = open_study(keep_media=True)
+    consenting(study)
+    analysed(study)
+    wear(unscripted, site, study.researcher.sign_in())
+    page = unscripted.new_page()
+    page.goto(site + reverse("operate_recordings"))
+    page.get_by_label("With which rows?").select_option("page")
+    page.get_by_label("What?").select_option("repeat")
+    page.get_by_role("button", name="See what would happen…").click()
+    page.get_by_role("button", name="Analyse 1 photograph again").click()
+    page.get_by_role("heading", name="Done for 1 of 1 rows").wait_for()
+    page.reload()
+    page.get_by_role("heading", name="Done for 1 of 1 rows").wait_for()
+    assert Analysis.objects.count() == 2

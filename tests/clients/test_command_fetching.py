@@ -1,0 +1,193 @@
+"""The commands that wait for analyses and fetch results, exports and receipts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from accounts.models import Scope
+from audit_log.sequencer import integrate_once
+from audit_log.signing import verifier_key
+from consent.narrowing import pause, stop_category
+from consent.withdrawals import withdraw
+from emotion.analyses import run_analysis
+from emotion.models import Analysis
+from emotion.result_rows import rows_of, table_as_csv
+from tests.cast import consenting
+from tests.clients.conftest import Consentry, Lab
+from tests.processes import wait_for
+
+
+def analysed(lab: Lab, consentry: Consentry, session: Path) -> Analysis:
+    """One photograph of the folder, uploaded by the command and analysed here."""
+    for path in session.iterdir():
+        if path.name != "P-001.jpg":
+            path.unlink()
+    assert consentry("upload", session).returncode == 0
+    row = Analysis.objects.get()
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert row.state == "done", row.reason
+    return row
+
+
+def test_results_are_fetched_once_and_erased_when_they_must_be(
+    lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
+) -> None:
+    person = consenting(lab.study, "P-001")
+    row = analysed(lab, consentry, session)
+    folder = tmp_path / "results"
+    done = consentry("results", folder, "--reason", "study-analysis", "--to", "parquet")
+    assert done.returncode == 0, done.stderr
+    assert "1 fetched" in done.stdout
+    assert "yours now" in done.stdout
+    (expression,) = folder.rglob("expression.json")
+    assert json.loads(expression.read_text())["top"] == "happy"
+    with lab.client() as client:
+        subject = client.find_subject("P-001").id
+    assert expression.parent == folder / str(subject) / str(row.recording_id) / str(row.id)
+    from pyarrow import parquet
+
+    table = parquet.read_table(expression.with_suffix(".parquet")).to_pylist()
+    happy = next(each for each in table if each["name"] == "happy")
+    assert (happy["value"] > 0.9, happy["unit"]) == (True, "probability")
+    assert next(each for each in table if each["name"] == "top")["word"] == "happy"
+    for path in folder.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+    again = consentry("results", folder, "--reason", "study-analysis", "--to", "parquet")
+    assert again.stdout.splitlines()[-1] == "1 there"
+    other = consentry("results", folder, "--reason", "study-analysis", "--to", "csv")
+    assert "1 fetched" in other.stdout
+    # row for row what the server writes by itself
+    for path in folder.rglob("*.json"):
+        theirs = table_as_csv(rows_of({path.stem: json.loads(path.read_text())}), {})
+        assert path.with_suffix(".csv").read_bytes() == theirs
+    assert "expression,happy,0.9" in next(folder.rglob("expression.csv")).read_text()
+
+    assert consentry("erasures", "--delete-from", folder).stdout == "nothing to do\n"
+    withdraw(person.actor, person.subject, lab.study.purpose)
+    listed = consentry("erasures")
+    assert (listed.returncode, "1 to erase" in listed.stdout) == (1, True)
+    assert f"to erase   subject {subject}, everything" in listed.stdout
+    assert any(folder.rglob("*.json"))
+    deleted = consentry("erasures", "--delete-from", folder)
+    assert (deleted.returncode, "1 erased in" in deleted.stdout) == (1, True)
+    assert not any(folder.iterdir())
+    confirmed = consentry("erasures", "--delete-from", folder, "--acknowledge")
+    assert (confirmed.returncode, "1 confirmed" in confirmed.stdout) == (0, True)
+    assert consentry("erasures").stdout == "nothing to do\n"
+
+
+def test_an_export_is_one_archive_of_what_the_gate_lets_out(
+    lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
+) -> None:
+    person = consenting(lab.study, "P-001")
+    row = analysed(lab, consentry, session)
+    file, why = tmp_path / "all.zip", ("--reason", "study-analysis")
+    nothing = consentry("export", file, *why, "--created-before", "2026-01-01")
+    assert (nothing.returncode, nothing.stdout) == (0, "nothing to do\n"), nothing.stderr
+    assert not file.exists()
+
+    wanted = ("--to", "csv", "--category", "expression", "--created-after", "2026-01-01T00:00Z")
+    done = consentry("export", file, *why, *wanted)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{file}: 1 fetched, 0 left out\nThis archive is yours now")
+    assert file.stat().st_mode & 0o777 == 0o600
+    with lab.client() as client:
+        subject = client.find_subject("P-001").id
+    unpacked, place = tmp_path / "unpacked", f"{subject}/{row.recording_id}/{row.id}"
+    with zipfile.ZipFile(file) as archive:
+        files = {f"{place}/expression.csv", f"{place}/summary.csv", "index.csv"}
+        assert set(archive.namelist()) == files
+        assert b",expression,happy,0.9" in archive.read(f"{place}/expression.csv")
+        archive.extractall(unpacked)
+
+    again = consentry("export", file, *why)
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    pause(person.actor, person.subject, lab.study.purpose)
+    file = tmp_path / "paused.zip"
+    paused = consentry("export", file, *why, "--subject", str(subject))
+    told = f"{file}: 0 fetched, 1 left out (1 processing-restricted)"
+    assert (paused.returncode, paused.stdout.splitlines()[:1]) == (1, [told]), paused.stderr
+
+    # What was unpacked lies as what ``results`` fetches, so an erasure finds it.
+    stop_category(person.actor, person.subject, lab.study.purpose, "expression")
+    consentry("erasures", "--delete-from", unpacked, "--acknowledge")
+    assert not (unpacked / place / "expression.csv").exists()
+    assert (unpacked / place / "summary.csv").exists()
+    withdraw(person.actor, person.subject, lab.study.purpose)
+    consentry("erasures", "--delete-from", unpacked)
+    assert [path.name for path in unpacked.iterdir()] == ["index.csv"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (),
+        ("--reason", "curiosity"),
+        ("--reason", "study-analysis", "--subject", "P-001"),
+        ("--reason", "study-analysis", "--created-after", "yesterday"),
+    ],
+)
+def test_a_wrong_export_is_asked_of_nobody(
+    alone: Consentry, tmp_path: Path, wrong: tuple[str, ...]
+) -> None:
+    done = alone("export", tmp_path / "all.zip", *wrong)
+    assert (done.returncode, "usage: consentry export" in done.stderr) == (2, True)
+
+
+def test_a_key_without_the_scope_exports_nothing(
+    lab: Lab, consentry: Consentry, tmp_path: Path
+) -> None:
+    weak = lab.study.key(Scope.RESULTS_READ)
+    file = tmp_path / "all.zip"
+    done = consentry("export", file, "--reason", "study-analysis", CONSENTRY_KEY=weak)
+    assert (done.returncode, "results:export" in done.stderr) == (1, True)
+    assert not file.exists()
+
+
+def test_a_receipt_is_fetched_and_verified(
+    lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
+) -> None:
+    consenting(lab.study, "P-001")
+    row = analysed(lab, consentry, session)
+    with lab.client() as client:
+        read = client.result(row.id, reason="study-analysis")
+    integrate_once()
+    file = tmp_path / "receipt.json"
+    done = consentry("receipt", str(read.log_entry), file)
+    assert done.returncode == 0, done.stderr
+    assert "with its proof" in done.stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    nobody = {"CONSENTRY_URL": "", "CONSENTRY_KEY": ""}
+    right = consentry("verify-receipt", file, "--key", verifier_key(), **nobody)
+    assert right.returncode == 0, right.stdout
+    assert right.stdout.splitlines()[-1].startswith("verified: 1 entry is in the log")
+    document = json.loads(file.read_text())
+    document["entries"][0]["proof"] = document["entries"][0]["proof"].replace(
+        "index ", "index 1", 1
+    )
+    file.write_text(json.dumps(document))
+    wrong = consentry("verify-receipt", file, "--key", verifier_key(), **nobody)
+    assert wrong.returncode == 1
+    assert wrong.stdout.splitlines()[-1].startswith("NOT VERIFIED:")
+    missing = consentry("verify-receipt", tmp_path / "none", "--key", verifier_key(), **nobody)
+    assert missing.returncode == 2
+
+
+@pytest.mark.processes
+def test_watching_ends_when_the_worker_has_done_all(
+    lab: Lab, consentry: Consentry, session: Path, worker: subprocess.Popen[bytes]
+) -> None:
+    consenting(lab.study, "P-001")
+    consentry("upload", session)
+    done = consentry("watch", "--timeout", "100")
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_for(lambda: not Analysis.objects.exclude(state="done").exists(), 1, "all of them")
+    late = consentry("watch")
+    assert late.stdout == "nothing to do\n"

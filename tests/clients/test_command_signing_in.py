@@ -1,0 +1,61 @@
+"""The command ``consentry login``: how a key comes to it, and where it stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import Begun, Consentry, Lab, kept, shown_on
+
+
+def test_a_key_is_kept_for_its_user_alone(lab: Lab, consentry: Consentry, tmp_path: Path) -> None:
+    nobody = {"CONSENTRY_URL": "", "CONSENTRY_KEY": ""}
+    done = consentry("login", lab.url, typed=f"{lab.key}\n", **nobody)
+    assert done.returncode == 0, done.stderr
+    assert lab.purpose in done.stdout
+    assert lab.key not in done.stdout + done.stderr
+    file = tmp_path / "home" / ".config" / "consentry" / "keys.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert json.loads(file.read_text())[lab.purpose]["key"] == lab.key
+
+    listed = consentry("purposes", **nobody)
+    assert listed.returncode == 0, listed.stderr
+    assert re.match(rf"{lab.purpose}  open       photographs +Story study", listed.stdout)
+
+    file.chmod(0o644)
+    open_file = consentry("purposes", **nobody)
+    assert (open_file.returncode, "chmod 600" in open_file.stderr) == (2, True)
+    file.chmod(0o600)
+    assert consentry("logout", **nobody).returncode == 0
+    assert not file.exists()
+
+
+def test_ctrl_d_where_something_is_asked_is_no_traceback(begun: Begun) -> None:
+    ours, theirs = pty.openpty()
+    child = begun("invite", stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = os.read(ours, 4096)
+    os.write(ours, b"\x04")
+    shown += shown_on(ours)
+    assert child.wait(timeout=60) == 130
+    assert shown.startswith(b"Your reference for this person: ")
+    assert b"Interrupted" in shown
+    assert b"Traceback" not in shown
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "a b\n", "x" * 300 + "\n", "schlüssel\n"])
+def test_what_is_no_key_is_not_sent_anywhere(alone: Consentry, typed: str) -> None:
+    done = alone("login", "http://127.0.0.1:9", typed=typed)
+    assert (done.returncode, "no key" in done.stderr) == (3, True)
+
+
+def test_a_wrong_key_is_not_kept(lab: Lab, consentry: Consentry, tmp_path: Path) -> None:
+    done = consentry("login", lab.url, typed="cns_a_secret\n")
+    assert done.returncode == 3
+    assert kept(tmp_path) == {}
