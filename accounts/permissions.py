@@ -68,7 +68,6 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.invite_subject",
             "consent.view_purpose",
             "consent.view_subjects",
-            "emotion.export_results",
             "emotion.read_media",
             "emotion.analyse_again",
             "emotion.cancel_analysis",

@@ -29,7 +29,7 @@ from accounts.second_factor import code_now, enrol_app
 from accounts.sign_ins import sign_in_subject
 from tests.accounts.conftest import PASSWORD, actions, sign_in
 
-RESULTS = {"emotion.read_result", "emotion.read_media", "emotion.export_results"}
+RESULTS = {"emotion.read_result", "emotion.read_media"}
 
 
 def test_every_role_has_a_row() -> None:

@@ -98,3 +98,7 @@ def test_many_are_acted_on_without_scripting(site: str, unscripted: BrowserConte
     page.reload()
     page.get_by_role("heading", name="Done for 1 of 1 rows").wait_for()
     assert Analysis.objects.count() == 2
+    page.go_back()
+    page.get_by_role("heading", name="Analyse again with the models in use now").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="Recordings", exact=True).wait_for()

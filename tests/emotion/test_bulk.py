@@ -48,7 +48,7 @@ def study() -> Study:
 def look(browser: Client, act: str, *rows: Analysis, **more: Any) -> Any:
     """The review page of an act on these rows."""
     form = {"act": act, "row": [str(row.id) for row in rows]} | more
-    return browser.post(reverse(ADDRESS), form)
+    return browser.post(reverse(ADDRESS), form, follow=True)
 
 
 def form_of(answer: Any) -> dict[str, list[str]]:
@@ -341,7 +341,42 @@ def test_all_rows_of_the_page_without_ticking_each(study: Study) -> None:
     acts = [option["value"] for option in page.select("[name=act] option")]
     assert acts == ["retry", "repeat", "stop"]
     form = {"act": "stop", "which": "page", "listed": listed}
-    assert "2 of 2 rows" in text_of(rita.post(reverse(ADDRESS), form))
+    assert "2 of 2 rows" in text_of(rita.post(reverse(ADDRESS), form, follow=True))
+
+
+def test_a_look_has_an_address_that_can_be_gone_back_to(study: Study) -> None:
+    for name in ("P-001", "P-002"):
+        consenting(study, name)
+        waiting(study, name)
+    rows = [str(pk) for pk in Analysis.objects.values_list("id", flat=True)]
+    rita = study.researcher.sign_in()
+    form = {"act": "stop", "row": rows, "back": "state=queued"}
+    moved = rita.post(reverse(ADDRESS), form)
+    assert moved.status_code == 302
+    assert len(moved["Location"]) < 300
+    first, again = rita.get(moved["Location"]), rita.get(moved["Location"])
+    assert form_of(first).keys() == form_of(again).keys()
+    assert set(form_of(again)["row"]) == set(rows)
+    assert form_of(again)["back"] == ["state=queued"]
+    assert form_of(again)["key"] != form_of(first)["key"], "a second act is another one"
+    assert "Nothing has happened yet" in text_of(again)
+    assert "Done for 2 of 2 rows" in text_of(do(rita, again, "Story study"))
+    assert "0 of 2 rows" in text_of(rita.get(moved["Location"])), "going back shows what is"
+
+
+@pytest.mark.parametrize("rows", ["", "AAAA", "é", "A", "%"])
+def test_a_damaged_address_of_a_look_names_no_row(study: Study, rows: str) -> None:
+    rita = study.researcher.sign_in()
+    answer = rita.get(reverse(ADDRESS), {"act": "stop", "rows": rows}, follow=True)
+    assert "Tick 1 to 50 rows; 0 came." in text_of(answer)
+
+
+def test_the_look_at_a_full_page_fits_into_a_servers_line(study: Study) -> None:
+    rita = study.researcher.sign_in()
+    form = {"act": "repeat", "row": [str(uuid7()) for _ in range(MOST)], "back": "state=done"}
+    moved = rita.post(reverse(ADDRESS), form)
+    assert len(moved["Location"]) < 2000
+    assert "0 of 0 rows" in text_of(rita.get(moved["Location"]))
 
 
 def test_a_recordings_page_leads_to_the_same_look(study: Study) -> None:
