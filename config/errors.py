@@ -103,7 +103,6 @@ STATUS: dict[type[Exception], int] = {
     emotion_errors.UploadInvalid: 400,
     emotion_errors.UnderWay: 409,
     emotion_errors.AnalysisEnded: 409,
-    emotion_errors.NotKept: 409,
     emotion_errors.UploadTooLarge: 413,
     emotion_errors.TooManyUploads: 429,
     emotion_errors.QueueFull: 503,

@@ -12,7 +12,7 @@ CATEGORIES = dict(DataCategory.choices)
 def what_is_erased(request: ErasureRequest) -> str:
     """Everything, one recording, its photograph, or what was measured under one data category."""
     if request.only_key is not None:
-        return _("A photograph as it came, with everything beside your head")
+        return _("A photograph or film as it came, with everything beside your head")
     if request.purpose_id is None:
         return _("Your address, name, messages and the words of your requests")
     if request.category == DataCategory.MEDIA:

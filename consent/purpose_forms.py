@@ -129,7 +129,7 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "recipients": _("Who receives anything, one a line"),
             "takes": _("What people send"),
             "sample_rate": _("Moments of a film that are read (a second)"),
-            "keep_media": _("Keep the photographs after the analysis"),
+            "keep_media": _("Keep the photographs and films after the analysis"),
             "guardian_allowed": _("Younger people may take part with a parent or guardian"),
             "child_words": _("What happens, in words for a child"),
             "paper_allowed": _("People may also consent on paper"),
@@ -151,9 +151,10 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
                 "picture, which takes as much longer."
             ),
             "keep_media": _(
-                "Of a photograph only the person's head is kept; all beside it, also other people, becomes "
-                "a coarse mosaic for good. If it cannot be told whose head, nothing is kept. Films never "
-                "are. Leave this off unless the study cannot do without: results are enough."
+                "Only the person's head is kept; all beside it, also other people, becomes a coarse mosaic "
+                "in photographs and one colour in films, for good. Where it cannot be told whose head, "
+                "nothing is kept. Of a film the moments that are read stay, without sound. Leave this off "
+                "unless the study cannot do without: results are enough."
             ),
             "guardian_allowed": _(
                 "From 7 years on. The guardian consents and the child says yes too, each for themself; "

@@ -89,11 +89,6 @@ def check_media(values: dict[str, Any]) -> None:
     takes = values.get("takes", MediaKind.PHOTOGRAPHS)
     if takes not in MediaKind.values:
         raise InvalidPurpose(f"takes must be one of {MediaKind.values}; got {takes!r}.")
-    if MediaKind(takes).takes_films and values.get("keep_media"):
-        raise InvalidPurpose(
-            "Films are not kept: whoever walks through one has not agreed. They are deleted once they have "
-            "been measured."
-        )
     unseen = sorted(set(values.get("categories") or []) & ONLY_IN_FILMS)
     if unseen and not MediaKind(takes).takes_films:
         raise InvalidPurpose(

@@ -115,7 +115,7 @@ class RecordingAnalyses(APIView):
     @extend_schema(
         operation_id="recordings_analyse",
         summary="Analyse a recording once more",
-        description="Have a kept photograph analysed once more, with the models in use now; the older "
+        description="Have what is kept analysed once more, with the models in use now; the older "
         "result stays.",
         request=None,
         parameters=[IDEMPOTENCY_KEY],
@@ -131,7 +131,6 @@ class RecordingAnalyses(APIView):
             "invalid",
             "idempotency-mismatch",
             "analysis-under-way",
-            "media-not-kept",
             "erased",
             "too-many-uploads",
             "queue-full",

@@ -87,7 +87,7 @@ class Item:
 
     @property
     def keeps_media(self) -> bool:
-        """Whether its photograph is kept, covered, so that it outlives an analysis that is stopped."""
+        """Whether its media are kept, covered, so that they outlive an analysis that is stopped."""
         return self.recording.covered_at is not None
 
 
@@ -155,10 +155,8 @@ def why_not_analysed(act: Act, row: Any) -> str:
     """Of a recording that is to be analysed again."""
     if act is Act.RETRY and row.state != AnalysisState.FAILED:
         return _("Its analysis has not failed.")
-    if row.recording.is_film:
-        return _("Films are not kept, so each is analysed once only.")
     if row.recording.media_state != MediaState.STORED:
-        return _("Its photograph is erased, so there is nothing to analyse again.")
+        return _("Its photograph or film is erased, so there is nothing to analyse again.")
     return _("An analysis of it waits or runs already.") if row.busy else ""
 
 

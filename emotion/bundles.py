@@ -32,6 +32,7 @@ from consent.requests import own_documents
 from consent.scans import own_scans
 from emotion.errors import BundleInProgress, EmotionError, NotFound
 from emotion.inference.series import MEASURED_IN, SUMMARY
+from emotion.kept_films import pieces_of
 from emotion.models import Analysis, Recording
 from emotion.results import read_media, read_result
 from emotion.sealed_series import as_csv as series_csv
@@ -39,9 +40,14 @@ from vault.errors import KeyDestroyed
 
 AT_ONCE = 600  # seconds after which a download that never ended no longer stands in the way
 ENTRIES = 10_000
-SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+SUFFIXES = {"image/png": "png", "video/mp4": "mp4"}
+"""Of what is kept: it was made here."""
 # What refuses one recording and not the whole: its consent, its own end, a key that is gone.
 LEFT_OUT = (ConsentRefused, EmotionError, KeyDestroyed)
+
+
+File = tuple[str, bytes | Iterator[bytes]]
+"""Name and content; a film comes in pieces, so that it is not in memory as a whole."""
 
 
 class Drain(io.RawIOBase):
@@ -97,15 +103,21 @@ def stream(actor: Actor, subject: DataSubject, purpose: Purpose, language: str) 
         yield b""
         with override(language), zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files(actor, subject, purpose):
-                archive.writestr(name, content)
-                yield drain.take()
+                if isinstance(content, bytes):
+                    archive.writestr(name, content)
+                    yield drain.take()
+                    continue
+                with archive.open(name, "w") as file:
+                    for piece in content:
+                        file.write(piece)
+                        yield drain.take()
         yield drain.take()
     finally:
         cache.delete(place(subject))
 
 
-def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[tuple[str, bytes]]:
-    """Every file of the archive: (name, content), made one after the other."""
+def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[File]:
+    """Every file of the archive, made one after the other."""
     yield "read-me.txt", read_me(purpose).encode()
     yield "purpose.json", as_json(of_purpose(purpose) | {"logic": LOGIC})
     yield "consent/events.json", as_json([of_event(each) for each in events_of(subject, purpose)])
@@ -144,7 +156,8 @@ def read_me(purpose: Purpose) -> str:
         _("purpose.json: what the study is, who answers for it, how long anything is kept."),
         _("consent: what you said yes or no to, and the receipts."),
         _(
-            "recordings: one folder each, with what was measured as JSON and CSV, and the photograph."
+            "recordings: one folder each, with what was measured as JSON and CSV, and the photograph "
+            "or film while it is kept."
         ),
         _("requests.json: what you asked the staff for, and what they answered."),
         _("erasures: what was erased, with receipts."),
@@ -181,8 +194,8 @@ def of_event(event: ConsentEvent) -> dict[str, Any]:
     }
 
 
-def recording_files(actor: Actor, recording: Recording) -> Iterator[tuple[str, bytes]]:
-    """One recording: its facts, each analysis, and the photograph while it is kept."""
+def recording_files(actor: Actor, recording: Recording) -> Iterator[File]:
+    """One recording: its facts, each analysis, and the photograph or film while it is kept."""
     folder = f"recordings/{recording.created_at:%Y-%m-%d}-{str(recording.id)[-8:]}"
     left_out: dict[str, str] = {}
     for analysis in recording.analyses.order_by("queued_at"):
@@ -195,19 +208,14 @@ def recording_files(actor: Actor, recording: Recording) -> Iterator[tuple[str, b
         yield from result_files(inside, opened.parts)
         for category, table in opened.series.items():
             yield f"{inside}/series/{category}.csv", series_csv(table)
-    if recording.is_film:
-        left_out["film"] = _("A film is measured and deleted; it is not part of the archive.")
-        yield f"{folder}/recording.json", as_json(of_recording(recording, left_out))
-        return
+    kind = "film" if recording.is_film else "photograph"
     try:
         with read_media(actor, recording.id) as media:
-            photograph = media.blob.read()
-            media.permit.recheck()
+            suffix = SUFFIXES.get(recording.media_type, "bin")
+            pieces = pieces_of(media)
+            yield f"{folder}/{kind}.{suffix}", pieces if recording.is_film else b"".join(pieces)
     except LEFT_OUT as error:
-        left_out["photograph"] = str(error)
-    else:
-        suffix = SUFFIXES.get(recording.media_type, "bin")
-        yield f"{folder}/photograph.{suffix}", bytes(photograph or b"")
+        left_out[kind] = str(error)
     yield f"{folder}/recording.json", as_json(of_recording(recording, left_out))
 
 

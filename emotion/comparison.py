@@ -1,7 +1,7 @@
 """Several analyses of one photograph beside each other, in words first. None of them is taken for truer.
 
 Each result is opened through the same door as ever, one entry each; nothing that was compared is kept.
-Films are not kept, so there is never more than one analysis of a film to compare.
+A film's results are pages of their own, each as long as the film: they are not laid side by side.
 """
 
 from __future__ import annotations
@@ -36,9 +36,14 @@ def lettered(recording: Recording) -> list[tuple[str, Analysis]]:
     return [(letter_of(place), each) for place, each in enumerate(rows)]
 
 
-def comparable(recording: Recording) -> list[tuple[str, Analysis]]:
+def with_result(recording: Recording) -> list[tuple[str, Analysis]]:
     """Those that have a result."""
     return [(name, each) for name, each in lettered(recording) if each.state == AnalysisState.DONE]
+
+
+def comparable(recording: Recording) -> list[tuple[str, Analysis]]:
+    """Those that can be shown beside each other: of a film none, whose results are pages of their own."""
+    return [] if recording.is_film else with_result(recording)
 
 
 def letter_of(place: int) -> str:

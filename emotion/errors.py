@@ -81,12 +81,6 @@ class AnalysisEnded(EmotionError):
     code = "analysis-ended"
 
 
-class NotKept(EmotionError):
-    """The media are not kept, so they are analysed once only."""
-
-    code = "media-not-kept"
-
-
 class UnderWay(EmotionError):
     """An analysis of this recording waits or runs already."""
 

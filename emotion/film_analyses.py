@@ -2,7 +2,8 @@
 
 Each stretch is saved as results are: behind the gate, under the lock, with its entry. A worker that dies
 loses the stretch it was in; the next one opens what was sealed, and goes on from there. What was measured
-under a consent to other categories is thrown away and measured anew.
+under a consent to other categories is thrown away and measured anew. Where the purpose keeps films, the
+person's head is drawn anew from a second pass, in which nothing is measured.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from consent.rules import Operation
 from emotion.active_pack import active_folder
 from emotion.claims import Claim
 from emotion.inference.expressions import ExpressionPack, expression_pack
+from emotion.inference.film_covering import MEDIA_TYPE, write_covered
 from emotion.inference.film_formats import FilmFacts
+from emotion.inference.film_probe import Source
 from emotion.inference.film_reading import STRETCH, Stretch, read_film
 from emotion.inference.film_results import film_parts
 from emotion.inference.films import Film, Frame, open_film
 from emotion.inference.markers import Markers, read_markers
 from emotion.inference.media_codes import MediaCode, MediaRefused
 from emotion.inference.series import SUMMARY, Series, joined
+from emotion.keeping import Write, is_to_be_covered
 from emotion.models import Analysis, Recording, Result
 from emotion.probing import film_limits
 from emotion.saving import (
@@ -50,6 +54,8 @@ from vault.store import open_blob, unseal
 
 BEAT = 10.0
 """Seconds between two signs of life: the lease is renewed and the gate asked; the lease lasts longer."""
+MEASURING = 0.4
+"""The share of the work that measuring is, where the film is covered after it."""
 
 
 @dataclass
@@ -76,34 +82,62 @@ def analyse_film(held: Claim) -> None:
     permit, receipt = begin_reading(held, chosen)
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     path, row = blob_path(recording.media_key_id), media_row(recording.id)
-    rate = float(recording.purpose.sample_rate)
+    rate = float(recording.purpose.sample_rate) or None
+    share = (0.0, MEASURING if is_to_be_covered(recording) else 1.0)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
         start = done.number * STRETCH
         source = io.BufferedReader(blob)  # a sealed file gives what is left of a chunk, no more
-        with open_film(source, rate=rate or None, start=start, limits=film_limits()) as film:
+        with open_film(source, rate=rate, start=start, limits=film_limits()) as film:
             note_facts(recording, film.facts)
-            frames = alive(held, permit, film)
+            frames = alive(held, permit, film, share)
             for stretch in read_film(frames, measured, pack, done.state):
                 save_stretch(held, chosen, done, stretch)
-    if not done.series:
-        raise MediaRefused(MediaCode.FILM_WITHOUT_PICTURES)
-    held.renew()
-    permit.recheck()
-    markers = opened_markers(held, chosen)
-    parts = film_parts(joined(done.series), facts_of(recording), pack, markers)
-    save_results(held, parts, chosen, keys=done.keys)
+        if not done.series:
+            raise MediaRefused(MediaCode.FILM_WITHOUT_PICTURES)
+        held.renew()
+        permit.recheck()
+        markers = opened_markers(held, chosen)
+        whole = joined(done.series)
+        marks = read_markers(markers.decode()) if markers else Markers([])
+        parts = film_parts(whole, facts_of(recording), pack, marks)
+        keep = CoveredFilm(held, permit, source, rate, markers)
+        save_results(
+            held, parts, chosen, keep if is_to_be_covered(recording) else None, keys=done.keys
+        )
 
 
-def opened_markers(held: Claim, chosen: frozenset[str]) -> Markers:
+@dataclass(frozen=True)
+class CoveredFilm:
+    """What a purpose that keeps films keeps of this one, made while it is sealed.
+
+    Fields:
+        source: the film as it came, open; rate: moments a second, None for every picture.
+    """
+
+    held: Claim
+    permit: ConsentPermit
+    source: Source
+    rate: float | None
+    markers: bytes
+    media_type: str = MEDIA_TYPE
+
+    def write_to(self, write: Write) -> tuple[int, int]:
+        """Read the film once more and hand the covered one on. Raises CannotTell."""
+        with open_film(self.source, rate=self.rate, limits=film_limits()) as film:
+            shape = write_covered(alive(self.held, self.permit, film, (MEASURING, 1.0)), write)
+        return shape.width, shape.height
+
+
+def opened_markers(held: Claim, chosen: frozenset[str]) -> bytes:
     """What came with the film about what was shown when; an entry of its own where there is anything."""
     recording = held.recording
     if recording.sealed_markers is None:
-        return Markers([])
+        return b""
     permit, receipt = begin_reading(held, chosen)
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     place, sealed = markers_row(recording.id), bytes(recording.sealed_markers)
     opened = unseal(permit, receipt, recording.media_key_id, unit, place, sealed)
-    return read_markers(opened.reveal().decode())
+    return opened.reveal()
 
 
 def taken_up(held: Claim, chosen: frozenset[str], pack: ExpressionPack) -> Progress:
@@ -151,9 +185,18 @@ def facts_of(recording: Recording) -> dict[str, Any]:
     }
 
 
-def alive(held: Claim, permit: ConsentPermit, film: Film) -> Iterator[Frame]:
-    """The film's frames; now and then the lease is renewed, the gate asked and the progress noted."""
-    began, first, beat = time.monotonic(), film.position, time.monotonic()
+def alive(
+    held: Claim, permit: ConsentPermit, film: Film, share: tuple[float, float]
+) -> Iterator[Frame]:
+    """The film's frames; now and then the lease is renewed, the gate asked and the progress noted.
+
+    share: from where to where this pass takes the whole of the work.
+    """
+
+    def reached() -> float:
+        return share[0] + (share[1] - share[0]) * film.position
+
+    began, first, beat = time.monotonic(), reached(), time.monotonic()
     for frame in film:
         yield frame
         now = time.monotonic()
@@ -162,10 +205,10 @@ def alive(held: Claim, permit: ConsentPermit, film: Film) -> Iterator[Frame]:
         beat = now
         held.renew()
         permit.recheck()
-        gone, share = now - began, film.position
-        left = gone * (1 - share) / max(share - first, 1e-3)
+        done = reached()
+        left = (now - began) * (1 - done) / max(done - first, 1e-3)
         Analysis.objects.filter(held.row()).update(
-            progress=share, expected_at=timezone.now() + timedelta(seconds=left)
+            progress=done, expected_at=timezone.now() + timedelta(seconds=left)
         )
 
 

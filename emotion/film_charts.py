@@ -159,11 +159,12 @@ def mean_of(
     return in_range(float(values.mean()), most) if len(values) else UNREAD
 
 
-def event_rows(parts: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+def event_rows(parts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """What happened when, in words, by time."""
     events = [event for part in parts.values() for event in part.get("events", [])]
     return [
         {
+            "start": event["start"],
             "at": clock(event["start"]),
             "what": str(EVENTS.get(event["kind"], event["kind"])),
             "length": length_words(event["end"] - event["start"])

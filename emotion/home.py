@@ -56,12 +56,14 @@ def results_kept(purpose: Purpose) -> str:
 
 def media_kept(purpose: Purpose) -> str:
     """How long photographs and films are kept."""
-    if purpose.kind.takes_films:
-        return _("What you send is deleted once it has been measured.")
     if not purpose.keep_media:
-        return _("Photographs are deleted once they have been measured.")
+        return _("What you send is deleted once it has been measured.")
     days = purpose.media_retention_days or 0
-    text = ngettext("Photographs for %(days)s day.", "Photographs for %(days)s days.", days)
+    text = ngettext(
+        "Of what you send, your head for %(days)s day.",
+        "Of what you send, your head for %(days)s days.",
+        days,
+    )
     return text % {"days": days}
 
 

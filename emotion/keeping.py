@@ -1,15 +1,16 @@
-"""What is kept of a photograph after its analysis: never as it came, only with all but the head covered.
+"""What is kept of media after their analysis: never as they came, only with all but the head covered.
 
-The covered picture is sealed into a file of its own under a key of its own, before the transaction that
-saves the results; in it the recording's row turns from the one key to the other. So whatever is killed
-leaves either the photograph as it came, which waits and which nobody can look at, or the covered one.
+What is covered is sealed into a file of its own under a key of its own, before the transaction that saves
+the results; in it the recording's row turns from the one key to the other. So whatever is killed leaves
+either the media as they came, which wait and which nobody can look at, or the covered ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -21,11 +22,36 @@ from emotion.inference.arrays import Pixels
 from emotion.inference.covering import CannotTell, only_the_person
 from emotion.inference.media import encode_png
 from emotion.models import Recording
-from emotion.sealed_media import blob_path, media_row, media_unit, remove_media, remove_unused_media
+from emotion.sealed_media import (
+    blob_path,
+    markers_row,
+    media_row,
+    media_unit,
+    remove_media,
+    remove_unused_media,
+)
 from vault.keyring import create_data_key, destroy_data_keys
-from vault.store import seal_blob
+from vault.store import seal, seal_blob
 
-MEDIA_TYPE = "image/png"
+Write = Callable[[bytes], object]
+
+
+class Covered(Protocol):
+    """What is to be kept of a recording, not yet sealed.
+
+    media_type: of what ``write_to`` writes. markers: of a film, what came with it, to be sealed anew.
+    """
+
+    @property
+    def media_type(self) -> str:
+        """See above."""
+
+    @property
+    def markers(self) -> bytes:
+        """See above."""
+
+    def write_to(self, write: Write) -> tuple[int, int]:
+        """Hand all of it on; width and height in pixels. Raises CannotTell when nothing may be kept."""
 
 
 @dataclass(frozen=True)
@@ -35,30 +61,45 @@ class Picture:
     body: bytes
     width: int
     height: int
+    media_type: str = "image/png"
+    markers: bytes = b""
+
+    def write_to(self, write: Write) -> tuple[int, int]:
+        """All of it at once."""
+        write(self.body)
+        return self.width, self.height
 
     def __repr__(self) -> str:
         return "Picture(covered)"
 
 
 @dataclass(frozen=True)
-class SealedPicture:
-    """A covered photograph, sealed beside the one as it came. size: bytes before sealing."""
+class SealedCover:
+    """Covered media, sealed beside those as they came. size: bytes before sealing."""
 
     key_id: UUID
+    media_type: str
     size: int
     width: int
     height: int
+    sealed_markers: bytes | None
 
     def take_its_place(self, recording: Recording) -> None:
         """Inside the transaction that ends the analysis: from its commit on the row names this one."""
         Recording.objects.filter(pk=recording.pk).update(
             media_key_id=self.key_id,
-            media_type=MEDIA_TYPE,
+            media_type=self.media_type,
             size=self.size,
             width=self.width,
             height=self.height,
+            sealed_markers=self.sealed_markers,
             covered_at=timezone.now(),
         )
+
+
+def is_to_be_covered(recording: Recording) -> bool:
+    """Whether the purpose keeps media, and what is stored is as it came."""
+    return recording.keep_media and recording.covered_at is None
 
 
 def kept_picture(recording: Recording, pixels: Pixels) -> Picture | None:
@@ -66,7 +107,7 @@ def kept_picture(recording: Recording, pixels: Pixels) -> Picture | None:
 
     Nothing where it cannot be told who is the person, and where what is stored was covered before.
     """
-    if not recording.keep_media or recording.covered_at is not None:
+    if not is_to_be_covered(recording):
         return None
     try:
         made = only_the_person(pixels)
@@ -77,30 +118,50 @@ def kept_picture(recording: Recording, pixels: Pixels) -> Picture | None:
 
 
 @contextmanager
-def sealed_picture(
-    held: Claim, permit: ConsentPermit, picture: Picture | None
-) -> Iterator[SealedPicture | None]:
-    """Seal a picture under a new key; file and key go again when the block that saves it fails.
+def sealed_cover(
+    held: Claim, permit: ConsentPermit, covered: Covered | None
+) -> Iterator[SealedCover | None]:
+    """Seal what is kept under a new key; file and key go again when the block that saves it fails.
 
     Not when the database failed: whether it was committed is unknown then. What such an attempt and
     killed ones left is removed first.
     """
-    if picture is None:
+    if covered is None:
         yield None
         return
     recording = held.recording
-    unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     remove_unused_media(recording)
-    key_id = create_data_key(unit)
+    key_id = create_data_key(media_unit(recording.id, recording.subject_id, recording.purpose_id))
     try:
-        row, path = media_row(recording.id), blob_path(key_id)
-        with seal_blob(permit, key_id, unit, row, path) as blob:
-            blob.write(picture.body)
-            blob.commit()
-        yield SealedPicture(key_id, len(picture.body), picture.width, picture.height)
+        yield seal_cover(permit, recording, key_id, covered)
     except DatabaseError:
         raise
     except BaseException:
         remove_media(key_id)
         destroy_data_keys([key_id])
         raise
+
+
+def seal_cover(
+    permit: ConsentPermit, recording: Recording, key_id: UUID, covered: Covered
+) -> SealedCover | None:
+    """Write the file of this key; None, and no file and no key, when nothing may be kept."""
+    unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
+    row, path, size = media_row(recording.id), blob_path(key_id), 0
+    try:
+        with seal_blob(permit, key_id, unit, row, path) as blob:
+
+            def counted(data: bytes) -> None:
+                nonlocal size
+                size += len(data)
+                blob.write(data)
+
+            width, height = covered.write_to(counted)
+            blob.commit()
+    except CannotTell:
+        destroy_data_keys([key_id])
+        return None
+    markers = None
+    if covered.markers:
+        markers = seal(permit, key_id, unit, markers_row(recording.id), covered.markers)
+    return SealedCover(key_id, covered.media_type, size, width, height, markers)

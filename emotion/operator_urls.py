@@ -9,6 +9,7 @@ from emotion import (
     cohort_views,
     comparison_views,
     dispute_views,
+    film_views,
     keys_views,
     operator_views,
     photograph_views,
@@ -26,6 +27,7 @@ urlpatterns = [
         photograph_views.photograph,
         name="operate_photograph",
     ),
+    path("recordings/<uuid:film_id>/film/", film_views.film, name="operate_film"),
     path(
         "recordings/<uuid:recording_id>/compare/",
         comparison_views.compare,

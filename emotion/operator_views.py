@@ -26,15 +26,23 @@ from consent.operator_views import UNPROCESSABLE, refuse
 from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes
 from emotion.bulk import acts_of
-from emotion.comparison import lettered
+from emotion.comparison import comparable, lettered
 from emotion.errors import EmotionError, Gone, NoResult, NotReady, UnderWay
+from emotion.film_views import film_beside
 from emotion.health import checks
 from emotion.inference.series import MEASURED_IN
 from emotion.models import UNDER_WAY, Analysis, AnalysisState, Dispute, Recording
 from emotion.overview import overview
 from emotion.reanalysis import analyse_again, can_be_repeated
 from emotion.result_pages import result_page, result_words
-from emotion.results import STATED_REASONS, OpenResult, find_analysis, find_recording, read_result
+from emotion.results import (
+    STATED_REASONS,
+    OpenResult,
+    find_analysis,
+    find_recording,
+    may_read_media,
+    read_result,
+)
 
 GONE, CONFLICT = 410, 409
 SHOWN_ANALYSES = 20
@@ -126,7 +134,7 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
         "labels": CATEGORY_LABELS,
         "repeatable": can_be_repeated(found),
         "stoppable": next((each for _letter, each in analyses if each.state in UNDER_WAY), None),
-        "comparable": sum(each.state == AnalysisState.DONE for _letter, each in analyses),
+        "comparable": len(comparable(found)),
         "dispute": found.disputes.order_by("-opened_at").first() if found.disputed_at else None,
     }
     return render(request, "operators/recording.html", context)
@@ -162,9 +170,11 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
         status = UNPROCESSABLE
         if form.is_valid():
             try:
-                return show_result(
-                    request, read_result(actor, analysis_id, form.stated(), MEASURED_IN), about
-                )
+                stated = form.stated()
+                opened = read_result(actor, analysis_id, stated, MEASURED_IN)
+                if may_read_media(actor):
+                    about |= film_beside(analysis.recording, own=False, reason=stated)
+                return show_result(request, opened, about)
             except (ConsentError, NotReady, NoResult, Gone) as error:
                 status = say_why_not(form, error)
     about |= {"form": form, "trained": valid_of(actor.id).exists()}

@@ -38,7 +38,7 @@ class OpenPhotograph:
 def open_photograph(actor: Actor, recording_id: UUID, stated: str = "") -> OpenPhotograph:
     """Open a photograph; at most about 1600 pixels wide or high. Raises what ``read_media`` raises."""
     if find_recording(actor, recording_id).is_film:
-        raise NotFound(_("Films are measured and deleted, not shown."))
+        raise NotFound(_("There is no such photograph."))
     with read_media(actor, recording_id, stated) as media:
         data = media.blob.read()
     try:

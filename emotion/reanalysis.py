@@ -1,8 +1,7 @@
-"""Analysing a kept photograph once more, with the pack that reads expressions now; the older result stays.
+"""Analysing what is kept once more, with the pack that reads expressions now; the older result stays.
 
-The gate is asked as for any analysis, and whoever asked stands in the person's list of who looked. Films
-are not kept, so there is nothing to analyse again. Which pack is used nobody says who asks: it is chosen by
-an act of its own, with its own entry.
+The gate is asked as for any analysis, and whoever asked stands in the person's list of who looked. Which
+pack is used nobody says who asks: it is chosen by an act of its own, with its own entry.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from consent.purposes import share_locked
 from consent.records import acting_name, lock_state
 from consent.rules import Operation
 from emotion.entries import about_recording
-from emotion.errors import Gone, NotKept, UnderWay
+from emotion.errors import Gone, UnderWay
 from emotion.models import UNDER_WAY, Analysis, MediaState, Recording, recording_standing
 from emotion.queue import enqueue_analysis
 from emotion.reservations import upload_owner
@@ -35,15 +34,15 @@ from vault.tags import tagger
 
 def can_be_repeated(recording: Recording) -> bool:
     """Whether the media are still there, and no analysis of them waits or runs."""
-    stored = recording.media_state == MediaState.STORED and not recording.is_film
+    stored = recording.media_state == MediaState.STORED
     return stored and not recording.analyses.filter(state__in=UNDER_WAY).exists()
 
 
 def analyse_again(actor: Actor, recording_id: UUID, key: str = "") -> Analysis:
     """File another analysis of a recording; with a key, the same one for the same key.
 
-    Raises NotFound, Gone when the media are erased, NotKept for a film, UnderWay when one waits or runs
-    already, IdempotencyMismatch when the key was used for another recording, and ConsentRefused.
+    Raises NotFound, Gone when the media are erased, UnderWay when one waits or runs already,
+    IdempotencyMismatch when the key was used for another recording, and ConsentRefused.
     """
     recording = find_recording(actor, recording_id)
     key_index = None
@@ -53,8 +52,6 @@ def analyse_again(actor: Actor, recording_id: UUID, key: str = "") -> Analysis:
             return known
     if recording.media_state != MediaState.STORED:
         raise Gone(_("It was erased; there is nothing to analyse again."))
-    if recording.is_film:
-        raise NotKept(_("Films are not kept, so each is analysed once only."))
     tags = tagger(recording.subject_id, recording.purpose_id)
     draft = about_recording(recording, Action.ANALYSIS_REPEAT, acting_name(actor, tags), tags)
     try:

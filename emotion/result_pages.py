@@ -29,6 +29,7 @@ def film_in_words(opened: OpenResult) -> dict[str, Any]:
     return {
         "headline": _("What the face showed in %(length)s") % {"length": length_words(seconds)},
         "findings": film_sentences({name: part["figures"] for name, part in opened.parts.items()}),
+        "seconds": seconds,
         "marks": mark_rows(summary["marks"], seconds),
         "strips": strips(series, seconds),
         "rows": table_rows(series, seconds),

@@ -258,9 +258,9 @@ def read_media(actor: Actor, recording_id: UUID, stated: str = "") -> Iterator[O
         raise NotFound(_("There is no such recording."))
     reason = parse_reason(actor, stated)
     if recording.media_state != MediaState.STORED:
-        raise Gone(_("The photograph was erased."))
+        raise Gone(_("The photograph or film was erased."))
     as_it_came = recording.covered_at is None
-    waits = NotReady(_("The photograph has not been measured yet; until then nobody sees it."))
+    waits = NotReady(_("It has not been measured yet; until then nobody sees it."))
     # What is closed besides is for the gate to refuse, with its reason.
     if as_it_came and media_may_stay(recording.id):
         raise waits

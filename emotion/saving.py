@@ -29,7 +29,7 @@ from emotion.claims import Claim, Superseded
 from emotion.endings import tell_of_end
 from emotion.erasure import drain_one, give_up_media, give_up_original
 from emotion.inference.readings import Part
-from emotion.keeping import Picture, SealedPicture, sealed_picture
+from emotion.keeping import Covered, SealedCover, sealed_cover
 from emotion.models import Analysis, AnalysisState, Recording, Result, media_may_stay
 from emotion.worker_gate import permit_for
 from vault.keyring import create_data_key, destroy_data_keys
@@ -65,16 +65,16 @@ def save_results(
     held: Claim,
     parts: Mapping[str, Part],
     chosen: frozenset[str],
-    picture: Picture | None = None,
+    keep: Covered | None = None,
     keys: Keys | None = None,
 ) -> None:
     """Seal each category under its own key, then save all and end the analysis, behind the gate.
 
-    ``picture``: what is kept instead of the media as they came; without one they are erased, unless they
+    ``keep``: what is kept instead of the media as they came; without one they are erased, unless they
     are kept already. ``keys``: those that categories have already.
     """
     permit = permit_for(held, Operation.SAVE_RESULT, Action.RESULT_SAVE, chosen)
-    with keys_of_an_attempt(keys or {}) as mine, sealed_picture(held, permit, picture) as covered:
+    with keys_of_an_attempt(keys or {}) as mine, sealed_cover(held, permit, keep) as covered:
         rows = [
             sealed_row(permit, held, mine, category, as_json(part))
             for category, part in parts.items()
@@ -134,11 +134,11 @@ def date_results(rows: list[Result], recording: Recording, valid_until: datetime
 
 
 def commit_results(
-    held: Claim, permit: ConsentPermit, rows: list[Result], covered: SealedPicture | None
+    held: Claim, permit: ConsentPermit, rows: list[Result], covered: SealedCover | None
 ) -> ErasureRequest | None:
     """One transaction: lock consent, gate again, still mine?, save, entry, and the media's erasure.
 
-    What is erased is the photograph as it came where a covered one takes its place, else all media.
+    What is erased is the media as they came where covered ones take their place, else all media.
     """
     recording = held.recording
     with transaction.atomic():

@@ -9,6 +9,7 @@ from emotion import (
     camera_views,
     comparison_views,
     dispute_views,
+    film_views,
     home,
     own_uploads,
     photograph_views,
@@ -25,6 +26,7 @@ urlpatterns = [
     path("studies/<uuid:purpose_id>/camera/", camera_views.camera, name="camera"),
     path("studies/<uuid:purpose_id>/camera/open/", camera_views.camera_open, name="camera_open"),
     path("recordings/<uuid:recording_id>/", views.recording, name="own_recording"),
+    path("recordings/<uuid:film_id>/film/", film_views.own_film, name="own_film"),
     path(
         "recordings/<uuid:recording_id>/photograph/",
         photograph_views.own_photograph,

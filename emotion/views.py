@@ -34,9 +34,10 @@ from consent.models import (
 )
 from consent.request_keys import is_key
 from consent.views import own_subject
-from emotion.comparison import comparable
+from emotion.comparison import comparable, with_result
 from emotion.disputes import ERASED_AFTER, erasure_of
 from emotion.errors import EmotionError, UploadInvalid
+from emotion.film_views import film_beside
 from emotion.home import closed_since, is_closed
 from emotion.inference.media import MediaRefused
 from emotion.inference.series import MEASURED_IN
@@ -161,7 +162,7 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
     subject = own_subject(request)
     ended = "" if erased else why_closed(found, subject)
     given_up = recording_standing(found.id, media=True) is ReasonCode.BEING_ERASED
-    with_results = [] if ended else [each for _letter, each in comparable(found)]
+    results = [] if ended else [each for _letter, each in with_result(found)]
     context = {
         "recording": found,
         "photograph_closed": bool(ended) or given_up,
@@ -176,8 +177,8 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
         "dispute_erased_by": dispute.opened_at + ERASED_AFTER if dispute else None,
         "state_url": reverse("own_recording", args=[found.id]),
         "result_url": reverse("own_result", args=[analysis.id]) if analysis else "",
-        "comparable": len(with_results),
-        "earlier": [each for each in with_results if each != analysis],
+        "comparable": 0 if ended else len(comparable(found)),
+        "earlier": [each for each in results if each != analysis],
         "back_url": reverse("subject_home"),
         "back_label": _("My studies"),
     }
@@ -191,7 +192,8 @@ def result(request: HttpRequest, analysis_id: UUID) -> HttpResponse:
     """What my face showed: in words first, then in numbers, with what could not be told."""
     opened = read_result(actor_of(request), analysis_id, series=MEASURED_IN)
     recording = opened.analysis.recording
-    context = result_words(opened) | {
+    context = result_words(opened) | film_beside(recording, own=True)
+    context |= {
         "recording": recording,
         "own": True,
         "entry_id": opened.entry_id,

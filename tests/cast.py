@@ -235,11 +235,17 @@ def consenting(study: Study, reference: str = "P-001", **options: Any) -> Person
 
 
 def upload(
-    key: str, reference: str, purpose_id: UUID, photo: bytes, idempotency_key: str = ""
+    key: str,
+    reference: str,
+    purpose_id: UUID,
+    photo: bytes,
+    idempotency_key: str = "",
+    markers: str = "",
 ) -> Any:
     """What an API client sends: the answer of POST /api/v1/recordings/."""
     boundary = "consentry-test-boundary"
     parts = [("subject", reference), ("purpose", str(purpose_id))]
+    parts += [("markers", markers)] if markers else []
     body = b"".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in parts

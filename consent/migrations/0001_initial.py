@@ -339,7 +339,7 @@ class Migration(migrations.Migration):
                 (
                     "keep_media",
                     models.BooleanField(
-                        default=False, verbose_name="keep the photographs after analysis"
+                        default=False, verbose_name="keep the photographs and films after analysis"
                     ),
                 ),
                 (

@@ -57,7 +57,9 @@ class Purpose(models.Model):
         _("what is taken in"), max_length=24, choices=MediaKind, default=MediaKind.PHOTOGRAPHS
     )
     sample_rate = models.PositiveSmallIntegerField(_("moments of a film (a second)"), default=10)
-    keep_media = models.BooleanField(_("keep the photographs after analysis"), default=False)
+    keep_media = models.BooleanField(
+        _("keep the photographs and films after analysis"), default=False
+    )
     media_retention_days = models.PositiveIntegerField(_("keep photographs for (days)"), null=True)
     result_retention_days = models.PositiveIntegerField(_("keep results for (days)"), null=True)
     consent_validity_days = models.PositiveIntegerField(_("consent lasts (days)"), default=365)

@@ -1,4 +1,4 @@
-"""What is kept of a photograph: the person's own head, and of everybody and everything else nothing.
+"""What is kept of a picture: the person's own head, and of everybody and everything else nothing.
 
 Whoever else is in the picture has not agreed. A detector overlooks people (in profile, half hidden, far
 away), so it is not asked whom to cover: all that lies beside the person's own head becomes a mosaic of a
@@ -6,7 +6,8 @@ few cells to a face, found or not, and a face that was found is filled with one 
 not do, because it can be undone, and machines recognise faces in mosaics of ordinary size (Hill et al.
 2016, "On the (In)effectiveness of Mosaicing and Blurring", PoPETs 2016(4); McPherson et al. 2016,
 arXiv:1609.00408). People recognise familiar faces down to 7 x 10 pixels (Sinha et al. 2006, Proc. IEEE
-94(11)): the cells are larger.
+94(11)): the cells are larger. In a film even cells would not do: what moves under a mosaic passes through
+many of them, and from many pictures together more can be made out. So there all else has one colour.
 """
 
 from __future__ import annotations
@@ -63,6 +64,27 @@ def only_the_person(pixels: Pixels) -> Pixels:
     head = cut(around(person, HEAD), filled)
     made[head] = filled[head]
     return made
+
+
+def only_the_head(
+    pixels: Pixels, person: Face, others: list[Face]
+) -> tuple[tuple[slice, slice], Pixels]:
+    """Of one picture of a film: the rows and columns of the person's head, and a copy of what is there.
+
+    person: whose head it is, known from the pictures before. others: faces that were seen besides. Raises
+    CannotTell where another lies so near that covering them would cover the person.
+    """
+    rows, columns = cut(around(person, HEAD), pixels)
+    kept = pixels[rows, columns].copy()
+    corner = np.array([columns.start, rows.start] * 2, np.float32)
+    for face in [*others, *beside(pixels, person)]:
+        if is_same(face, person):
+            continue
+        box = around(face, WIDER)
+        if meet(box, person.box):
+            raise CannotTell
+        kept[cut(box - corner, kept)] = FILL
+    return (rows, columns), kept
 
 
 def beside(pixels: Pixels, person: Face) -> list[Face]:

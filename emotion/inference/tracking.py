@@ -123,17 +123,21 @@ class Memory:
 
 
 class Follower:
-    """Follows one person through the frames of a film, given in the order of their times."""
+    """Follows one person through the frames of a film, given in the order of their times.
 
-    def __init__(self, memory: Memory | None = None) -> None:
+    look_every: seconds between two looks at the whole picture for other faces.
+    """
+
+    def __init__(self, memory: Memory | None = None, look_every: float = LOOK_EVERY) -> None:
         self.memory = memory or Memory()
+        self.look_every = look_every
 
     def see(self, pixels: Pixels, time: float) -> Sighting:
         """The next frame, RGB (H, W, 3), at ``time`` seconds."""
         memory = self.memory
         landmarks = self.track(pixels)
         busy = time - memory.company <= 2 * LOOK_EVERY  # somebody is about: look at every frame
-        if landmarks is not None and not busy and time - memory.looked < LOOK_EVERY:
+        if landmarks is not None and not busy and time - memory.looked < self.look_every:
             return self.read(landmarks, time)
         faces = self.look(pixels, time, closer=landmarks is None and memory.person is None)
         if memory.person is None:

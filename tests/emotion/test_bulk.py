@@ -146,10 +146,10 @@ def test_what_cannot_be_measured_is_left_out_with_its_reason(study: Study) -> No
     rows = [analysed(study), analysed(study, "P-002")]
     Recording.objects.filter(pk=rows[0].recording_id).update(media_state=MediaState.ERASED)
     now = timezone.now()
-    film = Recording.objects.create(
+    film = Recording.objects.create(  # that was measured and not kept
         subject=gone.subject, purpose=study.purpose, uploaded_by="client:x", media_type="video/mp4",
         size=1, media_key_id=uuid7(), keep_media=False, media_retain_until=now, retain_until=now,
-        created_at=now,
+        created_at=now, media_state=MediaState.ERASED,
     )  # fmt: skip
     rows.append(Analysis.objects.create(recording=film, queued_at=now, not_before=now))
     withdraw(leaver.actor, leaver.subject, study.purpose)
@@ -158,9 +158,8 @@ def test_what_cannot_be_measured_is_left_out_with_its_reason(study: Study) -> No
     text = text_of(answer)
     for said in (
         "0 of 3 rows",
-        "Its photograph is erased, so there is nothing to analyse again.",
+        "2 : Its photograph or film is erased, so there is nothing to analyse again.",
         "This person has withdrawn their consent to this purpose.",
-        "Films are not kept, so each is analysed once only.",
         "There is nothing to do: every row is left out.",
     ):
         assert said in text

@@ -268,9 +268,7 @@ def test_a_film_that_cannot_be_read_says_why_and_leaves_nothing(
     assert not living_keys(person.subject)
 
 
-def test_a_purpose_cannot_keep_films() -> None:
-    with pytest.raises(InvalidPurpose, match="not kept"):
-        draft(takes="films", keep_media=True)
+def test_a_purpose_says_what_it_takes_and_how_densely() -> None:
     with pytest.raises(InvalidPurpose, match="sample_rate"):
         draft(takes="films", sample_rate=61)
     with pytest.raises(InvalidPurpose, match="takes"):

@@ -83,7 +83,7 @@ def test_a_researcher_states_why_and_the_person_sees_it(
     (entry,) = reads()
     assert (entry.reason, entry.actor) == ("quality-check", f"operator:{study.researcher.user.id}")
     seen = person.browser.get(reverse("access_history") + "?looks=1").content.decode()
-    assert "A photograph of you was looked at" in seen
+    assert "A photograph or film of you was looked at" in seen
 
 
 def test_after_the_withdrawal_nobody_sees_it(

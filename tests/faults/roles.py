@@ -48,6 +48,7 @@ from tests.cast import (
     operator,
     upload,
 )
+from tests.emotion.inference.scenes import Scene, as_film, sits
 from tests.tus import SPEAKS, Tus
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
@@ -103,11 +104,14 @@ def key_client(key: str) -> Client:
 
 
 def build() -> House:
-    """Alice has been analysed twice and disputes another recording; Bob consented too; Carol is invited.
+    """Alice was photographed, analysed twice, filmed, and disputes another recording; Bob consented too.
 
-    Alice signed on paper first, which somebody entered who is nobody in the table, and then said yes.
+    Carol is invited. Alice signed on paper first, which somebody entered who is nobody in the table, and
+    then said yes.
     """
-    study = open_study(keep_media=True, paper_allowed=True, **CHILDREN)
+    study = open_study(
+        keep_media=True, paper_allowed=True, takes="photographs-and-films", **CHILDREN
+    )
     alice, bob = come_in(study, "Visible-Alice"), come_in(study, "Visible-Bob")
     consent(bob, study.purpose, age="alone")
     attester = operator(Role.RESEARCHER, "dana")
@@ -125,6 +129,8 @@ def build() -> House:
     run_analysis(analysis_id)
     analysis = Analysis.objects.select_related("recording").get(pk=analysis_id)
     run_analysis(analyse_again(study.researcher.actor, analysis.recording_id).id)
+    filmed = upload(key, "Visible-Alice", study.purpose.id, as_film(Scene(1, sits()))).json()
+    run_analysis(filmed["analyses"][0]["id"])
     other = upload(study.key(), "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
     disputed = dispute(alice.actor, UUID(other.json()["id"]))
     erasure = erase_own(alice.actor, disputed.recording_id)
@@ -175,6 +181,7 @@ def build() -> House:
         "purpose_id": study.purpose.id,
         "subject_id": alice.subject.id,
         "recording_id": analysis.recording_id,
+        "film_id": UUID(filmed["id"]),
         "analysis_id": analysis.id,
         "upload_id": UUID(sending.split("/")[-2]),
         "own_upload_id": UUID(begun.headers["Location"].split("/")[-2]),
