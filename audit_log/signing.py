@@ -74,7 +74,8 @@ def ensure_key(origin: str | None = None) -> None:
     """
     name = origin or f"{urlsplit(settings.SITE_URL).netloc}/log"
     path = secrets_path()
-    if not path.exists() and history_path().exists():
+    # In this order: another process that begins now writes the secret first.
+    if history_path().exists() and not path.exists():
         raise SigningKeyMissing(f"{path} is gone, but this log was signed with it: restore it.")
     try:
         if not path.exists():

@@ -129,7 +129,7 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "recipients": _("Who receives anything, one a line"),
             "takes": _("What people send"),
             "sample_rate": _("Moments of a film that are read (a second)"),
-            "keep_media": _("Keep the photographs and films after the analysis"),
+            "keep_media": _("Keep photographs and films"),
             "guardian_allowed": _("Younger people may take part with a parent or guardian"),
             "child_words": _("What happens, in words for a child"),
             "paper_allowed": _("People may also consent on paper"),
