@@ -27,7 +27,7 @@ from audit_log.entries import Draft
 from audit_log.log import append_durable
 from vault import keys
 from vault.aead import encode_fields
-from vault.errors import KeystoreUnavailable, RootKeyMissing, WrapsRemain, WrongRootKey
+from vault.errors import KeystoreUnavailable, WrapsRemain, WrongRootKey
 from vault.models import KEY_MODELS, Epoch, EpochState, WrappedKey
 from vault.providers import Provider, configured
 from vault.routing import KEYSTORE
@@ -99,8 +99,12 @@ def rotate(provider: Provider | None = None, progress: Progress = no_progress) -
     with keys.keystore():
         if not Epoch.objects.filter(state__in=[EpochState.CLOSED, EpochState.DESTROYING]).exists():
             now = current()
-            # A key folder that is not mounted must not be made anew for the next epoch's key.
-            verify(source, now)
+            try:
+                # A key folder that is not mounted must not be made anew for the next epoch's key.
+                verify(source, now)
+            except keys.OVERTAKEN:
+                if current().id == now.id:
+                    raise
             open_next(source, now.id)
         record_entries()
         for old in Epoch.objects.filter(state=EpochState.CLOSED):
@@ -179,7 +183,10 @@ def lock_epochs() -> None:
 def rewrap_survivors(
     source: Provider, old: Epoch, new: Epoch, progress: Progress = no_progress
 ) -> None:
-    """Wrap every living key of ``old`` under ``new``; the provider has tried each before it is stored."""
+    """Wrap every living key of ``old`` under ``new``, or under the epoch that is current by then.
+
+    The provider has tried each before it is stored.
+    """
     rows = [model._default_manager.filter(epoch=old, destroyed_at=None) for model in KEY_MODELS]
     total, moved = sum(living.count() for living in rows), 0
     for living in rows:
@@ -190,14 +197,19 @@ def rewrap_survivors(
             ]
             try:
                 fresh = source.rewrap(old.id, new.id, bound)
-            except RootKeyMissing:
-                if living.filter(id__in=[row.id for row in batch]).exists():
+            except keys.OVERTAKEN:
+                left = living.filter(id__in=[row.id for row in batch]).exists()
+                if left and current().id == new.id:
                     raise
-                continue  # another process moved them and has destroyed the old epoch already
+                new = current()
+                continue  # another rotation moved them, or destroys what they were to be moved to
             with transaction.atomic(using=KEYSTORE):
-                if not keys.share_lock(new.id):
-                    raise KeystoreUnavailable("the epoch changed while keys were moved to it")
-                store_moved(batch, fresh, new.id)
+                still_current = keys.share_lock(new.id)
+                if still_current:
+                    store_moved(batch, fresh, new.id)
+            if not still_current:
+                new = current()  # another rotation has begun: what is left goes to its epoch
+                continue
             moved += len(batch)
             progress(moved, max(total, moved))
     keys.scrub()

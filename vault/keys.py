@@ -25,6 +25,7 @@ from vault.errors import (
     KeystoreUnavailable,
     RootKeyMissing,
     UnitMismatch,
+    WrongRootKey,
 )
 from vault.models import DataKey, Epoch, EpochState, WrappedKey
 from vault.providers import configured
@@ -34,6 +35,8 @@ from vault.units import Unit
 AnyKey = TypeVar("AnyKey", bound=WrappedKey)
 MISSING = "no such key in the keystore, and none is made in its place"
 ATTEMPTS = 5  # an epoch lives for days; meeting two switches in a row is already unheard of
+OVERTAKEN = (RootKeyMissing, WrongRootKey)
+"""What is said of an epoch's key while a rotation destroys it: it is overwritten first, then gone."""
 
 
 @contextmanager
@@ -86,7 +89,12 @@ def create(row: WrappedKey) -> bytes:
         for _ in range(ATTEMPTS):
             epoch_id = current_epoch_id()
             row.epoch_id = epoch_id
-            row.wrapped = configured().wrap(epoch_id, key, wrap_aad(row, epoch_id))
+            try:
+                row.wrapped = configured().wrap(epoch_id, key, wrap_aad(row, epoch_id))
+            except RootKeyMissing:
+                if current_epoch_id() == epoch_id:
+                    raise
+                continue  # a rotation was begun and finished in between
             with transaction.atomic(using=KEYSTORE):
                 if share_lock(epoch_id):
                     row.save(force_insert=True)
@@ -119,7 +127,7 @@ def open_keys(
             found = list(rows.all())  # all: a query set answers from memory the second time
             try:
                 return [(row, unwrapped(row, consent_version)) for row in found]
-            except RootKeyMissing:
+            except OVERTAKEN:
                 # A rotation may have moved a key between the read and the unwrapping.
                 now = dict(rows.values_list("id", "epoch_id"))
                 if all(now.get(row.id) == row.epoch_id for row in found):

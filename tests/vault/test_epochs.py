@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -20,11 +18,10 @@ from django.utils import timezone
 
 from audit_log.actions import Action
 from audit_log.errors import AppendInsideTransaction, LogUnavailable
-from audit_log.models import PendingEntry
 from tests.databases import is_sqlite, point
-from tests.vault.cast import Place, a_place, a_receipt, a_unit
+from tests.vault.cast import Place, a_unit
+from tests.vault.household import Household, check_finished, entries, key_files
 from vault import epochs, keys
-from vault.credentials import open_credential, seal_credential
 from vault.epochs import current, is_due, rotate, rotate_if_due
 from vault.errors import (
     KeyDestroyed,
@@ -34,67 +31,16 @@ from vault.errors import (
     WrapsRemain,
     WrongRootKey,
 )
-from vault.index import index
 from vault.keyring import create_data_key, destroy_data_keys, final_destruction
 from vault.models import DataKey, Epoch, EpochState
 from vault.providers.file import FileProvider
 from vault.setup import ensure_root
-from vault.store import open_blob, seal, seal_blob, unseal
-from vault.tags import tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
 
 class Killed(Exception):
     """Stands for the end of the process."""
-
-
-class Household:
-    """One of everything that is wrapped, with what each must still open."""
-
-    def __init__(self, folder: Path) -> None:
-        self.place = a_place()
-        self.sealed = seal(self.place.permit, *self.place.where, b"happy")
-        self.film = folder / "film"
-        with seal_blob(self.place.permit, *self.place.where, self.film) as writer:
-            writer.write(b"a film")
-            writer.commit()
-        self.film_bytes = self.film.read_bytes()
-        self.tag = self.place.permit.subject_tag
-        self.index = index(None, "email", "a@example.org")
-        self.credential = seal_credential("totp", b"secret")
-        self.dead = create_data_key(a_unit())
-        destroy_data_keys([self.dead])
-
-    def check(self) -> None:
-        """Everything that lives opens as before; what is dead stays dead."""
-        place = self.place
-        opened = unseal(place.permit, a_receipt(place.permit), *place.where, self.sealed)
-        assert opened.reveal() == b"happy"
-        with open_blob(place.permit, a_receipt(place.permit), *place.where, self.film) as film:
-            assert film.read() == b"a film"
-        assert self.film.read_bytes() == self.film_bytes
-        assert tagger(place.unit.subject_id, place.unit.purpose_id).subject() == self.tag
-        assert index(None, "email", "a@example.org") == self.index
-        assert open_credential("totp", self.credential) == b"secret"
-        assert DataKey.objects.get(id=self.dead).wrapped is None
-
-
-@pytest.fixture
-def household(tmp_path: Path) -> Household:
-    return Household(tmp_path)
-
-
-def key_files() -> set[str]:
-    return {path.stem for path in (settings.KEYS_DIR / "epochs").iterdir()}
-
-
-def entries(action: Action) -> list[str]:
-    """The epochs that entries with this action name, oldest first."""
-    bodies = [json.loads(bytes(row.body)) for row in PendingEntry.objects.order_by("entry_id")]
-    found = [body for body in bodies if body["action"] == action]
-    assert all(body["actor"] == "system:keeper" for body in found)
-    return [json.loads(bytes.fromhex(body["detail"]))["epoch"] for body in found]
 
 
 def test_rotation_moves_survivors_and_destroys_the_old_epoch(household: Household) -> None:
@@ -206,18 +152,6 @@ class Fragile(FileProvider):
 
     def destroy(self, epoch_id: UUID) -> None:
         self.step(lambda: super(Fragile, self).destroy(epoch_id))
-
-
-def check_finished(household: Household, before: UUID) -> None:
-    """The rotation is over: one epoch, everything under it, every step in the log."""
-    household.check()
-    assert key_files() == {str(current().id)}
-    assert current().id != before
-    states = set(Epoch.objects.values_list("state", flat=True))
-    assert states == {EpochState.CURRENT, EpochState.DESTROYED}
-    opened, destroyed = entries(Action.EPOCH_OPEN), entries(Action.EPOCH_DESTROY)
-    assert set(opened) == {str(id) for id in Epoch.objects.values_list("id", flat=True)}
-    assert set(destroyed) == set(opened) - {str(current().id)}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -352,46 +286,6 @@ def test_closed_epoch_takes_no_new_wraps_though_its_key_still_lives(
     assert not DataKey.objects.filter(epoch_id=old).exists()
 
 
-def test_key_that_is_moved_between_reading_and_unwrapping_still_opens(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = keys.open_data_key(place.key_id, place.unit)
-    rotated: list[Epoch] = []
-
-    class Slow(FileProvider):
-        def unwrap(self, epoch_id: UUID, wrapped: bytes, aad: bytes) -> bytes:
-            if not rotated:
-                rotated.append(rotate())
-            return super().unwrap(epoch_id, wrapped, aad)
-
-    monkeypatch.setattr(keys, "configured", lambda: Slow(settings.KEYS_DIR / "epochs"))
-    assert keys.open_data_key(place.key_id, place.unit) == before
-    assert rotated
-
-
-def test_epoch_is_opened_after_the_one_that_was_seen(place: Place) -> None:
-    seen = current().id
-    rotate()
-    epochs.open_next(epochs.configured(), seen)
-    epochs.open_next(epochs.configured(), None)
-    assert Epoch.objects.count() == 2
-
-
-def test_rotation_overtaken_by_another_is_no_error(place: Place) -> None:
-    old = current()
-    overtaken: list[Epoch] = []
-
-    class Slow(FileProvider):
-        def rewrap(self, old: UUID, new: UUID, bound: Any) -> list[bytes]:
-            if not overtaken:
-                overtaken.append(rotate())
-            return super().rewrap(old, new, bound)
-
-    new = rotate(Slow(settings.KEYS_DIR / "epochs"))
-    assert [new] == overtaken
-    assert key_files() == {str(new.id)} != {str(old.id)}
-
-
 def test_lost_key_of_a_closed_epoch_stops_the_rotation(place: Place) -> None:
     old = current()
     epochs.open_next(epochs.configured(), old.id)
@@ -413,58 +307,6 @@ def test_destroying_epoch_is_not_proved_again(place: Place) -> None:
 def keys_share_locked(epoch_id: UUID) -> bool:
     with transaction.atomic(using="keystore"):
         return keys.share_lock(epoch_id)
-
-
-def test_keys_made_during_rotations_all_open() -> None:
-    made: list[tuple[UUID, Any]] = []
-    failed: list[BaseException] = []
-    stop = threading.Event()
-
-    def work() -> None:
-        try:
-            while not stop.is_set() and len(made) < 200:
-                unit = a_unit()
-                key_id = create_data_key(unit)
-                keys.open_data_key(key_id, unit)
-                made.append((key_id, unit))
-        except BaseException as error:
-            failed.append(error)
-        finally:
-            connections.close_all()
-
-    workers = [threading.Thread(target=work) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for _ in range(4):
-        rotate()
-    stop.set()
-    for worker in workers:
-        worker.join()
-    assert failed == []
-    assert made
-    rotate()
-    assert all(len(keys.open_data_key(key_id, unit)) == 32 for key_id, unit in made)
-
-
-def test_two_rotations_at_once_do_no_harm(household: Household) -> None:
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            rotate()
-        except BaseException as error:
-            failed.append(error)
-        finally:
-            connections.close_all()
-
-    before = current().id
-    workers = [threading.Thread(target=work) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert failed == []
-    check_finished(household, before)
 
 
 # --- when to rotate ----------------------------------------
