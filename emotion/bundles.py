@@ -36,6 +36,7 @@ from emotion.kept_films import pieces_of
 from emotion.models import Analysis, Recording
 from emotion.results import read_media, read_result
 from emotion.sealed_series import as_csv as series_csv
+from emotion.streaming import Drain, begun
 from vault.errors import KeyDestroyed
 
 AT_ONCE = 600  # seconds after which a download that never ended no longer stands in the way
@@ -50,27 +51,6 @@ File = tuple[str, bytes | Iterator[bytes]]
 """Name and content; a film comes in pieces, so that it is not in memory as a whole."""
 
 
-class Drain(io.RawIOBase):
-    """A file that can only be written to, and gives what was written to whoever sends it on."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        """Yes; it can neither be read nor sought in."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Keep a copy until it is taken."""
-        self.parts.append(bytes(data))
-        return len(data)
-
-    def take(self) -> bytes:
-        """What was written since the last time."""
-        taken, self.parts = b"".join(self.parts), []
-        return taken
-
-
 def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[bytes]:
     """The archive as it is made, in the language of the moment.
 
@@ -83,12 +63,6 @@ def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[byt
     if not cache.add(place(subject), True, AT_ONCE):
         raise BundleInProgress(_("A download of your data is being made already; wait a moment."))
     return begun(stream(actor, subject, purpose, get_language() or settings.LANGUAGE_CODE))
-
-
-def begun(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """What has an empty first part, taken up to it: only what has begun tidies up when it is closed."""
-    next(parts)
-    return parts
 
 
 def place(subject: DataSubject) -> str:

@@ -8,7 +8,6 @@ kept (all but the person covered) stays until its own date.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -19,15 +18,15 @@ from accounts.actors import Actor
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
-from consent.enforcement import ConsentPermit, asker_of, require_consent
+from consent.enforcement import ConsentPermit
 from consent.errors import ConsentRefused
 from consent.records import acting_name, lock_state
-from consent.rules import Operation
 from emotion.endings import tell_of_end
 from emotion.entries import about_recording
 from emotion.erasure import give_up_media
 from emotion.errors import AnalysisEnded
-from emotion.models import UNDER_WAY, Analysis, AnalysisState, recording_standing
+from emotion.models import UNDER_WAY, Analysis, AnalysisState
+from emotion.reanalysis import permit_to_analyse
 from emotion.results import find_analysis
 from emotion.stretches import discard
 from vault.tags import tagger
@@ -46,16 +45,7 @@ def cancel(actor: Actor, analysis_id: UUID) -> Analysis:
     tags = tagger(recording.subject_id, recording.purpose_id)
     draft = about_recording(recording, Action.ANALYSIS_CANCEL, acting_name(actor, tags), tags)
     try:
-        permit = require_consent(
-            subject_id=recording.subject_id,
-            purpose_id=recording.purpose_id,
-            operation=Operation.ANALYSE,
-            asker=asker_of(actor),
-            action=Action.ANALYSIS_CANCEL,
-            object_kind="recording",
-            object_id=recording.id,
-            standing=partial(recording_standing, recording.id, media=True),
-        )
+        permit = permit_to_analyse(actor, recording, Action.ANALYSIS_CANCEL)
         stopped = stop(actor, analysis, permit, draft)
     except ConsentRefused as refusal:
         analysis.refresh_from_db()

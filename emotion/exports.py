@@ -30,13 +30,14 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.models import SubjectReference
-from emotion.bundles import LEFT_OUT, Drain, begun
+from emotion.bundles import LEFT_OUT
 from emotion.errors import ExportInProgress, ExportTooLarge, NotFound
 from emotion.inference.series import document
 from emotion.models import Analysis, AnalysisState, Export, ExportFormat
 from emotion.result_rows import rows_of, table_as_csv, table_as_parquet
 from emotion.results import OpenResult, read_result
 from emotion.sealed_series import as_csv, written
+from emotion.streaming import Drain, begun
 
 MOST = 10_000
 """Analyses in one archive at most: its list of contents is kept in memory until the end."""

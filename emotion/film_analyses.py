@@ -83,13 +83,13 @@ def analyse_film(held: Claim) -> None:
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
     path, row = blob_path(recording.media_key_id), media_row(recording.id)
     rate = float(recording.purpose.sample_rate) or None
-    share = (0.0, MEASURING if is_to_be_covered(recording) else 1.0)
+    keeps = is_to_be_covered(recording)
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
         start = done.number * STRETCH
         source = io.BufferedReader(blob)  # a sealed file gives what is left of a chunk, no more
         with open_film(source, rate=rate, start=start, limits=film_limits()) as film:
             note_facts(recording, film.facts)
-            frames = alive(held, permit, film, share)
+            frames = alive(held, permit, film, (0.0, MEASURING if keeps else 1.0))
             for stretch in read_film(frames, measured, pack, done.state):
                 save_stretch(held, chosen, done, stretch)
         if not done.series:
@@ -100,10 +100,8 @@ def analyse_film(held: Claim) -> None:
         whole = joined(done.series)
         marks = read_markers(markers.decode()) if markers else Markers([])
         parts = film_parts(whole, facts_of(recording), pack, marks)
-        keep = CoveredFilm(held, permit, source, rate, markers)
-        save_results(
-            held, parts, chosen, keep if is_to_be_covered(recording) else None, keys=done.keys
-        )
+        keep = CoveredFilm(held, permit, source, rate, markers) if keeps else None
+        save_results(held, parts, chosen, keep, keys=done.keys)
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,8 @@ class CoveredFilm:
     def write_to(self, write: Write) -> tuple[int, int]:
         """Read the film once more and hand the covered one on. Raises CannotTell."""
         with open_film(self.source, rate=self.rate, limits=film_limits()) as film:
-            shape = write_covered(alive(self.held, self.permit, film, (MEASURING, 1.0)), write)
-        return shape.width, shape.height
+            size = write_covered(alive(self.held, self.permit, film, (MEASURING, 1.0)), write)
+        return size.width, size.height
 
 
 def opened_markers(held: Claim, chosen: frozenset[str]) -> bytes:

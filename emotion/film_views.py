@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from emotion.kept_films import OpenFilm, open_kept_film
-from emotion.models import MediaState, Recording
+from emotion.models import Recording
 
 
 def film_beside(recording: Recording, *, own: bool, reason: str = "") -> dict[str, Any]:
@@ -21,8 +21,7 @@ def film_beside(recording: Recording, *, own: bool, reason: str = "") -> dict[st
 
     reason: what an operator stated to open the result; the film is opened for the same.
     """
-    kept = recording.covered_at is not None and recording.media_state == MediaState.STORED
-    if not (recording.is_film and kept):
+    if not (recording.is_film and recording.is_kept):
         return {}
     name = "own_film" if own else "operate_film"
     return {"film_url": reverse(name, args=[recording.id]), "film_reason": reason}

@@ -37,18 +37,15 @@ Write = Callable[[bytes], object]
 
 
 class Covered(Protocol):
-    """What is to be kept of a recording, not yet sealed.
-
-    media_type: of what ``write_to`` writes. markers: of a film, what came with it, to be sealed anew.
-    """
+    """What is to be kept of a recording, not yet sealed."""
 
     @property
     def media_type(self) -> str:
-        """See above."""
+        """Of what ``write_to`` hands on."""
 
     @property
     def markers(self) -> bytes:
-        """See above."""
+        """What came with a film, to be sealed anew beside it."""
 
     def write_to(self, write: Write) -> tuple[int, int]:
         """Hand all of it on; width and height in pixels. Raises CannotTell when nothing may be kept."""
@@ -147,16 +144,10 @@ def seal_cover(
 ) -> SealedCover | None:
     """Write the file of this key; None, and no file and no key, when nothing may be kept."""
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)
-    row, path, size = media_row(recording.id), blob_path(key_id), 0
+    row, path = media_row(recording.id), blob_path(key_id)
     try:
         with seal_blob(permit, key_id, unit, row, path) as blob:
-
-            def counted(data: bytes) -> None:
-                nonlocal size
-                size += len(data)
-                blob.write(data)
-
-            width, height = covered.write_to(counted)
+            width, height = covered.write_to(blob.write)
             blob.commit()
     except CannotTell:
         destroy_data_keys([key_id])
@@ -164,4 +155,4 @@ def seal_cover(
     markers = None
     if covered.markers:
         markers = seal(permit, key_id, unit, markers_row(recording.id), covered.markers)
-    return SealedCover(key_id, covered.media_type, size, width, height, markers)
+    return SealedCover(key_id, covered.media_type, blob.size, width, height, markers)

@@ -17,6 +17,7 @@ from accounts.actors import Actor
 from emotion.errors import NotFound
 from emotion.models import Recording
 from emotion.results import OpenMedia, find_recording, read_media
+from emotion.streaming import begun
 
 PIECE = 256 * 1024
 """Bytes between two questions to the gate: a second or more of film."""
@@ -43,8 +44,7 @@ def open_kept_film(actor: Actor, recording_id: UUID, stated: str = "") -> OpenFi
         raise NotFound(_("There is no such film."))
     with ExitStack() as opened:
         media = opened.enter_context(read_media(actor, recording_id, stated))
-        pieces = closing(media, opened.pop_all())
-        next(pieces)  # only what has begun is tidied up when it is closed
+        pieces = begun(closing(media, opened.pop_all()))
         return OpenFilm(media.recording, pieces, media.entry_id)
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.actors import Actor
 from audit_log.actions import Action, Outcome
 from audit_log.log import append, append_durable
-from consent.enforcement import asker_of, require_consent
+from consent.enforcement import ConsentPermit, asker_of, require_consent
 from consent.errors import ConsentRefused, IdempotencyMismatch
 from consent.purposes import share_locked
 from consent.records import acting_name, lock_state
@@ -55,16 +55,7 @@ def analyse_again(actor: Actor, recording_id: UUID, key: str = "") -> Analysis:
     tags = tagger(recording.subject_id, recording.purpose_id)
     draft = about_recording(recording, Action.ANALYSIS_REPEAT, acting_name(actor, tags), tags)
     try:
-        permit = require_consent(
-            subject_id=recording.subject_id,
-            purpose_id=recording.purpose_id,
-            operation=Operation.ANALYSE,
-            asker=asker_of(actor),
-            action=Action.ANALYSIS_REPEAT,
-            object_kind="recording",
-            object_id=recording.id,
-            standing=partial(recording_standing, recording.id, media=True),
-        )
+        permit = permit_to_analyse(actor, recording, Action.ANALYSIS_REPEAT)
         with transaction.atomic():
             lock_state(recording.subject_id, recording.purpose_id)
             permit.recheck()
@@ -85,6 +76,20 @@ def analyse_again(actor: Actor, recording_id: UUID, key: str = "") -> Analysis:
     except IntegrityError:  # the same key, at this very moment, for another person's recording
         raise IdempotencyMismatch(OTHER_RECORDING) from None
     return made
+
+
+def permit_to_analyse(actor: Actor, recording: Recording, action: Action) -> ConsentPermit:
+    """Ask the gate for whoever wants a recording analysed, or not any more. Raises ConsentRefused."""
+    return require_consent(
+        subject_id=recording.subject_id,
+        purpose_id=recording.purpose_id,
+        operation=Operation.ANALYSE,
+        asker=asker_of(actor),
+        action=action,
+        object_kind="recording",
+        object_id=recording.id,
+        standing=partial(recording_standing, recording.id, media=True),
+    )
 
 
 OTHER_RECORDING = (

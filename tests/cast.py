@@ -270,10 +270,15 @@ def analysed(study: Study, reference: str = "P-001", photo: bytes = b"") -> Anal
     """A photograph that a client of the study uploads, and its analysis, run here on the real models."""
     answer = upload(study.key(), reference, study.purpose.id, photo or PHOTO.read_bytes())
     assert answer.status_code == 202, answer.content
-    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    return measured(Analysis.objects.get(pk=answer.json()["analyses"][0]["id"]))
+
+
+def measured(row: Analysis | None = None) -> Analysis:
+    """An analysis, the only one unless it is named, run here on the real models to its result."""
+    row = row or Analysis.objects.get()
     run_analysis(row.id)
     row.refresh_from_db()
-    assert row.state == "done", row.reason
+    assert row.state == "done", (row.reason, row.media_code)
     return row
 
 

@@ -38,7 +38,7 @@ MUXER = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 
 @dataclass
-class Kept:
+class CoveredPicture:
     """One picture: when it was, how large, and the head in it with its place; None where nothing stays."""
 
     time: float
@@ -54,13 +54,13 @@ class Kept:
         return made
 
 
-def covered(frames: Iterable[Frame]) -> Iterator[Kept]:
+def covered_pictures(frames: Iterable[Frame]) -> Iterator[CoveredPicture]:
     """The pictures of a film, as they may be kept; ``GUARD`` seconds of heads are held at a time."""
-    follower, waiting = Follower(look_every=0), deque[Kept]()
+    follower, waiting = Follower(look_every=0), deque[CoveredPicture]()
     doubt = -math.inf
     for frame in frames:
         time = frame.time
-        picture = Kept(time, frame.pixels.shape[:2], None)
+        picture = CoveredPicture(time, frame.pixels.shape[:2], None)
         try:
             picture.head = head_in(follower, frame)
         except CannotTell:
@@ -88,21 +88,21 @@ def head_in(follower: Follower, frame: Frame) -> tuple[tuple[slice, slice], Pixe
 
 
 @dataclass(frozen=True)
-class Shape:
+class Size:
     """width, height: pixels, both even, as the encoder wants them."""
 
     width: int
     height: int
 
 
-def write_covered(frames: Iterable[Frame], write: Callable[[bytes], object]) -> Shape:
+def write_covered(frames: Iterable[Frame], write: Callable[[bytes], object]) -> Size:
     """Encode what may be kept of a film as MP4 (H.264), handing the bytes on as they are made.
 
     Raises CannotTell when no picture shows the person beyond doubt; what was written is of no use then.
     """
     encoder: Encoder | None = None
     shown = False
-    for picture in covered(frames):
+    for picture in covered_pictures(frames):
         if encoder is None:
             encoder = Encoder(write, picture.shape)
         shown = shown or picture.head is not None
@@ -110,7 +110,7 @@ def write_covered(frames: Iterable[Frame], write: Callable[[bytes], object]) -> 
     if encoder is None or not shown:
         raise CannotTell
     encoder.end()
-    return encoder.shape
+    return encoder.size
 
 
 class Encoder:
@@ -120,17 +120,17 @@ class Encoder:
         import av
 
         self.av: Any = av
-        self.shape = Shape(shape[1] // 2 * 2, shape[0] // 2 * 2)
+        self.size = Size(shape[1] // 2 * 2, shape[0] // 2 * 2)
         self.container: Any = av.open(Onward(write), "w", format="mp4", options=MUXER)
         self.stream: Any = self.container.add_stream("libx264", options=ENCODER)
-        self.stream.width, self.stream.height = self.shape.width, self.shape.height
+        self.stream.width, self.stream.height = self.size.width, self.size.height
         self.stream.pix_fmt = "yuv420p"
         self.stream.time_base = self.stream.codec_context.time_base = Fraction(1, TICKS)
         self.began = -KEY_EVERY
 
     def add(self, pixels: Pixels, time: float) -> None:
         """The next picture, RGB (H, W, 3); time: seconds, later than the one before."""
-        whole = np.ascontiguousarray(pixels[: self.shape.height, : self.shape.width])
+        whole = np.ascontiguousarray(pixels[: self.size.height, : self.size.width])
         frame = self.av.VideoFrame.from_ndarray(whole, format="rgb24")
         frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
         if time - self.began >= KEY_EVERY:

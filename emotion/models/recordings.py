@@ -95,6 +95,11 @@ class Recording(models.Model):
         return str(self.id)
 
     @property
+    def is_kept(self) -> bool:
+        """Whether there is something to look at: media that are stored, and covered."""
+        return self.media_state == MediaState.STORED and self.covered_at is not None
+
+    @property
     def is_film(self) -> bool:
         """Whether it is a film, by what its bytes said on arrival."""
         return self.media_type.startswith("video/")

@@ -16,7 +16,7 @@
     for (const element of box.querySelectorAll(selector)) element.hidden = !visible;
   }
 
-  /** An upright line in a strip, as wide as half a column of it. */
+  /** Where the film is, in a strip whose columns are parts of it. */
   function line(strip) {
     const made = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     const { width, height } = strip.viewBox.baseVal;

@@ -14,12 +14,11 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.models import MediaKind
-from emotion.analyses import run_analysis
-from emotion.models import Analysis, AnalysisState, Recording
+from emotion.models import Recording
 from tests.browser.conftest import Launch
 from tests.browser.test_pages import AXE, photographs, wear
 from tests.browser.test_subject import Keyboard, heading
-from tests.cast import PHOTO, Study, consenting, open_study
+from tests.cast import PHOTO, Study, consenting, measured, open_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
@@ -72,15 +71,6 @@ def status(page: Page) -> Locator:
 
 def hint(page: Page) -> Locator:
     return page.locator("[data-part=hint]")
-
-
-def measured() -> Analysis:
-    """The analysis of the one recording, done."""
-    analysis = Analysis.objects.get()
-    run_analysis(analysis.id)
-    analysis.refresh_from_db()
-    assert analysis.state == AnalysisState.DONE, (analysis.reason, analysis.media_code)
-    return analysis
 
 
 def accessible(page: Page) -> None:

@@ -9,20 +9,18 @@ from playwright.sync_api import BrowserContext, Page, expect
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from consent.models import DataCategory
-from emotion.analyses import run_analysis
 from emotion.models import Analysis
 from tests.browser.test_pages import Looker, Shown, wear
-from tests.cast import Person, Study, consenting, open_study, upload
+from tests.cast import Person, Study, consenting
 from tests.emotion.inference.scenes import Scene, as_film, sits, without
+from tests.emotion.test_films import MEASURED, done, film_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
-MEASURED = [DataCategory.MEDIA, DataCategory.EXPRESSION, DataCategory.HEAD_POSE]
 
 
 @pytest.fixture
 def study() -> Study:
-    return open_study(takes="films", categories=MEASURED, sample_rate=10, keep_media=True)
+    return film_study(keep_media=True)
 
 
 @pytest.fixture
@@ -32,11 +30,7 @@ def person(study: Study) -> Person:
 
 @pytest.fixture
 def analysis(study: Study, person: Person) -> Analysis:
-    film = as_film(Scene(6, without(2, 4, sits())))
-    answer = upload(study.key(), "P-001", study.purpose.id, film)
-    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
-    run_analysis(row.id)
-    return row
+    return done(study, as_film(Scene(6, without(2, 4, sits()))))
 
 
 def looks() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, FilePayload, Page, Route, expect
 
 from consent.models import MediaKind
 from emotion.models import PartialUpload, Recording, Upload
@@ -50,14 +50,19 @@ def arrives(page: Page) -> None:
     expect(title).to_have_text("Recording", timeout=30_000)
 
 
+def choose(page: Page, content: bytes) -> None:
+    """Choose a file of this content, which calls itself a PNG."""
+    file = FilePayload(name="me.png", mimeType="image/png", buffer=content)
+    page.get_by_label("Photograph").set_input_files(files=[file])
+
+
 def upload_page(line: Line, context: BrowserContext) -> Page:
     """A consenting person with a large file chosen."""
     study = open_study()
     wear(context, line.address, consenting(study).browser)
     page = context.new_page()
     page.goto(line.address + reverse("upload", args=[study.purpose.id]))
-    file = {"name": "me.png", "mimeType": "image/png", "buffer": large()}
-    page.get_by_label("Photograph").set_input_files(files=[file])  # type: ignore[list-item]
+    choose(page, large())
     return page
 
 
@@ -111,8 +116,7 @@ def test_what_could_not_be_stopped_is_not_called_erased(
 
 def test_what_the_study_does_not_take_is_told_in_words(line: Line, context: BrowserContext) -> None:
     page = upload_page(line, context)
-    file = {"name": "me.png", "mimeType": "image/png", "buffer": bytes(600_000)}
-    page.get_by_label("Photograph").set_input_files(files=[file])  # type: ignore[list-item]
+    choose(page, bytes(600_000))
     page.get_by_role("button", name="Send the photograph").click()
     expect(status(page)).to_contain_text("It was not taken: The file is neither a photograph")
     assert rows() == NOTHING

@@ -25,7 +25,17 @@ from emotion.erasure import drain
 from emotion.errors import NotReady
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result
 from emotion.results import read_result
-from tests.cast import PHOTO, Person, Study, consent, consenting, draft, open_study, upload
+from tests.cast import (
+    PHOTO,
+    Person,
+    Study,
+    consent,
+    consenting,
+    draft,
+    measured,
+    open_study,
+    upload,
+)
 from tests.emotion.inference.scenes import Scene, as_film, during, sits, walks
 from tests.faults.leftovers import living_keys
 from tests.forks import ended, fork
@@ -66,18 +76,14 @@ def person(study: Study) -> Person:
     return consenting(study, categories=list(MEASURED))
 
 
-def waiting(study: Study, film: bytes) -> Analysis:
-    answer = upload(study.key(), "P-001", study.purpose.id, film)
+def waiting(study: Study, film: bytes, markers: str = "") -> Analysis:
+    answer = upload(study.key(), "P-001", study.purpose.id, film, markers=markers)
     assert answer.status_code == 202, answer.content
     return Analysis.objects.select_related("recording").get(pk=answer.json()["analyses"][0]["id"])
 
 
 def done(study: Study, film: bytes) -> Analysis:
-    row = waiting(study, film)
-    run_analysis(row.id)
-    row.refresh_from_db()
-    assert row.state == AnalysisState.DONE, (row.reason, row.media_code)
-    return row
+    return measured(waiting(study, film))
 
 
 def everything(person: Person, row: Analysis) -> tuple[str, dict[str, bytes]]:
@@ -111,7 +117,7 @@ def test_a_film_is_read_moment_by_moment(study: Study, person: Person) -> None:
     times = opened.series["head-pose"]["time"]
     assert [round(float(time), 3) for time in times[:4]] == [0.0, 0.1, 0.2, 0.3]
     row.recording.refresh_from_db()
-    assert row.recording.media_state == MediaState.ERASED  # films are never kept
+    assert row.recording.media_state == MediaState.ERASED  # this purpose keeps none
     assert (row.recording.width, row.recording.height) == (854, 480)
     assert row.recording.seconds == pytest.approx(6, abs=0.2)
     assert row.progress == 1

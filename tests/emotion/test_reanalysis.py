@@ -136,13 +136,14 @@ def test_a_key_belongs_to_one_recording(study: Study, person: Person) -> None:
 
 def test_what_is_asked_wrongly_is_told(study: Study, person: Person) -> None:
     first, key = analysed(study), study.key()
-    for given, status, code in (
+    mistakes: tuple[tuple[dict[str, str], int, str], ...] = (
         ({"idempotency_key": ""}, 400, "upload-invalid"),
         ({"data": '{"pack": "x"}', "content_type": "application/json"}, 422, "invalid"),
         ({"data": "{", "content_type": "application/json"}, 400, "parse-error"),
         ({"data": "x", "content_type": "text/plain"}, 415, "unsupported-media-type"),
-    ):
-        answer = asked_again(key, first.recording_id, **given)  # type: ignore[arg-type]
+    )
+    for given, status, code in mistakes:
+        answer = asked_again(key, first.recording_id, **given)
         assert (answer.status_code, answer.json()["code"]) == (status, code), given
     assert asked_again(open_study().key(), first.recording_id).status_code == 404
     assert asked_again(study.key(Scope.RECORDINGS_READ), first.recording_id).status_code == 403

@@ -15,16 +15,8 @@ from emotion.given_up import end_expired
 from emotion.models import PartialUpload, Recording, Upload, UploadPart
 from emotion.reservations import sweep_orphans
 from emotion.sealed_media import part_path
-from tests.cast import Person, Study, upload
-from tests.emotion.tus_sending import (
-    BODY,
-    HALF,
-    actions,
-    measured,
-    small_parts,
-    told,
-    tus,
-)
+from tests.cast import Person, Study, measured, upload
+from tests.emotion.tus_sending import BODY, HALF, actions, small_parts, told, tus
 from tests.faults.leftovers import NOTHING, living_keys, rows, sealed_files
 from tests.tus import Tus, checksum, encoded
 

@@ -11,16 +11,8 @@ from consent.withdrawals import withdraw
 from emotion.erasure import drain
 from emotion.models import UploadPart
 from emotion.storing import Storing
-from tests.cast import Person, Study
-from tests.emotion.tus_sending import (
-    BODY,
-    actions,
-    measured,
-    small_parts,
-    told,
-    tus,
-    while_sending,
-)
+from tests.cast import Person, Study, measured
+from tests.emotion.tus_sending import BODY, actions, small_parts, told, tus, while_sending
 from tests.faults.leftovers import NOTHING, living_keys, rows, sealed_files
 from tests.tus import Tus
 

@@ -11,15 +11,8 @@ from django.utils import timezone
 from emotion import arriving
 from emotion.assembling import Assembling
 from emotion.models import Recording, Upload
-from tests.cast import Study
-from tests.emotion.tus_sending import (
-    BODY,
-    measured,
-    small_parts,
-    told,
-    tus,
-    while_sending,
-)
+from tests.cast import Study, measured
+from tests.emotion.tus_sending import BODY, small_parts, told, tus, while_sending
 from tests.tus import Tus
 
 pytestmark = pytest.mark.usefixtures("fresh_db")

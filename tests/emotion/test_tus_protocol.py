@@ -10,14 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from emotion.models import Recording
-from tests.cast import Person, Study, open_study
-from tests.emotion.tus_sending import (
-    BODY,
-    measured,
-    small_parts,
-    told,
-    tus,
-)
+from tests.cast import Person, Study, measured, open_study
+from tests.emotion.tus_sending import BODY, small_parts, told, tus
 from tests.faults.leftovers import NOTHING, living_keys, rows, sealed_files
 from tests.tus import Tus, checksum, encoded
 

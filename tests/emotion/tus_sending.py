@@ -10,8 +10,6 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from emotion import arriving
-from emotion.analyses import run_analysis
-from emotion.models import Analysis, AnalysisState
 from tests.cast import PHOTO, Person, Study
 from tests.tus import Tus
 
@@ -41,15 +39,6 @@ def told(answer: Any) -> tuple[int, str]:
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Tus-Resumable"] == "1.0.0"
     return answer.status_code, answer.json()["code"]
-
-
-def measured() -> Analysis:
-    """The one recording's analysis, done: so the stored bytes are a photograph again."""
-    analysis = Analysis.objects.get()
-    run_analysis(analysis.id)
-    analysis.refresh_from_db()
-    assert analysis.state == AnalysisState.DONE, (analysis.reason, analysis.media_code)
-    return analysis
 
 
 def while_sending(monkeypatch: pytest.MonkeyPatch, then: Any) -> None:
