@@ -31,12 +31,12 @@ def file_label(kind: MediaKind) -> str:
 
 def upload_words(kind: MediaKind) -> dict[str, Any]:
     """Title, formats and the button's words."""
-    title, send = {
-        MediaKind.PHOTOGRAPHS: (_("Add a photograph"), _("Send the photograph")),
-        MediaKind.FILMS: (_("Add a film"), _("Send the film")),
-        MediaKind.BOTH: (_("Add a photograph or a film"), _("Send it")),
+    send = {
+        MediaKind.PHOTOGRAPHS: _("Send the photograph"),
+        MediaKind.FILMS: _("Send the film"),
+        MediaKind.BOTH: _("Send it"),
     }[kind]
-    return {"title": title, "send": send, "formats": formats(kind)}
+    return {"title": kind.add_words, "send": send, "formats": formats(kind)}
 
 
 def camera_words(kind: MediaKind) -> dict[str, Any]:

@@ -39,7 +39,17 @@ class MediaKind(models.TextChoices):
         """Whether a film may come."""
         return self != MediaKind.PHOTOGRAPHS
 
+    @property
+    def add_words(self) -> str:
+        """What leads people to where they send it."""
+        return str(ADD_WORDS[self])
 
+
+ADD_WORDS = {
+    MediaKind.PHOTOGRAPHS: _("Add a photograph"),
+    MediaKind.FILMS: _("Add a film"),
+    MediaKind.BOTH: _("Add a photograph or a film"),
+}
 MEDIA_LABELS = {
     MediaKind.PHOTOGRAPHS: _("Photographs of my face"),
     MediaKind.FILMS: _("Films of my face (their sound is not listened to)"),

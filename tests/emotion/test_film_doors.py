@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
+from bs4 import BeautifulSoup
 from django.urls import reverse
 from django.utils import timezone
 from pyarrow import parquet
@@ -18,10 +18,18 @@ from pyarrow import parquet
 from accounts.models import Scope
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from emotion.analyses import run_analysis
-from emotion.models import Analysis, AnalysisState, Recording
+from emotion.models import Analysis, Recording
 from emotion.results import read_result
-from tests.cast import PHOTO, Person, Study, api_get, consenting
+from tests.cast import (
+    PHOTO,
+    Person,
+    Study,
+    api_get,
+    consenting,
+    measured,
+    open_study,
+    upload,
+)
 from tests.emotion.test_films import MEASURED, film_study, short, waiting
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -42,25 +50,7 @@ def person(study: Study) -> Person:
 
 def send(study: Study, body: bytes, markers: str, key: str = "") -> Any:
     """An upload with markers, always under the same idempotency key."""
-    fields = {"subject": "P-001", "purpose": str(study.purpose.id), "markers": markers}
-    parts = [
-        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
-    ]
-    head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-    return Client().post(
-        reverse("api_recordings"),
-        data="".join(parts).encode() + head.encode() + body + b"\r\n--b--\r\n",
-        content_type="multipart/form-data; boundary=b",
-        headers={"Authorization": f"Bearer {key or study.key()}", "Idempotency-Key": "one"},
-    )
-
-
-def done(row: Analysis) -> Analysis:
-    run_analysis(row.id)
-    row.refresh_from_db()
-    assert row.state == AnalysisState.DONE, (row.reason, row.media_code)
-    return row
+    return upload(key or study.key(), "P-001", study.purpose.id, body, "one", markers)
 
 
 def test_markers_are_carried_through_and_lie_nowhere_in_plain(study: Study, person: Person) -> None:
@@ -68,7 +58,7 @@ def test_markers_are_carried_through_and_lie_nowhere_in_plain(study: Study, pers
     assert answer.status_code == 202, answer.content
     recording = Recording.objects.get()
     assert b"Rosa" not in bytes(recording.sealed_markers or b"")
-    row = done(Analysis.objects.get())
+    row = measured(Analysis.objects.get())
     summary = read_result(person.actor, row.id).parts["summary"]
     assert summary["marks"] == MARKERS["marks"]
     assert summary["figures"]["baseline"]["how"] == "marked"
@@ -119,7 +109,7 @@ def test_another_marker_is_another_body(study: Study, person: Person) -> None:
 
 
 def test_series_come_as_json_csv_and_parquet_each_an_entry(study: Study, person: Person) -> None:
-    row = done(waiting(study, short()))
+    row = measured(waiting(study, short()))
     key = study.key()
 
     def get(category: str, kind: str) -> Any:
@@ -148,7 +138,7 @@ def test_series_come_as_json_csv_and_parquet_each_an_entry(study: Study, person:
 
 
 def test_what_is_asked_wrongly_is_told(study: Study, person: Person) -> None:
-    row = done(waiting(study, short()))
+    row = measured(waiting(study, short()))
     every = study.key()
     assert api_get(every, "api_series", row.id, "thoughts", **REASON).status_code == 404
     assert api_get(every, "api_series", row.id, "gaze", **REASON).status_code == 404
@@ -167,7 +157,7 @@ def test_the_pages_say_how_far_it_is_and_what_it_showed(study: Study, person: Pe
     assert "3\xa0minutes" in page
     assert "photograph" not in page.lower()
     Analysis.objects.filter(pk=row.pk).update(state="queued")
-    done(row)
+    measured(row)
     own = person.browser.get(reverse("own_result", args=[row.id])).content.decode()
     assert "What the face showed in 6 seconds" in own
     assert "it was not clear which face is the right one" in own
@@ -180,7 +170,7 @@ def test_the_pages_say_how_far_it_is_and_what_it_showed(study: Study, person: Pe
 
 
 def test_a_film_has_no_place_among_photographs_over_time(study: Study, person: Person) -> None:
-    done(waiting(study, short()))
+    measured(waiting(study, short()))
     address = reverse("own_trend")
     answer = person.browser.post(address, {"turn": "on"}, follow=True)
     assert answer.status_code == 200
@@ -188,7 +178,7 @@ def test_a_film_has_no_place_among_photographs_over_time(study: Study, person: P
 
 
 def test_the_archive_has_the_series(study: Study, person: Person) -> None:
-    row = done(waiting(study, short()))
+    row = measured(waiting(study, short()))
     answer = person.browser.post(reverse("own_bundle", args=[study.purpose.id]))
     assert answer.status_code == 200, answer.content
     archive = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
@@ -202,9 +192,27 @@ def test_the_archive_has_the_series(study: Study, person: Person) -> None:
 def test_what_the_numbers_rest_on_is_told_in_the_readers_language(
     study: Study, person: Person
 ) -> None:
-    row = done(waiting(study, short()))
+    row = measured(waiting(study, short()))
     page = person.browser.get(
         reverse("own_result", args=[row.id]), headers={"Accept-Language": "zh-hans"}
     ).content.decode()
     assert "Calibrated on" not in page
     assert "FER2013" in page
+
+
+@pytest.mark.parametrize(
+    ("takes", "words"),
+    [
+        ("photographs", "Add a photograph"),
+        ("films", "Add a film"),
+        ("photographs-and-films", "Add a photograph or a film"),
+    ],
+)
+def test_people_are_led_to_send_what_the_study_takes(takes: str, words: str) -> None:
+    study = open_study(takes=takes)
+    person = consenting(study)
+    address = reverse("upload", args=[study.purpose.id])
+    for page in (reverse("subject_home"), reverse("consent_done", args=[study.purpose.id])):
+        text = BeautifulSoup(person.browser.get(page).content, "html.parser")
+        (button,) = text.select(f'main a.button[href="{address}"]')
+        assert button.get_text(strip=True) == words, page
