@@ -51,6 +51,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "consent.view_retention",
             "consent.view_subjects",
             "emotion.cancel_analysis",
+            "emotion.choose_models",
             "emotion.erase_recording",
             "emotion.handle_dispute",
             "emotion.view_disputes",

@@ -27,6 +27,12 @@ def chosen() -> str:
     return BUILT_IN.name if row is None else row.pack
 
 
+def chosen_digest() -> str:
+    """The SHA-256 of the manifest of the pack in use, as it was when it was chosen."""
+    row = ActivePack.objects.filter(role=ROLE).first()
+    return pack_digest(BUILT_IN) if row is None else row.sha256
+
+
 def active_folder() -> Path:
     """The folder of the pack in use. Raises ModelIntegrityError when it is not the one that was chosen."""
     row = ActivePack.objects.filter(role=ROLE).first()

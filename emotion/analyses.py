@@ -9,15 +9,14 @@ import logging
 from uuid import UUID
 
 from consent.models import DataCategory
-from emotion.active_pack import active_folder
 from emotion.claims import Claim, Superseded, claim, give_back
 from emotion.faults import in_a_line, is_environment
 from emotion.film_analyses import analyse_film
-from emotion.inference.expressions import expression_pack
 from emotion.inference.media import decode_photo
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import Part
 from emotion.keeping import Picture, kept_picture
+from emotion.reading_pack import pack_of
 from emotion.saving import save_results
 from emotion.sealed_media import blob_path, media_row, media_unit
 from emotion.worker_gate import begin_reading, consented_categories
@@ -70,7 +69,7 @@ def read_face(held: Claim) -> tuple[dict[str, Part], frozenset[str], Picture | N
         data = blob.read()
     pixels = decode_photo(data)
     held.renew()
+    pack = pack_of(held, chosen)
     permit.recheck()
-    pack = expression_pack(active_folder())
     parts = analyse_photo(pixels, chosen - {DataCategory.MEDIA}, pack).parts()
     return parts, chosen, kept_picture(recording, pixels)

@@ -22,9 +22,8 @@ from audit_log.actions import Action
 from consent.enforcement import ConsentPermit
 from consent.models import DataCategory
 from consent.rules import Operation
-from emotion.active_pack import active_folder
 from emotion.claims import Claim
-from emotion.inference.expressions import ExpressionPack, expression_pack
+from emotion.inference.expressions import ExpressionPack
 from emotion.inference.film_covering import MEDIA_TYPE, write_covered
 from emotion.inference.film_formats import FilmFacts
 from emotion.inference.film_probe import Source
@@ -37,6 +36,7 @@ from emotion.inference.series import SUMMARY, Series, joined
 from emotion.keeping import Write, is_to_be_covered
 from emotion.models import Analysis, Recording, Result
 from emotion.probing import film_limits
+from emotion.reading_pack import pack_of
 from emotion.saving import (
     Keys,
     add_rows,
@@ -77,7 +77,7 @@ def analyse_film(held: Claim) -> None:
     recording = held.recording
     chosen = consented_categories(recording)
     measured = chosen - {DataCategory.MEDIA}
-    pack = expression_pack(active_folder())
+    pack = pack_of(held, chosen)
     done = taken_up(held, chosen, pack)
     permit, receipt = begin_reading(held, chosen)
     unit = media_unit(recording.id, recording.subject_id, recording.purpose_id)

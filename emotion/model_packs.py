@@ -15,6 +15,7 @@ from typing import Any
 from emotion.active_pack import ROLE, chosen, installed
 from emotion.inference import models
 from emotion.inference.models import FOLDER, ModelIntegrityError
+from emotion.inference.pack_reports import reports_of
 
 NOT_MEASURED = "not measured"
 INTENDED = {
@@ -143,19 +144,6 @@ def card_of(folder: Path) -> list[tuple[str, list[str]]]:
         words = [" ".join(block.replace("**", "").replace("`", "").split()) for block in blocks]
         found.append((heading.strip(), [word.removeprefix("- ") for word in words if word]))
     return found
-
-
-def reports_of(folder: Path) -> list[dict[str, Any]]:
-    """The evaluations of these very files of a pack; none when it was not evaluated."""
-    path = folder / "evaluation.json"
-    if not path.exists():
-        return []
-    try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
-        fresh = whole["pack_sha256"] == models.pack_digest(folder)
-        return list(whole["reports"]) if fresh else []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelIntegrityError(f"evaluation.json: {type(error).__name__}") from error
 
 
 def several(entries: list[dict[str, Any]], name: str) -> str:

@@ -1,4 +1,5 @@
-"""The public page of the packs: card, licence, measured error, and how far groups differ."""
+"""The public page of the packs: card, licence, measured error, and how far groups differ; from it an
+administrator goes to the page that lets another one read expressions."""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from emotion.active_pack import chosen, installed
-from emotion.inference.models import BUILT_IN, FOLDER, ModelIntegrityError
-from emotion.model_packs import card_of, pack_row, reports_of
+from emotion.inference.models import BUILT_IN, FOLDER, ModelIntegrityError, verify_pack
+from emotion.inference.pack_reports import against_use, reports_of
+from emotion.model_packs import card_of, pack_row
 from emotion.set_words import EXPRESSIONS
 
 FIGURES = {
@@ -39,6 +41,9 @@ def page(request: HttpRequest) -> HttpResponse:
     others = [path for path in sorted(FOLDER.glob("*")) if path.is_dir() and path != BUILT_IN]
     folders = [*installed(), *others]
     rows = [shown(folder, used) for folder in folders]
+    if request.user.has_perm("emotion.choose_models"):
+        for folder, row in zip(folders, rows, strict=True):
+            row["against"] = [] if row["used"] else against(folder)
     rows.sort(key=lambda row: not row["used"])
     return render(request, "emotion/models.html", {"packs": rows})
 
@@ -58,6 +63,15 @@ def shown(folder: Path, used: str) -> dict[str, Any]:
     return row
 
 
+def against(folder: Path) -> list[str]:
+    """What keeps a pack from being used, as far as its papers say."""
+    try:
+        verify_pack(folder)
+        return against_use(folder)
+    except ModelIntegrityError as error:
+        return [str(error)]
+
+
 def percent(figure: list[float]) -> str:
     """A share with its interval, in hundredths."""
     value, low, high = (number_format(round(number * 100, 1), decimal_pos=1) for number in figure)
@@ -66,6 +80,20 @@ def percent(figure: list[float]) -> str:
 
 def report_row(report: dict[str, Any]) -> dict[str, Any]:
     """One evaluation in words: pairs of what and how much, and a table of each question about groups."""
+    sets = report["sets"]
+    recall = [
+        (str(EXPRESSIONS[name]), percent(figure), percent(sets["coverage_of_class"][name]))
+        for name, figure in report["recall"].items()
+    ]
+    groups = [
+        {"question": question, "rows": [group_row(name, row) for name, row in answers.items()]}
+        for question, answers in report["groups"].items()
+    ]
+    return report | {"figures": figures_of(report), "recall": recall, "groups": groups}
+
+
+def figures_of(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """The main figures of an evaluation: what, and how much with its interval."""
     sets = report["sets"]
     figures = [(str(label), percent(report[name])) for name, label in FIGURES.items()]
     figures += [
@@ -77,15 +105,7 @@ def report_row(report: dict[str, Any]) -> dict[str, Any]:
         (_("Something is said"), percent(sets["named"])),
         (_("Right when something is said"), percent(sets["right_when_named"])),
     ]
-    recall = [
-        (str(EXPRESSIONS[name]), percent(figure), percent(sets["coverage_of_class"][name]))
-        for name, figure in report["recall"].items()
-    ]
-    groups = [
-        {"question": question, "rows": [group_row(name, row) for name, row in answers.items()]}
-        for question, answers in report["groups"].items()
-    ]
-    return report | {"figures": figures, "recall": recall, "groups": groups}
+    return figures
 
 
 def group_row(name: str, measured: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,16 +15,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.actors import Actor, actor_of
+from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from accounts.training import valid_of
 from audit_log.models import Checkpoint
 from audit_log.paging import page_of
 from consent.errors import ConsentError
 from consent.forms import CATEGORY_LABELS, ReasonForm
-from consent.models import Breach, OutboxMessage, PurposeState, SubjectRequest, Telling
 from consent.operator_views import UNPROCESSABLE, refuse
-from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes
 from emotion.bulk import acts_of
 from emotion.comparison import comparable, lettered
@@ -31,9 +30,9 @@ from emotion.errors import EmotionError, Gone, NoResult, NotReady, UnderWay
 from emotion.film_views import film_beside
 from emotion.health import checks
 from emotion.inference.series import MEASURED_IN
-from emotion.models import UNDER_WAY, Analysis, AnalysisState, Dispute, Recording
-from emotion.overview import overview
-from emotion.reanalysis import analyse_again, can_be_repeated
+from emotion.models import UNDER_WAY, Analysis, AnalysisState, Recording
+from emotion.overview import overview, waiting_for
+from emotion.reanalysis import analyse_again, can_be_repeated, read_by_others
 from emotion.result_pages import result_page, result_words
 from emotion.results import (
     STATED_REASONS,
@@ -46,6 +45,8 @@ from emotion.results import (
 
 GONE, CONFLICT = 410, 409
 SHOWN_ANALYSES = 20
+OTHERS = "others"
+"""The value of the list's filter that asks for what other models than those in use now have read."""
 
 
 @require_permission("consent.view_purpose")
@@ -68,53 +69,27 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "operators/home.html", context)
 
 
-def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
-    """What this person can move on now."""
-    tasks: dict[str, Any] = {}
-    if user.has_perm("consent.open_purpose"):
-        tasks["review"] = list(
-            visible_purposes(actor).filter(state=PurposeState.IN_REVIEW).order_by("id")[:10]
-        )
-    if user.has_perm("consent.submit_purpose"):
-        tasks["drafts"] = list(
-            visible_purposes(actor).filter(state__in=EDITABLE).order_by("id")[:10]
-        )
-    if user.has_perm("consent.view_outbox"):
-        tasks["messages"] = OutboxMessage.objects.filter(sent_at=None).count()
-    if user.has_perm("accounts.manage_clients"):
-        tasks["missing"] = Telling.objects.missing().count()
-    if user.has_perm("consent.answer_request"):
-        tasks["requests"] = SubjectRequest.objects.waiting().count()
-        tasks["overdue"] = SubjectRequest.objects.overdue().count()
-    if user.has_perm("consent.record_breach"):
-        tasks["breaches"] = list(Breach.objects.unfinished().order_by("noticed_at")[:10])
-    if user.has_perm("emotion.read_result"):
-        tasks["untrained"] = not valid_of(actor.id).exists()
-    if user.has_perm("emotion.view_disputes"):
-        tasks["disputes"] = Dispute.objects.visible_to(actor).open().count()
-    if user.has_perm("emotion.view_recordings"):
-        tasks["failed"] = (
-            Analysis.objects.visible_to(actor).filter(state=AnalysisState.FAILED).count()
-        )
-    return tasks
-
-
 @require_permission("emotion.view_recordings")
 @require_safe
 def recordings(request: HttpRequest) -> HttpResponse:
     """Recordings with the state of their analysis: opaque ids and dates only."""
     actor = actor_of(request)
-    rows = Analysis.objects.visible_to(actor).select_related("recording__purpose")
-    chosen = {"purpose": request.GET.get("purpose", ""), "state": request.GET.get("state", "")}
+    rows: QuerySet[Analysis] = Analysis.objects.visible_to(actor).select_related(
+        "recording__purpose"
+    )
+    chosen = {name: request.GET.get(name, "") for name in ("purpose", "state", "models")}
     listed = list(visible_purposes(actor).order_by("name").values_list("id", "name"))
     if chosen["purpose"] in {str(key) for key, _name in listed}:
         rows = rows.filter(recording__purpose_id=chosen["purpose"])
     if chosen["state"] in AnalysisState.values:
         rows = rows.filter(state=chosen["state"])
+    if chosen["models"] == OTHERS:
+        rows = read_by_others(rows)
     context = {
         "page": page_of(request, rows),
         "purposes": listed,
         "states": AnalysisState.choices,
+        "models": [(OTHERS, _("Others than now, kept"))],
         "chosen": chosen,
         "acts": acts_of(request.user),
     }

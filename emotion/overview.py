@@ -1,7 +1,8 @@
-"""The figures of the operators' first page: counts of states, never anything about one person."""
+"""The operators' first page: counts of states, and what waits for them; nothing about one person."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,24 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from accounts.actors import Actor
-from consent.models import ConsentState, ConsentStatus, Purpose, PurposeState
+from accounts.training import valid_of
+from consent.models import (
+    Breach,
+    ConsentState,
+    ConsentStatus,
+    OutboxMessage,
+    Purpose,
+    PurposeState,
+    SubjectRequest,
+    Telling,
+)
+from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes, visible_states
-from emotion.models import Analysis, AnalysisState, Recording
+from emotion.models import Analysis, AnalysisState, Dispute, Recording
+from emotion.reanalysis import read_by_others
 
 SHOWN = 12
+LISTED = 10
 
 
 @dataclass
@@ -76,3 +90,46 @@ def overview(actor: Actor, *, people: bool, recordings: bool) -> Overview:
         found.analyses = by_state(rows, "state", AnalysisState.choices)
         found.recording_total = Recording.objects.visible_to(actor).count()
     return found
+
+
+def purposes_in(actor: Actor, states: Collection[str]) -> list[Purpose]:
+    """The first purposes of this operator that are in one of these states."""
+    return list(visible_purposes(actor).filter(state__in=states).order_by("id")[:LISTED])
+
+
+def failed_analyses(actor: Actor) -> int:
+    """How many analyses that this operator may know of have failed."""
+    return Analysis.objects.visible_to(actor).filter(state=AnalysisState.FAILED).count()
+
+
+TASKS: dict[str, tuple[str, Callable[[Actor], Any]]] = {
+    "review": ("consent.open_purpose", lambda actor: purposes_in(actor, [PurposeState.IN_REVIEW])),
+    "drafts": ("consent.submit_purpose", lambda actor: purposes_in(actor, EDITABLE)),
+    "messages": (
+        "consent.view_outbox",
+        lambda actor: OutboxMessage.objects.filter(sent_at=None).count(),
+    ),
+    "missing": ("accounts.manage_clients", lambda actor: Telling.objects.missing().count()),
+    "requests": ("consent.answer_request", lambda actor: SubjectRequest.objects.waiting().count()),
+    "overdue": ("consent.answer_request", lambda actor: SubjectRequest.objects.overdue().count()),
+    "breaches": (
+        "consent.record_breach",
+        lambda actor: list(Breach.objects.unfinished().order_by("noticed_at")[:LISTED]),
+    ),
+    "untrained": ("emotion.read_result", lambda actor: not valid_of(actor.id).exists()),
+    "disputes": (
+        "emotion.view_disputes",
+        lambda actor: Dispute.objects.visible_to(actor).open().count(),
+    ),
+    "failed": ("emotion.view_recordings", failed_analyses),
+    "by_others": (
+        "emotion.analyse_again",
+        lambda actor: read_by_others(Analysis.objects.visible_to(actor)).count(),
+    ),
+}
+"""What can wait for somebody: who could move it on, and how much of it there is."""
+
+
+def waiting_for(actor: Actor, user: Any) -> dict[str, Any]:
+    """What this person can move on now, by the names of TASKS."""
+    return {name: ask(actor) for name, (needs, ask) in TASKS.items() if user.has_perm(needs)}

@@ -11,6 +11,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,9 +23,17 @@ from consent.errors import ConsentRefused, IdempotencyMismatch
 from consent.purposes import share_locked
 from consent.records import acting_name, lock_state
 from consent.rules import Operation
+from emotion.active_pack import chosen_digest
 from emotion.entries import about_recording
 from emotion.errors import Gone, UnderWay
-from emotion.models import UNDER_WAY, Analysis, MediaState, Recording, recording_standing
+from emotion.models import (
+    UNDER_WAY,
+    Analysis,
+    AnalysisState,
+    MediaState,
+    Recording,
+    recording_standing,
+)
 from emotion.queue import enqueue_analysis
 from emotion.reservations import upload_owner
 from emotion.results import find_recording
@@ -36,6 +45,20 @@ def can_be_repeated(recording: Recording) -> bool:
     """Whether the media are still there, and no analysis of them waits or runs."""
     stored = recording.media_state == MediaState.STORED
     return stored and not recording.analyses.filter(state__in=UNDER_WAY).exists()
+
+
+def read_by_others(rows: QuerySet[Analysis]) -> QuerySet[Analysis]:
+    """Of these analyses those that could be repeated with another pack than they were read with.
+
+    The newest of each recording that is still there, unless one with the pack in use waits or is done.
+    """
+    used = chosen_digest()
+    of_the_same = Analysis.objects.filter(recording=OuterRef("recording"))
+    later = Q(state=AnalysisState.DONE, pk__gt=OuterRef("pk"))
+    by_the_used = Q(state=AnalysisState.DONE, pack_sha256=used)
+    answered = of_the_same.filter(later | by_the_used | Q(state__in=UNDER_WAY))
+    kept = rows.filter(state=AnalysisState.DONE, recording__media_state=MediaState.STORED)
+    return kept.exclude(pack_sha256__in=["", used]).exclude(Exists(answered))
 
 
 def analyse_again(actor: Actor, recording_id: UUID, key: str = "") -> Analysis:

@@ -3,6 +3,7 @@
 Each check returns problems in sentences; none is one. A pack states with which faces (``references.npz``)
 each of its models gives which probabilities by the name of the class. They are run here through our own
 preprocessing: labels in another order, another range of values or other channels give other numbers.
+As a program (``pack_process``) it prints the problems of the folder that it is given, as JSON.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from emotion.inference.calibration import Wide
 from emotion.inference.crops import Preprocessing, resized
 from emotion.inference.expressions import ExpressionPack, Member, expression_pack
 from emotion.inference.labels import LABELS
-from emotion.inference.models import ModelIntegrityError, read_pack, verify_pack
+from emotion.inference.models import read_pack, verify_pack
 from emotion.inference.sessions import session
 
 PACK_TEXTS = ("pack", "version", "role", "what")
@@ -202,28 +204,5 @@ def range_words(wanted: Preprocessing) -> str:
     return f"values from {low:g} to {high:g}"
 
 
-def evaluation_of(folder: Path) -> dict[str, Any] | None:
-    """The pack's evaluation, if it has one that is of this very pack. Raises ModelIntegrityError."""
-    path = folder / "evaluation.json"
-    if not path.exists():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        fresh = found["pack_sha256"] == expression_pack(folder).digest and bool(found["reports"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelIntegrityError(f"evaluation.json: {type(error).__name__}") from error
-    return found if fresh else None
-
-
-def against_use(folder: Path) -> list[str]:
-    """What keeps a pack that was taken in from being used: no evaluation of it, or a bad one."""
-    found = evaluation_of(folder)
-    if found is None:
-        return ["it has no evaluation of these very files: manage.py models evaluate"]
-    problems = [problem for report in found["reports"] for problem in report["suspicious"]]
-    problems += [
-        f"on {report['data']} it is not surely better than chance"
-        for report in found["reports"]
-        if report["balanced_accuracy"][1] <= 1 / len(LABELS)
-    ]
-    return problems
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(problems_of(Path(sys.argv[1]))))

@@ -137,6 +137,7 @@ class Analysis(models.Model):
         media_code: why the media could not be read, see ``inference.media_codes``.
         progress: the share of a film that has been read, 0 to 1; expected_at: when it will be done.
         key_index: of one that was asked for once more, a keyed hash of the idempotency key.
+        pack_sha256: of the manifest of the pack that was to read expressions; "" where none was.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -155,6 +156,7 @@ class Analysis(models.Model):
     expected_at = models.DateTimeField(null=True)
     categories = models.JSONField(default=list)
     key_index = models.BinaryField(max_length=32, null=True, unique=True)
+    pack_sha256 = models.CharField(max_length=64, blank=True)
 
     objects = AnalysisQuerySet.as_manager()
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
 from emotion.reanalysis import analyse_again
 from tests.browser.test_pages import Looker, Shown, wear
-from tests.cast import PHOTO, Study, analysed, consenting, open_study, upload
-from tests.emotion.test_pack_choice import models_dir, use_other
+from tests.cast import PHOTO, Study, analysed, consenting, measured, open_study, upload
+from tests.emotion.inference.broken_packs import another, evaluated
+from tests.emotion.test_pack_choice import command, models_dir, use_other
 
 __all__ = ["models_dir"]
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
@@ -48,6 +49,42 @@ def test_two_analyses_are_compared_by_keyboard(
     assert page.locator(".bar").count() >= 14
     wear(context, site, person.browser)
     looker.look(Shown("compare-own", reverse("own_comparison", args=[first.recording_id])))
+    assert looker.troubles == []
+
+
+@pytest.mark.usefixtures("models_dir")
+def test_another_pack_is_chosen_by_keyboard_and_what_is_kept_is_read_again(
+    site: str, context: BrowserContext, tmp_path: Path, models_dir: Path
+) -> None:
+    study = open_study(keep_media=True)
+    consenting(study)
+    analysed(study)
+    command("add", another(tmp_path))
+    evaluated(models_dir / "other")
+    looker = Looker(context, site)
+    page = looker.page
+    wear(context, site, study.administrator.sign_in())
+    looker.look(Shown("models-administrator", reverse("models")))
+    page.get_by_role("link", name="Let it read expressions…").press("Enter")
+    page.get_by_role("heading", name="Let “other” read expressions").wait_for()
+    looker.look_around(Shown("model-use", ""))
+    page.get_by_label("To confirm, type “other”").fill("other")
+    page.get_by_role("button", name="Let it read expressions").press("Enter")
+    expect(page.get_by_text("other reads expressions from now on.")).to_be_visible()
+    looker.look(Shown("health-models", reverse("operate_health")))
+    wear(context, site, study.researcher.sign_in())
+    looker.look(Shown("overview-other-models", reverse("operate_home")))
+    page.get_by_role("link", name="1 kept recording was read by other models").press("Enter")
+    page.get_by_label("With which rows?").wait_for()
+    looker.look_around(Shown("recordings-other-models", ""))
+    page.get_by_label("With which rows?").select_option("page")
+    expect(page.get_by_label("What?")).to_have_value("repeat")
+    page.get_by_role("button", name="See what would happen…").press("Enter")
+    page.get_by_role("button", name="Analyse 1 photograph again").press("Enter")
+    page.get_by_role("heading", name="Done for 1 of 1 rows").wait_for()
+    measured(Analysis.objects.latest("queued_at"))
+    page.goto(site + reverse("operate_recordings") + "?models=others")
+    expect(page.get_by_text("None fits what you chose above.")).to_be_visible()
     assert looker.troubles == []
 
 

@@ -30,6 +30,7 @@ from consent.requests import make_request
 from consent.scans import Scan
 from consent.subjects import register_subject
 from consent.webhooks import create_webhook
+from emotion.active_pack import chosen
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, erase_own
 from emotion.models import Analysis
@@ -219,6 +220,7 @@ def build() -> House:
         "level": 0,
         "tile": "000.p/1",
         "category": "expression",
+        "pack": chosen(),
         "export_id": exported(key).json()["id"],
     }
     browsers = {

@@ -8,12 +8,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.actors import SYSTEM_SETUP
 from emotion.active_pack import chosen, installed
 from emotion.errors import PackRefused
 from emotion.inference.expressions import expression_pack
 from emotion.inference.models import ModelIntegrityError
-from emotion.inference.pack_checks import against_use
-from emotion.pack_choice import activate, add, evaluate, retire
+from emotion.inference.pack_reports import against_use
+from emotion.pack_choice import activate, find_pack, retire
+from emotion.pack_intake import add, evaluate
 
 
 class Command(BaseCommand):
@@ -94,11 +96,12 @@ class Command(BaseCommand):
 
     def do_activate(self, options: dict[str, Any]) -> None:
         """Use it from the next analysis on."""
-        pack = activate(options["pack"])
+        activate(SYSTEM_SETUP, options["pack"])
+        pack = expression_pack(find_pack(options["pack"]))
         self.stdout.write(f"{pack.title} reads expressions from now on.")
 
     def do_retire(self, options: dict[str, Any]) -> None:
         """Go back."""
-        was = retire()
+        was = retire(SYSTEM_SETUP)
         said = f"{was} is not used any more." if was else "The product's own pack was used already."
         self.stdout.write(said)

@@ -12,7 +12,9 @@ import pytest
 
 from emotion.inference.labels import LABELS
 from emotion.inference.models import BUILT_IN, FOLDER
-from emotion.inference.pack_checks import against_use, evaluation_of, problems_of
+from emotion.inference.pack_checks import problems_of
+from emotion.inference.pack_process import problems_in_a_child
+from emotion.inference.pack_reports import against_use, reports_of
 from tests.emotion.inference.broken_packs import (
     Json,
     another,
@@ -31,7 +33,7 @@ def pack(tmp_path: Path) -> Path:
 def test_the_products_own_pack_and_a_copy_of_it_are_whole(pack: Path) -> None:
     assert problems_of(BUILT_IN) == []
     assert against_use(BUILT_IN) == []
-    assert problems_of(pack) == []
+    assert problems_of(pack) == problems_in_a_child(pack) == []
 
 
 def labels_swapped(listed: Json) -> None:
@@ -169,7 +171,7 @@ def test_only_an_evaluation_of_these_very_files_counts(pack: Path) -> None:
     evaluated(pack)
     assert against_use(pack) == []
     change(pack, lambda listed: listed.update(version="2"))
-    assert evaluation_of(pack) is None
+    assert reports_of(pack) == []
     assert "has no evaluation" in against_use(pack)[0]
 
 
