@@ -1,7 +1,8 @@
 """The OpenAPI document: what is the same for all operations is added here, once.
 
-``finish`` runs after drf-spectacular has asked every view (``SPECTACULAR_SETTINGS``). It adds the answers
-that any operation can give, the codes behind each status, and an example of everything.
+``with_heads`` runs before drf-spectacular asks every view, ``finish`` after it
+(``SPECTACULAR_SETTINGS``). It adds the answers that any operation can give, the codes behind each status,
+and an example of everything.
 """
 
 from __future__ import annotations
@@ -91,15 +92,40 @@ def status_of_code() -> dict[str, int]:
     return known | ELSEWHERE
 
 
+Endpoint = tuple[str, str, str, Any]
+"""As drf-spectacular lists them: path, its expression, method, view."""
+
+
+def with_heads(endpoints: list[Endpoint]) -> list[Endpoint]:
+    """The hook before: a HEAD that a view answers by itself, not as its GET, is an operation too."""
+    own = {
+        (path, expression, "HEAD", view)
+        for path, expression, _method, view in endpoints
+        if hasattr(view.cls, "head")
+    }
+    return [*endpoints, *own]
+
+
 def finish(result: Json, **_others: Any) -> Json:
-    """The hook: every operation gets its shared answers, its codes and its examples."""
+    """The hook after: every operation gets its shared answers, its codes and its examples."""
     components = result.setdefault("components", {})
     components["responses"] = {}
     for path in result["paths"].values():
-        for operation in path.values():
+        for method, operation in path.items():
             add_answers(operation, components)
+            if method == "head":
+                drop_bodies(operation, components)
             add_examples(operation, components)
     return result
+
+
+def drop_bodies(operation: Json, components: Json) -> None:
+    """Of answers that are headers alone: what they would say, without a body."""
+    for status, each in operation["responses"].items():
+        named = each.get("$ref", "").rpartition("/")[2]
+        told = dict(components["responses"][named] if named else each)
+        told.pop("content", None)
+        operation["responses"][status] = told
 
 
 def shared(operation: Json) -> dict[int, Shared]:

@@ -197,6 +197,21 @@ class UploadDetail(TusView):
 
     scopes = {"HEAD": UPLOAD, "PATCH": UPLOAD, "DELETE": UPLOAD, "OPTIONS": UPLOAD}
 
+    @extend_schema(
+        operation_id="uploads_standing",
+        summary="How far an upload is",
+        parameters=[SPEAKS],
+        responses={
+            200: OpenApiResponse(
+                description="`Upload-Offset` says how many bytes are here, `Upload-Length` how many there "
+                "will be; when it is finished, `Recording-Location` is the recording's address."
+            ),
+            410: OpenApiResponse(Problem, "Not finished in time, or erased."),
+            412: Problem,
+            **PROBLEMS,
+        },
+        extensions=codes("tus-version", "upload-expired", "erased", "key-destroyed"),
+    )
     def head(self, request: Request, upload_id: UUID) -> Response:
         """How far it is; asking makes no entry."""
         found = standing(find_upload(actor_of(request), upload_id))

@@ -68,6 +68,7 @@ REJECTED_ALTHOUGH_VALID = {
     "recordings_analyse": "what a key may be",
     "uploads_create": "what the metadata hold",
     "uploads_append": "that the bytes go on where the upload is",
+    "uploads_standing": "which version is spoken",
     "uploads_terminate": "which version is spoken",
     "webhook_put": "that the address is a public one with https",
 }
