@@ -26,6 +26,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 from psycopg import sql
 
+from tools import pages
 from tools.setup import PYTHON, ROOT
 
 DATABASE = os.environ.get("TEST_DATABASE_URL") or "postgres://root@127.0.0.1:5432"
@@ -172,11 +173,14 @@ def main(arguments: list[str]) -> int:
         return 1
     if postgresql and re.search("@(127[.]0[.]0[.]1|localhost)(:|$|/)", DATABASE):
         sweep()  # elsewhere a process number says nothing
+    whole = not arguments
     absent = [mark for mark, here in (("browser", browser), ("outside", go and node)) if not here]
     if absent:
         arguments = ["-m", " and ".join(f"not {mark}" for mark in absent), *arguments]
     with tempfile.TemporaryDirectory(prefix="consentry-shared-", dir=in_memory()) as folder:
         results = [run(each, arguments, Path(folder)) for each in profiles(postgresql, broker)]
+        if browser and whole:
+            results.append(pages.main(Path(folder, "pages-looked-at")) == 0)
     for line in missing:
         print(f"not run, because it is not here: {line}")
     return 0 if all(results) else 1

@@ -11,7 +11,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.test_pages import Looker, Shown, wear
+from tests.browser.looking import Looker, Shown, wear
 from tests.cast import Study, come_in, open_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import BrowserContext
 
-from tests.browser.test_pages import Looker, Shown
+from tests.browser.looking import Looker, Shown
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 

@@ -16,7 +16,7 @@ from audit_log.sequencer import integrate_once
 from consent.models import MediaKind
 from emotion.models import Recording
 from tests.browser.conftest import Launch
-from tests.browser.test_pages import AXE, photographs, wear
+from tests.browser.looking import AXE, photographs, wear
 from tests.browser.test_subject import Keyboard, heading
 from tests.cast import PHOTO, Study, consenting, measured, open_study
 

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 from audit_log.actions import ReasonCode
 from emotion.cohort import BUDGET, LEAST, ask
 from emotion.models import CohortAnswer, CohortBudget, CohortQuestion, CohortState
-from tests.browser.test_pages import Looker, Shown, wear
+from tests.browser.looking import Looker, Shown, wear
 from tests.cast import PHOTO, Study, analysed, consenting
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]

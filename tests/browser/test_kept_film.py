@@ -10,7 +10,7 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from emotion.models import Analysis
-from tests.browser.test_pages import Looker, Shown, wear
+from tests.browser.looking import Looker, Shown, wear
 from tests.cast import Person, Study, consenting
 from tests.emotion.inference.scenes import Scene, as_film, sits, without
 from tests.emotion.test_films import MEASURED, done, film_study

@@ -8,7 +8,8 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext
 
 from consent.models import RequestKind
-from tests.browser.test_pages import looked_at, wear
+from tests.browser.looking import wear
+from tests.browser.test_pages import looked_at
 from tests.cast import consenting, open_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, ConsoleMessage, FilePayload
+from playwright.sync_api import BrowserContext, FilePayload
 
 from audit_log.sequencer import integrate_once
 from consent.models import (
@@ -32,7 +27,7 @@ from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.results import read_result
 from tests.breaches import breach_told
-from tests.browser import pseudo
+from tests.browser.looking import COMPLAINT, Looker, Shown, wear
 from tests.cast import (
     CHILDREN,
     PHOTO,
@@ -50,118 +45,12 @@ from tests.cast import (
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One page to look at: what its picture is called, its address, and the status it answers."""
-
-    name: str
-    address: str
-    status: int = 200
-
-
-def photographs() -> Path:
-    """The folder that keeps the pictures of the pages."""
-    folder = Path(
-        os.environ.get("CONSENTRY_SCREENSHOTS") or settings.VAR_DIR.parent / "screenshots"
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def wear(context: BrowserContext, site: str, browser: Client) -> None:
-    """Give the browser the session of a person of the cast."""
-    name = settings.SESSION_COOKIE_NAME
-    value = browser.cookies[name].value
-    context.add_cookies([{"name": name, "value": value, "url": site}])
-
-
-AXE = Axe().axe_script
-"""Put into a page once; axe_playwright_python itself would send it again for each look."""
-
-
 def blank() -> bytes:
     """A photograph of nothing."""
     return bytes(cv2.imencode(".png", np.full((300, 300, 3), 128, np.uint8))[1])
 
 
 NOT_A_PHOTO: FilePayload = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
-
-
-COMPLAINT = "Nobody told me how long my photographs are kept."
-SEALED = f"{COMPLAINT} A disk was stolen. The lock was changed. It was not sealed."
-"""What people of these tests type, and no table shows."""
-
-
-class Looker:
-    """Opens pages at both widths and in both schemes, and notes whatever is wrong with them."""
-
-    def __init__(self, context: BrowserContext, site: str) -> None:
-        self.page, self.site = context.new_page(), site
-        self.troubles: list[str] = []
-        self.folder = photographs()
-        self.expected = 200
-        self.page.on("console", self.heard)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda asked: self.asked(asked.url))
-
-    def heard(self, line: ConsoleMessage) -> None:
-        # Chromium itself writes the status of a page that answers 403, 404 or 410.
-        said_by_browser = f"status of {self.expected}" in line.text and self.expected >= 400
-        if line.type == "error" and not said_by_browser:
-            self.troubles.append(line.text)
-
-    def asked(self, address: str) -> None:
-        if not address.startswith((self.site, "data:", "blob:")):
-            self.troubles.append(f"a request to another host: {address}")
-
-    def look(self, shown: Shown) -> None:
-        """Load once; width and scheme change in the loaded page, as when a device is turned."""
-        self.expected = shown.status
-        with pseudo.spoken(self.page, self.site):
-            self.open(shown)
-            self.troubles += pseudo.barriers(self.page, shown.name, SEALED)
-        for code in pseudo.others():
-            with pseudo.spoken(self.page, self.site, code):
-                self.open(shown)
-                self.look_around(replace(shown, name=f"{shown.name}-{code}"), code)
-        self.open(shown)
-        self.look_around(shown)
-
-    def send(self, button: str) -> None:
-        """Send a form, and wait for the page that answers it."""
-        with self.page.expect_navigation():
-            self.page.click(button)
-
-    def open(self, shown: Shown) -> None:
-        answer = self.page.goto(self.site + shown.address)
-        assert answer is not None
-        assert answer.status == shown.status, shown
-
-    def look_around(self, shown: Shown, language: str = "en") -> None:
-        """Look at the page that is open, for instance after a form came back."""
-        self.page.evaluate(AXE)
-        for width in (360, 1280):
-            self.page.set_viewport_size({"width": width, "height": 800})
-            self.measure(shown, width, language)
-
-    def measure(self, shown: Shown, width: int, language: str) -> None:
-        page = self.page
-        where = f"{shown.name} at {width}"
-        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        if wide > 0:
-            self.troubles.append(f"{where} is {wide} px too wide")
-        if page.evaluate("document.documentElement.lang") != language:
-            self.troubles.append(f"{where} does not say its language")
-        if page.locator("h1").count() != 1:
-            self.troubles.append(f"{where} has no single heading")
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            found = page.evaluate("async () => (await axe.run()).violations")
-            self.troubles += [
-                f"{where}, {scheme}: {one['id']}: {one['nodes'][0]['html'][:120]}" for one in found
-            ]
-            picture = self.folder / f"{shown.name}-{width}-{scheme}.png"
-            page.screenshot(path=picture, full_page=True, timeout=30_000)
 
 
 def looked_at(study: Study, person: Person) -> Analysis:

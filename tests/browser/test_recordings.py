@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, expect
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
 from emotion.reanalysis import analyse_again
-from tests.browser.test_pages import Looker, Shown, wear
+from tests.browser.looking import Looker, Shown, wear
 from tests.cast import PHOTO, Study, analysed, consenting, measured, open_study, upload
 from tests.emotion.inference.broken_packs import another, evaluated
 from tests.emotion.test_pack_choice import command, models_dir, use_other

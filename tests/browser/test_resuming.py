@@ -13,8 +13,8 @@ from playwright.sync_api import BrowserContext, FilePayload, Page, Route, expect
 from consent.models import MediaKind
 from emotion.models import PartialUpload, Recording, Upload
 from tests.browser.cutting import Line, line_to
+from tests.browser.looking import wear
 from tests.browser.test_camera import Launch, camera_page, status, with_camera
-from tests.browser.test_pages import wear
 from tests.cast import consenting, open_study
 from tests.emotion.stored import stored_bytes
 from tests.emotion.test_tus_kill import large

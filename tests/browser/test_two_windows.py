@@ -7,7 +7,7 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, expect
 
 from emotion.erasure import drain
-from tests.browser.test_pages import wear
+from tests.browser.looking import wear
 from tests.cast import analysed, consenting, open_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]

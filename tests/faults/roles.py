@@ -59,6 +59,8 @@ ROLES = (
 )  # fmt: skip
 # Whoever has nothing to do with the study or with this person must not even read an opaque id.
 UNINVOLVED = {"stranger", "other researcher", "DPO", "other subject", "other client"}
+ASKED = "I want to know."
+"""What Alice wrote, which is sealed."""
 YES, NO, SIGN_IN, MOVED = "yes", "no", "sign in", "moved"
 MAY, REASON = "may", "reason"
 
@@ -162,7 +164,7 @@ def build() -> House:
         alice.subject,
         kind=RequestKind.ACCESS,
         purpose=study.purpose,
-        text="I want to know.",
+        text=ASKED,
     )
     read_result(study.researcher.actor, analysis.id, "quality-check")
     integrate_once()
