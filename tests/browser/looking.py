@@ -53,6 +53,12 @@ SEALED = f"{COMPLAINT} A disk was stolen. The lock was changed. It was not seale
 """What people of these tests type, and no table shows."""
 
 
+LOOSE = """() => [...document.querySelectorAll("td[data-label]")].filter(td =>
+    [...td.childNodes].filter(node => node.nodeType === 1 || node.data && node.data.trim()).length > 1
+    ).map(td => td.dataset.label)"""
+"""The cells with several parts that are not wrapped: on a phone all but the first stand under the label."""
+
+
 def note(address: str, width: int, scheme: str) -> None:
     """Write down that the page at this address was looked at, in the folder that all processes share."""
     folder = os.environ.get("TEST_SHARED")
@@ -128,6 +134,8 @@ class Looker:
             self.troubles.append(f"{where} is {wide} px too wide")
         if page.evaluate("document.documentElement.lang") != language:
             self.troubles.append(f"{where} does not say its language")
+        for label in set(page.evaluate(LOOSE)):
+            self.troubles.append(f"{where}: the parts of “{label}” are not wrapped")
         if page.locator("h1").count() != 1:
             self.troubles.append(f"{where} has no single heading")
         for scheme in ("light", "dark"):
