@@ -11,13 +11,19 @@ from tools.model_conversion import imported
 
 
 class Graph:
-    """A model's nodes and weights while they are rewritten; weights by name, as numpy arrays."""
+    """A model's nodes and weights while they are rewritten; weights by name, as numpy arrays.
+
+    channels: by name, of the values that have sides, as the model came.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.nodes: list[Any] = list(model.graph.node)
         numpy_helper = imported("onnx.numpy_helper")
         self.weights = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+        shapes = imported("onnx.shape_inference").infer_shapes(model).graph.value_info
+        sides = {each.name: each.type.tensor_type.shape.dim for each in shapes}
+        self.channels = {name: each[1].dim_value for name, each in sides.items() if len(each) == 4}
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Append a node with one output, whose name is returned."""
@@ -30,8 +36,8 @@ class Graph:
         self.weights[name] = imported("numpy").asarray(value)
         return name
 
-    def saved(self) -> bytes:
-        """The bytes of the model, without the weights that nothing uses any more."""
+    def rewritten(self) -> Any:
+        """The model as it is now, without the weights that nothing uses any more."""
         numpy_helper = imported("onnx.numpy_helper")
         used = {name for node in self.nodes for name in node.input}
         graph = self.model.graph
@@ -43,16 +49,15 @@ class Graph:
             if name in used
         )
         imported("onnx.checker").check_model(self.model)
-        return bytes(self.model.SerializeToString())
+        return self.model
 
 
-def with_convolutions(model: Any) -> bytes:
-    """The landmark model with PRelu and padded channels as 1 x 1 convolutions.
+def with_convolutions(model: Any) -> Any:
+    """The landmark model with PRelu as 1 x 1 convolutions.
 
-    ONNX Runtime's PRelu and Pad do not know the blocked layout in which its convolutions compute, so
-    that everything is reordered before and after each. PRelu(x) is x + (1 - a) · relu(-x): two
-    depthwise convolutions, into the first of which relu and into the second the sum are fused.
-    Channels of nothing are added by a convolution with the identity.
+    ONNX Runtime's PRelu does not know the blocked layout in which its convolutions compute, so that
+    everything is reordered before and after each. PRelu(x) is x + (1 - a) · relu(-x): two depthwise
+    convolutions, into the first of which relu and into the second the sum are fused.
     """
     np = imported("numpy")
     graph = Graph(model)
@@ -69,28 +74,12 @@ def with_convolutions(model: Any) -> bytes:
             graph.node(
                 "Add", [x, graph.node("Conv", [below, rest], f"{name}_bent", group=groups)], name
             )
-        elif node.op_type == "Pad":
-            graph.node(
-                "Conv", [node.input[0], graph.weight(f"{name}_eye", padding(graph, node))], name
-            )
         else:
             graph.nodes.append(node)
-    return graph.saved()
+    return graph.rewritten()
 
 
-def padding(graph: Graph, node: Any) -> Any:
-    """The identity (to, from, 1, 1) that adds as many channels of nothing as a Pad does."""
-    np = imported("numpy")
-    before, more = (int(graph.weights[node.input[1]][place]) for place in (1, 5))
-    if sum(map(int, graph.weights[node.input[1]])) != more or before:
-        raise SystemExit("a Pad that pads more than the last channels")
-    shapes = imported("onnx.shape_inference").infer_shapes(graph.model).graph.value_info
-    held = next(each for each in shapes if each.name == node.input[0])
-    channels = held.type.tensor_type.shape.dim[1].dim_value
-    return np.eye(channels + more, channels, dtype=np.float32)[:, :, None, None]
-
-
-def with_matrices(model: Any) -> bytes:
+def with_matrices(model: Any) -> Any:
     """The blendshape model, an MLP mixer, as products of matrices and layer normalisations.
 
     It comes as 1 x 1 convolutions with reordering between them and normalisations of a dozen nodes
@@ -164,4 +153,4 @@ def with_matrices(model: Any) -> bytes:
     x = product("logits", x, new.weight("out", kinds[-1].T.copy()), len(kinds) - 1, rows=False)
     x = new.node("Sigmoid", [x], "shares")
     new.node("Reshape", [x, new.weight("all", np.array([-1]))], model.graph.output[0].name)
-    return new.saved()
+    return new.rewritten()

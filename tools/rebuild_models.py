@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.graph_models import from_tfjs_graph
+from tools.model_blocks import in_blocks, with_both_signs
 from tools.model_conversion import (
     canonical_face,
     from_faceapi,
@@ -111,11 +112,11 @@ def rebuild(sources: Sources, name: str) -> bytes:
     if name == "canonical_face.npz":
         return canonical_face(bodies[-1])
     if name == "face_landmarks.onnx":
-        return with_convolutions(from_tflite(bodies[-1]))
+        return serialised(in_blocks(with_convolutions(with_both_signs(from_tflite(bodies[-1])))))
     if name == "face_blendshapes.onnx":
-        return with_matrices(from_tflite(bodies[-1]))
-    if name.startswith("face_"):
-        return bytes(from_tflite(bodies[-1]).SerializeToString())
+        return serialised(with_matrices(from_tflite(bodies[-1])))
+    if name == "face_detector.onnx":
+        return serialised(in_blocks(from_tflite(bodies[-1])))
     if name == "expression_fer.onnx":
         return from_keras(*bodies)
     if name == "expression_human.onnx":
@@ -123,6 +124,11 @@ def rebuild(sources: Sources, name: str) -> bytes:
     if name == "movenet_lightning.onnx":
         return from_tfjs_graph(bodies[0], bodies[1], [1, 192, 192, 3], "int32")
     return from_faceapi(*bodies)
+
+
+def serialised(model: Any) -> bytes:
+    """The bytes of a model file."""
+    return bytes(model.SerializeToString())
 
 
 def largest_difference(name: str, ours: bytes, made: bytes) -> float:
