@@ -6,6 +6,7 @@ first, ``_neutral``, is kept because the model gives it.
 
 from __future__ import annotations
 
+from emotion.inference.arrays import Array
 from emotion.inference.landmarks import Landmarks
 from emotion.inference.sessions import run
 
@@ -110,7 +111,7 @@ without a near unit are left out.
 """
 
 
-def find_blendshapes(landmarks: Landmarks) -> dict[str, float]:
-    """The 52 values by name. The model takes (1, 146, 2): x and y in image pixels."""
+def find_blendshapes(landmarks: Landmarks) -> Array:
+    """The values (52,) in the order of NAMES. The model takes (1, 146, 2): x and y in image pixels."""
     (values,) = run("face_blendshapes.onnx", landmarks.points[None, POINTS, :2])
-    return dict(zip(NAMES, map(float, values), strict=True))
+    return values

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from emotion.inference.arrays import Array, Pixels
 from emotion.inference.blendshapes import find_blendshapes
 from emotion.inference.expressions import ExpressionPack, find_expression
@@ -80,7 +78,7 @@ def read_moment(
         return Moment(time, status, faces, quality)
     moved = None
     if {"blendshapes", "smile-marker"} & set(categories):
-        moved = np.array(list(find_blendshapes(landmarks).values()), np.float32)
+        moved = find_blendshapes(landmarks)
     return Moment(
         time,
         status,

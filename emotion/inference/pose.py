@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,8 +117,9 @@ def fitted(seen: Wide) -> tuple[float, Wide, Wide]:
     face = canonical_face()
     weighted = seen * face.weights
     covariance = weighted.T @ face.centred
-    left, sizes, right = np.linalg.svd(covariance)
-    if np.linalg.det(covariance) < 0:  # a mirror image would fit better: the best that is none
+    # OpenCV's way for small matrices takes a quarter of the time of numpy's (LAPACK).
+    sizes, left, right = cv2.SVDecomp(covariance)
+    if cv2.determinant(covariance) < 0:  # a mirror image would fit better: the best that is none
         left[:, 2] *= -1
         sizes[2] *= -1
     rotation: Wide = left @ right

@@ -7,6 +7,7 @@ dark photograph.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -92,9 +93,9 @@ photograph painted over, the landmark model's certainty stayed at 1.00 and the l
 def measure_quality(pixels: Pixels, face: Face) -> dict[str, float]:
     """The figures of THRESHOLDS that need no landmarks, of a face in an RGB image (H, W, 3)."""
     height, width = pixels.shape[:2]
-    left, top = np.clip(face.box[:2], 0, [width - 1, height - 1]).astype(int)
-    right, bottom = np.clip(np.ceil(face.box[2:]), [left + 1, top + 1], [width, height]).astype(int)
-    face_pixels = pixels[top:bottom, left:right]
+    left, top, right, bottom = face.box.tolist()
+    columns, rows = inside(left, right, width), inside(top, bottom, height)
+    face_pixels = pixels[rows, columns]
     grey = cv2.cvtColor(face_pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).reshape(256).astype(np.float32)
     return {
@@ -103,6 +104,12 @@ def measure_quality(pixels: Pixels, face: Face) -> dict[str, float]:
         "burnt_out": float(counts[BURNT_OUT:].sum() / counts.sum()),
         "sharpness": sharpness(grey),
     }
+
+
+def inside(first: float, last: float, most: int) -> slice:
+    """The whole pixels that a box covers along one side of ``most``; at least one."""
+    start = int(min(max(first, 0), most - 1))
+    return slice(start, min(max(math.ceil(last), start + 1), most))
 
 
 def percentile(counts: Array, percent: float) -> float:
@@ -117,15 +124,22 @@ def percentile(counts: Array, percent: float) -> float:
 
 
 def sharpness(grey: Pixels) -> float:
-    """Variance of the Laplacian of a face (H, W), at most 96 pixels high, contrast set to 50 of 255."""
+    """Variance of the Laplacian of a face (H, W), at most 96 pixels high, contrast set to 50 of 255.
+
+    Setting the contrast first would only multiply the Laplacian: it is done last, on one number.
+    """
     factor = SHARPNESS_SIDE / max(grey.shape)
     if factor < 1:  # a smaller face is not enlarged: that would look like blur
         reduced = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     else:
         reduced = grey
-    small = reduced.astype(np.float32)
-    even = (small - small.mean()) * (50.0 / max(float(small.std()), 1.0))
-    return float(cv2.Laplacian(even, cv2.CV_32F).var())
+    edges = cv2.Laplacian(reduced, cv2.CV_16S)
+    return (deviation(edges) * 50.0 / max(deviation(reduced), 1.0)) ** 2
+
+
+def deviation(values: Array | Pixels) -> float:
+    """The standard deviation of one channel (H, W)."""
+    return float(cv2.meanStdDev(values)[1].item())
 
 
 def motion(before: Array, after: Array, seconds: float) -> float:
@@ -134,8 +148,9 @@ def motion(before: Array, after: Array, seconds: float) -> float:
     before, after: landmarks (478, 3) in pixels of two pictures of one size; seconds: between them, above 0.
     """
     width = max(float(np.ptp(after[:, 0])), 1e-6)
-    moved = np.linalg.norm(after[:, :2] - before[:, :2], axis=1)
-    return float(np.median(moved)) / width / seconds
+    moved = np.sort(np.hypot(*(after - before)[:, :2].T))
+    median = float(moved[(len(moved) - 1) // 2] + moved[len(moved) // 2]) / 2
+    return median / width / seconds
 
 
 def verdict(quality: dict[str, float]) -> str:

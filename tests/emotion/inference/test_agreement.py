@@ -18,7 +18,7 @@ import pytest
 
 from emotion.inference import faces
 from emotion.inference.arrays import Array, Pixels
-from emotion.inference.blendshapes import find_blendshapes
+from emotion.inference.blendshapes import NAMES, find_blendshapes
 from emotion.inference.faces import SIZE, Face, faces_in, find_faces
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.pose import Pose, find_pose
@@ -58,7 +58,7 @@ def compared(pixels: Pixels, face: Face, answer: dict[str, Any]) -> tuple[float,
     assert found is not None
     theirs = np.array(answer["landmarks"])[:, :2]
     off = np.linalg.norm(found.points[:, :2] - theirs, axis=1).mean()
-    moved = find_blendshapes(found)
+    moved = dict(zip(NAMES, find_blendshapes(found), strict=True))
     pose = find_pose(found.points, pixels.shape[1], pixels.shape[0])
     return (
         float(off / np.linalg.norm(theirs[33] - theirs[263])),
@@ -75,7 +75,7 @@ def test_the_same_landmarks_give_the_same_pose_and_blendshapes(name: str) -> Non
     assert angle_between(pose, answer["matrix"]) < 0.02  # 0.01 measured
     shift = np.array(answer["matrix"])[:3, 3]
     assert abs(shift - [pose.x, pose.y, pose.z]).max() < 0.01  # centimetres; 0.002 measured
-    moved = find_blendshapes(Landmarks(points, 1.0))
+    moved = dict(zip(NAMES, find_blendshapes(Landmarks(points, 1.0)), strict=True))
     assert max(abs(moved[key] - value) for key, value in answer["blendshapes"].items()) < 0.003
 
 
