@@ -7,6 +7,7 @@ that was interrupted goes on as if it had not been.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import Any
 from emotion.inference.arrays import Pixels
 from emotion.inference.body import find_body
 from emotion.inference.expressions import ExpressionPack
-from emotion.inference.films import Frame
+from emotion.inference.films import PICTURES_HELD, Frame
 from emotion.inference.landmarks import Landmarks
 from emotion.inference.moments import Moment, read_moment
 from emotion.inference.quality import motion
@@ -130,26 +131,30 @@ def read_film(
     """The stretches of a film from its frames; with a ``state``, of what comes after it.
 
     pack: who reads the expression. A frame is measured on a thread of its own while the person is looked
-    for in the next one: models and decoder compute without Python's lock, so a film takes two cores. The
+    for in the next ones: models and decoder compute without Python's lock, so a film takes two cores. Not
+    every frame takes as long (expressions are due at some), so more than one may wait to be measured. The
     order of both stays that of the film, and so does what comes out.
     """
     reader = FilmReader(categories, pack, state)
     number, moments = 0, list[Moment]()
-    measuring: Future[Moment] | None = None
+    measuring = deque[Future[Moment]]()
+
+    def finished() -> Stretch:
+        while measuring:
+            moments.append(measuring.popleft().result())
+        return Stretch(number, to_series(moments, categories), reader.state())
+
     with ThreadPoolExecutor(1, "measuring") as aside:
         for frame in frames:
             here = int(frame.time // STRETCH) + 1
-            if measuring is not None and here != number:
-                moments.append(measuring.result())
-                yield Stretch(number, to_series(moments, categories), reader.state())
+            if measuring and here != number:
+                yield finished()
                 reader.begin_stretch()
-                measuring, moments = None, []
+                moments = []
             number = here
-            measure = reader.follow(frame.pixels, frame.time)
-            # Before another frame is asked for: this one's pixels go then.
-            if measuring is not None:
-                moments.append(measuring.result())
-            measuring = aside.submit(measure)
-        if measuring is not None:
-            moments.append(measuring.result())
-            yield Stretch(number, to_series(moments, categories), reader.state())
+            measuring.append(aside.submit(reader.follow(frame.pixels, frame.time)))
+            # Before another frame is asked for: the oldest one's pixels go then.
+            if len(measuring) == PICTURES_HELD:
+                moments.append(measuring.popleft().result())
+        if measuring:
+            yield finished()

@@ -45,8 +45,8 @@ SECONDS_PER_SECOND = 5.0
 BYTES_PER_SECOND = 10_000_000
 # How often over a film may be read: three passes for a later start, and tracks that lie apart.
 PASSES_MAX = 8
-# Of the slots: one picture can be measured while the next one is looked at.
-PICTURES_HELD = 2
+# Of the slots: two pictures can be measured, or wait for it, while the next one is looked at.
+PICTURES_HELD = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Frame:
 
     index: its number among the film's decoded pictures. time: seconds after the first picture. pixels:
     uint8 RGB (H, W, 3) as shown, the longer side at most FILM_SIDE; one shape in the whole film. They lie
-    where the child writes the pictures, cannot be written to, and are there until the next but one is
+    where the child writes the pictures, cannot be written to, and are there until the next but two is
     asked for: copy what is needed longer. A child that was taken over could change them meanwhile, which
     is no more than lying about the film.
     """
