@@ -122,7 +122,7 @@ def fitted(seen: Wide) -> tuple[float, Wide, Wide]:
     if cv2.determinant(covariance) < 0:  # a mirror image would fit better: the best that is none
         left[:, 2] *= -1
         sizes[2] *= -1
-    rotation: Wide = left @ right
+    rotation: Wide = (left @ right).astype(np.float64, copy=False)
     scale = float(sizes.sum()) / face.spread
     shift: Wide = weighted.sum(axis=0) - scale * (rotation @ face.centre)
     return scale, rotation, shift

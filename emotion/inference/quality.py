@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from emotion.inference.arrays import Array, Pixels
 from emotion.inference.faces import Face
@@ -137,7 +139,7 @@ def sharpness(grey: Pixels) -> float:
     return (deviation(edges) * 50.0 / max(deviation(reduced), 1.0)) ** 2
 
 
-def deviation(values: Array | Pixels) -> float:
+def deviation(values: NDArray[Any]) -> float:
     """The standard deviation of one channel (H, W)."""
     return float(cv2.meanStdDev(values)[1].item())
 
