@@ -27,6 +27,7 @@ NOT_READ = {
     "too-blurred": gettext_lazy("too blurred"),
     "unclear": gettext_lazy("the face was covered, cut off or upside down"),
     "turned-away": gettext_lazy("the face was turned too far away"),
+    "covered": gettext_lazy("something seemed to cover the mouth or an eye"),
     "moving": gettext_lazy("the face moved too fast"),
 }
 """Why a stretch of a film was not read, by status."""

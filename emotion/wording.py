@@ -25,6 +25,9 @@ ABSTAINED = {
     "too-blurred": gettext_lazy("The photograph is too blurred."),
     "unclear": gettext_lazy("The face is covered, cut off or upside down."),
     "turned-away": gettext_lazy("The face is turned too far from the camera."),
+    "covered": gettext_lazy(
+        "Something seems to cover the mouth or an eye, such as a hand, a mask, hair or dark glasses."
+    ),
     "moving": gettext_lazy("The face moves too fast to be seen clearly."),
     "person-unclear": gettext_lazy(
         "It cannot be told which face is the right one, so nobody was analysed."
@@ -37,6 +40,7 @@ QUALITY = {
     "sharpness": gettext_lazy("Sharpness (variance of the Laplacian)"),
     "certainty": gettext_lazy("Certainty that it is a face (0 to 1)"),
     "turn_degrees": gettext_lazy("Turned from the camera (degrees)"),
+    "covered": gettext_lazy("Signs of a cover over mouth or eyes (0 none, 1 clear)"),
     "motion": gettext_lazy("Speed of the face (face widths per second)"),
 }
 SHOWN_MOVEMENTS = 8

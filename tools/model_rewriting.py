@@ -79,6 +79,33 @@ def with_convolutions(model: Any) -> Any:
     return graph.rewritten()
 
 
+def with_cells(model: Any) -> Any:
+    """The landmark model that also gives ``cells``: the last of its layers with 4 x 4 places.
+
+    (n, 128, 4, 4), each place a sixteenth of the crop; ``emotion.inference.occlusion`` reads them.
+    """
+    onnx = imported("onnx")
+    shapes = imported("onnx.shape_inference").infer_shapes(model).graph.value_info
+    sides = {
+        each.name: [side.dim_value for side in each.type.tensor_type.shape.dim[1:]]
+        for each in shapes
+    }
+    last = [
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type == "Add" and sides.get(node.output[0]) == [128, 4, 4]
+    ][-1]
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["cells" if name == last else name for name in names]
+    given = imported("onnx.helper").make_tensor_value_info(
+        "cells", onnx.TensorProto.FLOAT, ["n", 128, 4, 4]
+    )
+    model.graph.output.append(given)
+    imported("onnx.checker").check_model(model)
+    return model
+
+
 def with_matrices(model: Any) -> Any:
     """The blendshape model, an MLP mixer, as products of matrices and layer normalisations.
 

@@ -34,7 +34,7 @@ from tools.model_conversion import (
     from_tflite,
     imported,
 )
-from tools.model_rewriting import with_convolutions, with_matrices
+from tools.model_rewriting import with_cells, with_convolutions, with_matrices
 
 PACKS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "packs"
 Sources = dict[str, bytes]
@@ -112,7 +112,8 @@ def rebuild(sources: Sources, name: str) -> bytes:
     if name == "canonical_face.npz":
         return canonical_face(bodies[-1])
     if name == "face_landmarks.onnx":
-        return serialised(in_blocks(with_convolutions(with_both_signs(from_tflite(bodies[-1])))))
+        whole = with_convolutions(with_both_signs(from_tflite(bodies[-1])))
+        return serialised(with_cells(in_blocks(whole)))
     if name == "face_blendshapes.onnx":
         return serialised(with_matrices(from_tflite(bodies[-1])))
     if name == "face_detector.onnx":

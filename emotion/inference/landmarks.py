@@ -16,16 +16,22 @@ from emotion.inference.sessions import run
 SIZE = 256
 CROP_SCALE = 1.5
 PRESENCE_AT_LEAST = 0.5
+CELLS = 3
+"""Which of the model's outputs is the inner layer; 2 is not used."""
 SHARES = np.arange(256, dtype=np.float32) / 255.0
 """What the model takes for each value of a pixel; looked up, because dividing takes three times as long."""
 
 
 @dataclass(frozen=True)
 class Landmarks:
-    """points: (478, 3) in image pixels, z in the same unit, smaller is nearer. presence: 0 to 1."""
+    """points: (478, 3) in image pixels, z in the same unit, smaller is nearer. presence: 0 to 1.
+
+    cells: (128, 4, 4), an inner layer of the model over 4 x 4 parts of the crop, for ``occlusion``.
+    """
 
     points: Array
     presence: float
+    cells: Array
 
     @cached_property
     def face(self) -> Face:
@@ -64,7 +70,8 @@ def find_landmarks(pixels: Pixels, face: Face) -> Landmarks | None:
     presence = float(1.0 / (1.0 + np.exp(-outputs[1].reshape(-1)[0])))
     if presence < PRESENCE_AT_LEAST:
         return None
-    return Landmarks(back_from(outputs[0].reshape(478, 3), matrix), presence)
+    points = back_from(outputs[0].reshape(478, 3), matrix)
+    return Landmarks(points, presence, outputs[CELLS][0])
 
 
 def back_from(points: Array, matrix: Array) -> Array:

@@ -15,6 +15,7 @@ from emotion.inference.expressions import ExpressionPack, find_expression
 from emotion.inference.faces import Face
 from emotion.inference.gaze import Gaze, find_gaze
 from emotion.inference.landmarks import Landmarks, find_landmarks
+from emotion.inference.occlusion import cover
 from emotion.inference.pose import Pose, metric_points, pose_and_head
 from emotion.inference.quality import measure_quality, verdict
 from emotion.inference.smile_signs import SmileSigns, find_smile_signs
@@ -72,7 +73,11 @@ def read_moment(
         return Moment(time, "no-face", faces - 1)
     height, width = pixels.shape[:2]
     pose, head = pose_and_head(metric_points(landmarks.points, width, height))
-    quality |= {"certainty": landmarks.presence, "turn_degrees": pose.turn}
+    quality |= {
+        "certainty": landmarks.presence,
+        "turn_degrees": pose.turn,
+        "covered": cover(landmarks.cells),
+    }
     status = verdict(quality)
     if status != "read":
         return Moment(time, status, faces, quality)

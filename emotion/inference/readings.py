@@ -35,6 +35,7 @@ STATUSES = {
     "too-blurred": "The face is too blurred.",
     "unclear": "The face is covered, cut off or upside down.",
     "turned-away": "The face is turned too far from the camera.",
+    "covered": "Something seems to cover the mouth or an eye.",
     "moving": "The face moves too fast to be seen clearly.",
     "person-unclear": "It cannot be told which face is the data subject's; nobody is analysed.",
 }

@@ -115,7 +115,11 @@ def test_a_pack_says_whence_it_is_and_whether_its_people_agreed() -> None:
         "npm: @vladmandic/face-api 1.7.15",
     ]
     assert "not asked" in expression["training_consent"]
-    assert found["faces"]["error"] == found["faces"]["bias"] == "not measured"
+    assert found["faces"]["error"][0]["values"][1] == [
+        "uncovered faces that were called covered",
+        "1.5 %",
+    ]
+    assert found["faces"]["bias"] == found["blendshapes"]["error"] == "not measured"
     assert expression["bias"][0]["values"] == [["lowest group", "41 %"], ["highest group", "82 %"]]
 
 
