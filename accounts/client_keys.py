@@ -15,7 +15,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +25,7 @@ from accounts.models import ApiClient, ApiKey, AuditorToken
 from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
+from audit_log.prepared import Given, Prepared, Whole
 
 MARK = "cns"
 AT_MOST = 2
@@ -113,11 +114,16 @@ def about(action: Action, actor: Actor, key: ApiKey) -> Draft:
     return Draft(action=action, actor=actor.log_name(), purpose_id=purpose, detail=detail)
 
 
+BY_PREFIX = Prepared(
+    Whole(ApiKey, "client"),
+    lambda: ApiKey.objects.filter(prefix=Given("prefix", CharField())).order_by(),
+)
+
+
 def find_key(text: str) -> ApiKey | None:
     """The key with this text, live or not, with its client; None when there is none."""
     prefix, secret = split_key(MARK, text)
-    found = ApiKey.objects.select_related("client").filter(prefix=prefix) if secret else None
-    key = found.first() if found is not None else None
+    key = BY_PREFIX.first(prefix=prefix) if secret else None
     return key if key and fits(secret, key.secret_hash) else None
 
 

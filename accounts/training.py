@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -31,12 +32,14 @@ def certificates_of(operator_id: UUID) -> QuerySet[TrainingCertificate]:
     return TrainingCertificate.objects.filter(operator_id=operator_id).order_by("-recorded_at")
 
 
+def valid_certificates(now: datetime | Combinable) -> QuerySet[TrainingCertificate]:
+    """The certificates that count now; with one of their own the gate lets an operator look."""
+    return TrainingCertificate.objects.filter(withdrawn_at=None, valid_until__gt=now)
+
+
 def valid_of(operator_id: UUID | OuterRef | None) -> QuerySet[TrainingCertificate]:
-    """An operator's certificates that count now; with one of them the gate lets them look."""
-    now = timezone.now()
-    return TrainingCertificate.objects.filter(
-        operator_id=operator_id, withdrawn_at=None, valid_until__gt=now
-    )
+    """An operator's certificates that count now."""
+    return valid_certificates(timezone.now()).filter(operator_id=operator_id)
 
 
 def with_training() -> QuerySet[User]:

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import DateTimeField, F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
 from audit_log.models import ClockMark
+from audit_log.prepared import Columns, Given, Prepared
 
 log = logging.getLogger("consentry.clock")
 
@@ -97,10 +99,21 @@ def read_clock() -> Reading:
     return Reading(state, now, mark.at, mark.suspect_since)
 
 
+class Seen(NamedTuple):
+    """The latest time that this installation has seen."""
+
+    at: datetime
+
+
+SEEN_AFTER = Prepared(
+    Columns(Seen),
+    lambda: ClockMark.objects.filter(pk=ONLY, at__gt=Given("latest", DateTimeField())),
+)
+
+
 def is_behind(now: datetime) -> bool:
     """Whether dates cannot be judged by ``now``; one fresh query on the primary database."""
-    latest = now + BACK
-    return ClockMark.objects.using("default").filter(pk=ONLY, at__gt=latest).exists()
+    return SEEN_AFTER.first(latest=now + BACK) is not None
 
 
 def seconds_since_boot() -> float:

@@ -11,18 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import DateTimeField, Exists, F, OuterRef, QuerySet, UUIDField, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
-from accounts.training import valid_of
+from accounts.training import valid_certificates
 from audit_log.actions import Action, ReasonCode
 from audit_log.clock import is_behind
 from audit_log.entries import Draft
+from audit_log.prepared import Columns, Given, Prepared
 from consent.errors import ConsentRefused
 from consent.models import (
     Breach,
@@ -61,6 +63,29 @@ STANDINGS = {
 }
 
 
+class ConsentNow(NamedTuple):
+    """What the rule and a permit rest on: one person's consent to one purpose, as the database has it.
+
+    Fields:
+        attested_by_asker: whether the operator who asks attested a consent of this person's on paper,
+        whichever it was; asker_is_trained: whether their training is valid.
+    """
+
+    status: str
+    version: int
+    categories: list[str]
+    notice_id: UUID | None
+    event_id: UUID | None
+    valid_until: datetime | None
+    restricted_at: datetime | None
+    purpose_state: str
+    purpose_ends_at: datetime | None
+    media_retention_days: int | None
+    result_retention_days: int | None
+    attested_by_asker: bool
+    asker_is_trained: bool
+
+
 @dataclass(frozen=True)
 class Asking:
     """Who asks. ``operator_id`` of an operator, who may have attested the consent or lack training."""
@@ -68,13 +93,13 @@ class Asking:
     asker: Asker
     operator_id: UUID | None = None
 
-    def of(self, state: ConsentState | None) -> Asker:
+    def of(self, state: ConsentNow | None) -> Asker:
         """Who asks, as the rule knows them; ``state`` from ``current_state`` for this very asking."""
         if self.operator_id is None or state is None:
             return self.asker
-        if getattr(state, "attested_by_asker", True):
+        if state.attested_by_asker:
             return Asker.ATTESTER
-        return self.asker if getattr(state, "asker_is_trained", False) else Asker.UNTRAINED
+        return self.asker if state.asker_is_trained else Asker.UNTRAINED
 
 
 THE_SYSTEM = Asking(Asker.SYSTEM)
@@ -89,7 +114,7 @@ def asker_of(actor: Actor) -> Asking:
     return Asking(Asker.OTHER, actor.id if actor.kind == "operator" else None)
 
 
-def consent_standing(state: ConsentState | None, now: datetime) -> ConsentStanding:
+def consent_standing(state: ConsentNow | None, now: datetime) -> ConsentStanding:
     """How a consent stands at this moment; one past its date has ended, whoever noticed."""
     if state is None:
         return ConsentStanding.NEVER_ASKED
@@ -101,24 +126,23 @@ def consent_standing(state: ConsentState | None, now: datetime) -> ConsentStandi
 
 
 def decide(
-    state: ConsentState | None,
+    state: ConsentNow | None,
     operation: Operation,
     asker: Asker,
     categories: frozenset[str],
     kept: Kept,
     now: datetime,
 ) -> ReasonCode | None:
-    """The rule on a state that comes with its purpose: None when allowed, else why it is refused."""
+    """The rule on a consent as it is now: None when allowed, else why it is refused."""
     standing = consent_standing(state, now)
     if state is None:
         return NOT_STANDING[standing]
-    purpose = state.purpose
-    if purpose.ends_at is not None and purpose.ends_at <= now:
+    if state.purpose_ends_at is not None and state.purpose_ends_at <= now:
         kept = Kept.PASSED  # with the purpose everything of it ends, whatever date it carries
     facts = Facts(
         standing=standing,
-        purpose_open=purpose.state == PurposeState.OPEN,
-        periods_set=bool(purpose.media_retention_days and purpose.result_retention_days),
+        purpose_open=state.purpose_state == PurposeState.OPEN,
+        periods_set=bool(state.media_retention_days and state.result_retention_days),
         covered=categories <= set(state.categories),
         kept=kept,
     )
@@ -126,7 +150,7 @@ def decide(
 
 
 def decide_now(
-    state: ConsentState | None,
+    state: ConsentNow | None,
     operation: Operation,
     asking: Asking,
     categories: frozenset[str],
@@ -155,29 +179,50 @@ def kept_until(date: datetime | None, now: datetime) -> Kept:
     return Kept.PASSED if date <= now else Kept.IN_TIME
 
 
-READ_OF_A_STATE = (
-    "status", "version", "categories", "notice_id", "event_id", "valid_until", "restricted_at",
-    "purpose__state", "purpose__ends_at", "purpose__media_retention_days", "purpose__result_retention_days",
-)  # fmt: skip
-"""What the rule and a permit rest on. The gate is asked several times for each access: it reads no more."""
+def states() -> QuerySet[ConsentState]:
+    """The consent state of one person in one purpose, with what the rule reads of the purpose."""
+    found = ConsentState.objects.filter(
+        subject_id=Given("subject_id", UUIDField()), purpose_id=Given("purpose_id", UUIDField())
+    )
+    return found.annotate(
+        purpose_state=F("purpose__state"),
+        purpose_ends_at=F("purpose__ends_at"),
+        media_retention_days=F("purpose__media_retention_days"),
+        result_retention_days=F("purpose__result_retention_days"),
+    )
+
+
+def states_for_an_operator() -> QuerySet[ConsentState]:
+    """The same, and what the rule asks about the operator."""
+    operator = Given("operator_id", UUIDField())
+    attested = PaperConsent.objects.filter(
+        subject_id=OuterRef("subject_id"), attested_by_id=operator
+    )
+    trained = valid_certificates(Given("now", DateTimeField())).filter(operator_id=operator)
+    return states().annotate(attested_by_asker=Exists(attested), asker_is_trained=Exists(trained))
+
+
+def states_for_others() -> QuerySet[ConsentState]:
+    """The same, for whom the rule asks nothing more about; an operator judged by it would be refused."""
+    return states().annotate(attested_by_asker=Value(True), asker_is_trained=Value(False))
+
+
+SEEN_BY_AN_OPERATOR = Prepared(Columns(ConsentNow), states_for_an_operator)
+SEEN_BY_OTHERS = Prepared(Columns(ConsentNow), states_for_others)
 
 
 def current_state(
     subject_id: UUID, purpose_id: UUID, asking: Asking = THE_SYSTEM
-) -> ConsentState | None:
-    """The consent state with its purpose, in one indexed query on the primary database.
-
-    For an operator it also says whether they attested a consent of this person's, whichever it was,
-    and whether their training is valid.
-    """
-    rows = ConsentState.objects.using("default").select_related("purpose").only(*READ_OF_A_STATE)
-    if asking.operator_id is not None:
-        attested = PaperConsent.objects.filter(
-            subject_id=OuterRef("subject_id"), attested_by_id=asking.operator_id
-        )
-        trained = valid_of(asking.operator_id)
-        rows = rows.annotate(attested_by_asker=Exists(attested), asker_is_trained=Exists(trained))
-    return rows.filter(subject_id=subject_id, purpose_id=purpose_id).first()
+) -> ConsentNow | None:
+    """The consent with its purpose, in one indexed query on the primary database."""
+    if asking.operator_id is None:
+        return SEEN_BY_OTHERS.first(subject_id=subject_id, purpose_id=purpose_id)
+    return SEEN_BY_AN_OPERATOR.first(
+        subject_id=subject_id,
+        purpose_id=purpose_id,
+        operator_id=asking.operator_id,
+        now=timezone.now(),
+    )
 
 
 def require_not_attester(actor: Actor, subject_id: UUID) -> None:

@@ -34,4 +34,5 @@ def open_credential(label: str, sealed: str) -> bytes:
 
 def _credential_key() -> tuple[ServiceKey, bytes]:
     """The installation's credential key, which ``setup.ensure_root`` made."""
-    return keys.open_key(ServiceKey.objects.filter(use=ServiceUse.CREDENTIAL, purpose_id=None))
+    rows = ServiceKey.objects.filter(use=ServiceUse.CREDENTIAL, purpose_id=None)
+    return keys.open_key(rows.all)

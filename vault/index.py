@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from uuid import UUID
 
 from django.db import IntegrityError
 
 from vault import keys
 from vault.aead import encode_fields
+from vault.errors import KeyMissing
 from vault.models import ServiceKey, ServiceUse
 
 LABEL = b"consentry/index/v1\x00"
@@ -28,11 +30,10 @@ def index(purpose_id: UUID | None, kind: str, value: str) -> bytes:
 def _index_key(purpose_id: UUID | None) -> bytes:
     """The index key of a purpose; None: the one that belongs to no purpose."""
     rows = ServiceKey.objects.filter(use=ServiceUse.INDEX, purpose_id=purpose_id)
-    with keys.keystore():
-        known = rows.exists()
-    if not known:
-        try:
-            return keys.create(ServiceKey(use=ServiceUse.INDEX, purpose_id=purpose_id))
-        except IntegrityError:
-            pass  # another process made it in between
-    return keys.open_key(rows)[1]
+    with suppress(KeyMissing):
+        return keys.open_key(rows.all)[1]
+    try:
+        return keys.create(ServiceKey(use=ServiceUse.INDEX, purpose_id=purpose_id))
+    except IntegrityError:
+        # Another process made it in between: there is one key, and it is that one.
+        return keys.open_key(rows.all)[1]

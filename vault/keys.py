@@ -7,16 +7,18 @@ keys is in ``keyring`` (names only) and ``store`` (against a permit and a receip
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections, transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, UUIDField
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
+from audit_log.prepared import Given, Prepared, Whole
 from vault import cache
 from vault.aead import KEY_BYTES, encode_fields
 from vault.errors import (
@@ -103,33 +105,33 @@ def create(row: WrappedKey) -> bytes:
 
 
 def open_key(
-    rows: QuerySet[AnyKey], consent_version: int = cache.NO_VERSION
+    read: Callable[[], Iterable[AnyKey]], consent_version: int = cache.NO_VERSION
 ) -> tuple[AnyKey, bytes]:
-    """The one row, read afresh, and its key.
+    """The one row that ``read`` reads afresh each time, and its key.
 
     Raises KeyMissing, KeyDestroyed, RootKeyMissing, WrongRootKey or ProviderUnavailable.
     """
-    found = open_keys(rows, consent_version)
+    found = open_keys(read, consent_version)
     if not found:
         raise KeyMissing(MISSING)
     return found[0]
 
 
 def open_keys(
-    rows: QuerySet[AnyKey], consent_version: int = cache.NO_VERSION
+    read: Callable[[], Iterable[AnyKey]], consent_version: int = cache.NO_VERSION
 ) -> list[tuple[AnyKey, bytes]]:
-    """The rows, read afresh by one query, each with its key; raises what ``open_key`` does.
+    """The rows that ``read`` reads afresh each time, each with its key; raises what ``open_key`` does.
 
     One that was destroyed or cannot be unwrapped opens none of them.
     """
     with keystore():
         for _ in range(ATTEMPTS):
-            found = list(rows.all())  # all: a query set answers from memory the second time
+            found = list(read())
             try:
                 return [(row, unwrapped(row, consent_version)) for row in found]
             except OVERTAKEN:
                 # A rotation may have moved a key between the read and the unwrapping.
-                now = dict(rows.values_list("id", "epoch_id"))
+                now = {row.id: row.epoch_id for row in read()}
                 if all(now.get(row.id) == row.epoch_id for row in found):
                     raise
     raise KeystoreUnavailable("a key's epoch kept changing while it was being opened")
@@ -149,6 +151,13 @@ def unwrapped(row: WrappedKey, consent_version: int) -> bytes:
     return key
 
 
+@lru_cache
+def data_keys(number: int) -> Prepared[DataKey]:
+    """The question for so many data keys at once, whose ids are given as ``id_0``, ``id_1`` and on."""
+    ids: Any = [Given(f"id_{each}", UUIDField()) for each in range(number)]
+    return Prepared(Whole(DataKey), lambda: DataKey.objects.filter(id__in=ids), KEYSTORE)
+
+
 def open_data_key(data_key_id: UUID, unit: Unit, consent_version: int = cache.NO_VERSION) -> bytes:
     """The data key of this unit; raises UnitMismatch when the key belongs to another one."""
     return open_data_keys([(data_key_id, unit)], consent_version)[data_key_id]
@@ -162,7 +171,8 @@ def open_data_keys(
     Raises UnitMismatch when a key belongs to another unit.
     """
     ids = {data_key_id for data_key_id, _unit in wanted}
-    found = open_keys(DataKey.objects.filter(id__in=ids), consent_version)
+    numbered = {f"id_{number}": id for number, id in enumerate(ids)}
+    found = open_keys(partial(data_keys(len(ids)).all, **numbered), consent_version)
     if len(found) < len(ids):
         raise KeyMissing(MISSING)
     units = {row.id: row.unit for row, _key in found}

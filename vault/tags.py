@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import hmac
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
 from django.db import IntegrityError
+from django.db.models import UUIDField
 
+from audit_log.prepared import Given, Prepared, Whole
 from vault import keys
 from vault.aead import encode_fields
 from vault.errors import KeyDestroyed, KeyMissing
 from vault.models import TagKey
+from vault.routing import KEYSTORE
 
 
 class Tagger:
@@ -64,20 +68,37 @@ def label(kind: str) -> bytes:
     return f"consentry/tag/{kind}/v1".encode() + b"\x00"
 
 
+IN_A_PURPOSE = Prepared(
+    Whole(TagKey),
+    lambda: TagKey.objects.filter(
+        subject_id=Given("subject_id", UUIDField()), purpose_id=Given("purpose_id", UUIDField())
+    ),
+    KEYSTORE,
+)
+OF_THE_ACCOUNT = Prepared(
+    Whole(TagKey),
+    lambda: TagKey.objects.filter(subject_id=Given("subject_id", UUIDField()), purpose_id=None),
+    KEYSTORE,
+)
+
+
 def tagger(subject_id: UUID, purpose_id: UUID | None) -> Tagger:
     """The tagger of this subject in this purpose (None: the account).
 
     Makes the tag key when there never was one, which writes to the keystore: do not call it first
     under a lock of the main database. Raises KeyDestroyed once the tag key is gone.
     """
-    rows = TagKey.objects.filter(subject_id=subject_id, purpose_id=purpose_id)
+    if purpose_id is None:
+        read = partial(OF_THE_ACCOUNT.all, subject_id=subject_id)
+    else:
+        read = partial(IN_A_PURPOSE.all, subject_id=subject_id, purpose_id=purpose_id)
     with suppress(KeyMissing):
-        return Tagger(keys.open_key(rows)[1])
+        return Tagger(keys.open_key(read)[1])
     try:
         return Tagger(keys.create(TagKey(subject_id=subject_id, purpose_id=purpose_id)))
     except IntegrityError:
         # Another process made it in between: there is one key, and it is that one.
-        return Tagger(keys.open_key(rows)[1])
+        return Tagger(keys.open_key(read)[1])
 
 
 def tagger_if_alive(subject_id: UUID, purpose_id: UUID | None) -> Tagger | None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from accounts.models import Role
 from audit_log.actions import ReasonCode
+from audit_log.prepared import Columns, Given, Prepared
 from consent.models import DataCategory, DataSubject, ErasureRequest, Purpose
 
 MAX_TRIES = 3
@@ -125,7 +126,13 @@ class AnalysisQuerySet(models.QuerySet["Analysis"]):
 
     def visible_to(self, actor: Actor) -> Self:
         """The analyses of the recordings that this actor may know of."""
+        if actor.kind == "client":
+            return self.in_purpose(actor.purpose_id)
         return self.filter(recording__in=Recording.objects.visible_to(actor))
+
+    def in_purpose(self, purpose_id: UUID | Given | None) -> Self:
+        """The analyses of one purpose, which are what its API clients may know of."""
+        return self.filter(recording__purpose_id=purpose_id)
 
 
 class Analysis(models.Model):
@@ -273,6 +280,31 @@ def first_result_due() -> QuerySet[Result, Any]:
     return rows.order_by("retain_until").values("retain_until")[:1]
 
 
+class Standing(NamedTuple):
+    """What decides how a recording stands."""
+
+    retain_until: datetime
+    results_until: datetime | None
+    media_retain_until: datetime
+    media_state: str
+    disputed_at: datetime | None
+    given_up: bool
+
+
+def standing_of(*, media: bool) -> Prepared[Standing]:
+    """The question how one recording, or only its media, stands."""
+    return Prepared(
+        Columns(Standing),
+        lambda: Recording.objects.filter(pk=Given("id", UUIDField()), erased_at=None).annotate(
+            given_up=Exists(erasures_of_each(media=media)),
+            results_until=Subquery(first_result_due()),
+        ),
+    )
+
+
+WHOLE_STANDS, MEDIA_STAND = standing_of(media=False), standing_of(media=True)
+
+
 def recording_standing(recording_id: UUID, *, media: bool) -> datetime | ReasonCode | None:
     """Read afresh how a recording (or only its media) stands, for the gate.
 
@@ -280,31 +312,15 @@ def recording_standing(recording_id: UUID, *, media: bool) -> datetime | ReasonC
     BEING_ERASED from the moment its erasure is filed, also while a legal hold postpones that; None when
     it is gone.
     """
-    found = (
-        Recording.objects.using("default")
-        .filter(pk=recording_id, erased_at=None)
-        .annotate(
-            given_up=Exists(erasures_of_each(media=media)),
-            results_until=Subquery(first_result_due()),
-        )
-        .values(
-            "retain_until",
-            "results_until",
-            "media_retain_until",
-            "media_state",
-            "disputed_at",
-            "given_up",
-        )
-        .first()
-    )
+    found = (MEDIA_STAND if media else WHOLE_STANDS).first(id=recording_id)
     if found is None:
         return None
-    if found["given_up"]:
+    if found.given_up:
         return ReasonCode.BEING_ERASED
-    if found["disputed_at"] is not None:
+    if found.disputed_at is not None:
         return ReasonCode.RECORDING_DISPUTED
     if not media:
-        return min(found["retain_until"], found["results_until"] or found["retain_until"])
-    if found["media_state"] != MediaState.STORED:
+        return min(found.retain_until, found.results_until or found.retain_until)
+    if found.media_state != MediaState.STORED:
         return None
-    return min(found["media_retain_until"], found["retain_until"])
+    return min(found.media_retain_until, found.retain_until)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from audit_log.actions import Action, ReasonCode
 from consent.enforcement import (
     Asking,
+    ConsentNow,
     ConsentPermit,
     consent_standing,
     decide,
@@ -20,7 +21,7 @@ from consent.enforcement import (
 )
 from consent.errors import ConsentRefused
 from consent.giving import give_consent
-from consent.models import ConsentState, ConsentStatus, Purpose, PurposeState
+from consent.models import ConsentStatus, PurposeState
 from consent.purposes import close_purpose
 from consent.records import lock_state
 from consent.rules import Asker, ConsentStanding, Kept, Operation
@@ -36,12 +37,22 @@ def state(
     purpose_state: PurposeState = PurposeState.OPEN,
     days: int | None = 30,
     left: timedelta | None = timedelta(days=1),
-) -> ConsentState:
-    """A consent state and its purpose as the database would give them."""
-    purpose = Purpose(state=purpose_state, media_retention_days=days, result_retention_days=days)
-    until = None if left is None else NOW + left
-    return ConsentState(
-        purpose=purpose, status=status, valid_until=until, categories=["media", "expression"]
+) -> ConsentNow:
+    """A consent and its purpose as the database would give them."""
+    return ConsentNow(
+        status=status,
+        version=1,
+        categories=["media", "expression"],
+        notice_id=None,
+        event_id=None,
+        valid_until=None if left is None else NOW + left,
+        restricted_at=None,
+        purpose_state=purpose_state,
+        purpose_ends_at=None,
+        media_retention_days=days,
+        result_retention_days=days,
+        attested_by_asker=False,
+        asker_is_trained=True,
     )
 
 
@@ -58,8 +69,7 @@ STANDINGS = {
 @pytest.mark.parametrize("status", list(ConsentStatus))
 def test_each_state_stands_as_it_is_called(status: ConsentStatus) -> None:
     assert consent_standing(state(status), NOW) == STANDINGS[status]
-    paused = state(status)
-    paused.restricted_at = NOW
+    paused = state(status)._replace(restricted_at=NOW)
     given = status == ConsentStatus.GIVEN
     expected = ConsentStanding.RESTRICTED if given else STANDINGS[status]
     assert consent_standing(paused, NOW) == expected
@@ -69,7 +79,7 @@ def test_no_state_is_never_asked() -> None:
     assert consent_standing(None, NOW) == ConsentStanding.NEVER_ASKED
 
 
-def asked(held: ConsentState | None, categories: frozenset[str] = MEDIA) -> ReasonCode | None:
+def asked(held: ConsentNow | None, categories: frozenset[str] = MEDIA) -> ReasonCode | None:
     return decide(held, Operation.ANALYSE, Asker.SYSTEM, categories, Kept.IN_TIME, NOW)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +43,35 @@ REASON = {"Access_Reason": "study-analysis"}
 )  # fmt: skip
 def test_the_type_wanted_most(accept: str, wanted: str | None) -> None:
     assert wanted_most(accept, OFFERED) == wanted
+
+
+GATE = [
+    {"consent_consentstate", "consent_purpose"},
+    {"audit_log_clockmark"},
+    {"emotion_recording", "consent_erasurerequest", "emotion_result", "emotion_analysis"},
+]
+"""The tables that the gate asks about a result: the consent, the clock, how the recording stands."""
+
+
+def test_a_read_asks_the_gate_before_its_entry_and_again_before_the_keys(fresh_db: None) -> None:
+    """Each time of the database: what a question needs may be kept, what it answers may not."""
+    study = open_study()
+    consenting(study)
+    row, key = analysed(study), study.key()
+    asked: list[set[str]] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        asked.append(set(re.findall(r'(?:FROM|JOIN|INTO) "(\w+)"', sql)))
+        return execute(sql, *rest)
+
+    for _time in ("a question may be put together", "and is only asked"):
+        asked.clear()
+        with ExitStack() as stack:
+            for alias in connections:
+                stack.enter_context(connections[alias].execute_wrapper(note))
+            assert api_get(key, "api_result", row.id, **REASON).status_code == 200
+        entry, tags, keys = {"audit_log_pendingentry"}, {"vault_tagkey"}, {"vault_datakey"}
+        assert asked[asked.index({"emotion_result"}) + 1 :] == [*GATE, tags, entry, *GATE, keys]
 
 
 @given(st.text(alphabet='acexst*/;,=q.01 \t"é', max_size=60))

@@ -68,7 +68,7 @@ def test_fingerprint_is_of_the_whole_body() -> None:
 def test_tagger_keeps_its_key() -> None:
     subject = uuid7()
     tags = tagger(subject, None)
-    key = keys.open_key(TagKey.objects.filter(subject_id=subject))[1]
+    key = keys.open_key(TagKey.objects.filter(subject_id=subject).all)[1]
     assert key.hex() not in repr(tags)
     assert repr(tags) == str(tags) == "Tagger(sealed)"
     for leak in (pickle.dumps, copy.copy, copy.deepcopy):
@@ -155,7 +155,7 @@ def test_changed_credential_does_not_open(bad: str) -> None:
 def test_credentials_and_records_never_open_as_each_other() -> None:
     place = a_place()
     data_key = keys.open_data_key(place.key_id, place.unit)
-    row, credential_key = keys.open_key(ServiceKey.objects.filter(use="credential"))
+    row, credential_key = keys.open_key(ServiceKey.objects.filter(use="credential").all)
     for key, key_id in ((data_key, place.key_id), (credential_key, row.id)):
         record = aead.seal(Label.RECORD, key, key_id, b"same place", b"happy")
         with pytest.raises(Tampered):
