@@ -21,7 +21,7 @@ from accounts.permissions import HasScope
 from accounts.problems import PROBLEMS, Problem
 from consent.errors import NotThere
 from consent.models import ConsentStatus, Purpose, SubjectReference
-from consent.people import consent_json, find_person, people_of
+from consent.people import consent_json, find_consent, people_of
 from consent.subjects import find_reference
 
 
@@ -57,6 +57,13 @@ class SubjectFilters(StatusFilters):
 def own_purposes(actor: Actor) -> QuerySet[Purpose]:
     """The one purpose that the client is bound to, as a query."""
     return Purpose.objects.filter(pk=actor.purpose_id or UUID(int=0))
+
+
+def own_purpose_id(actor: Actor) -> UUID:
+    """The one purpose that the client is bound to. Raises NotThere for whoever is bound to none."""
+    if actor.purpose_id is None:
+        raise NotThere("There is no such purpose.")
+    return actor.purpose_id
 
 
 def own_purpose(actor: Actor) -> Purpose:
@@ -110,11 +117,11 @@ class Subjects(APIView):
     )
     def post(self, request: Request) -> Response:
         """The consent state of the person whom you call so."""
-        purpose = own_purpose(actor_of(request))
+        purpose_id = own_purpose_id(actor_of(request))
         given = SubjectInput(data=request.data)
         given.is_valid(raise_exception=True)
-        found = find_reference(purpose.id, given.validated_data["subject"])
-        return Response(consent_json(find_person(people_of(purpose), found.id)))
+        found = find_reference(purpose_id, given.validated_data["subject"])
+        return Response(find_consent(purpose_id, found.id))
 
 
 class SubjectDetail(StateView):
@@ -132,5 +139,4 @@ class SubjectDetail(StateView):
     )
     def get(self, request: Request, reference_id: UUID) -> Response:
         """The consent state; a state makes no entry."""
-        people = people_of(own_purpose(actor_of(request)))
-        return Response(consent_json(find_person(people, reference_id)))
+        return Response(find_consent(own_purpose_id(actor_of(request)), reference_id))

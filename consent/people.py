@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, UUIDField
 
+from audit_log.prepared import Columns, Given, Prepared
 from consent.asking import UNANSWERED, letters_of
 from consent.errors import UnknownSubject
 from consent.models import (
@@ -62,8 +64,43 @@ def find_person(people: QuerySet[SubjectReference], reference_id: UUID) -> Subje
     """One of these people by their opaque id. Raises UnknownSubject."""
     found = people.filter(pk=reference_id).first()
     if found is None:
-        raise UnknownSubject("No data subject with this id in this purpose.")
+        raise unknown()
     return found
+
+
+class Shown(NamedTuple):
+    """What a client may know of somebody's consent."""
+
+    status: str
+    categories: list[str]
+    valid_until: datetime | None
+    changed_at: datetime
+
+
+def consent_of_a_person() -> QuerySet[ConsentState]:
+    """The consent of one person, by the opaque id of a purpose, if that id is this purpose's."""
+    purpose = Given("purpose_id", UUIDField())
+    return ConsentState.objects.filter(
+        purpose_id=purpose,
+        subject__references__id=Given("id", UUIDField()),
+        subject__references__purpose_id=purpose,
+    )
+
+
+SHOWN = Prepared(Columns(Shown), consent_of_a_person)
+
+
+def find_consent(purpose_id: UUID, reference_id: UUID) -> dict[str, Any]:
+    """``consent_json`` of one person of this purpose, by one question. Raises UnknownSubject."""
+    found = SHOWN.first(id=reference_id, purpose_id=purpose_id)
+    if found is None:
+        raise unknown()
+    return {"id": reference_id, "purpose": purpose_id, **found._asdict()}
+
+
+def unknown() -> UnknownSubject:
+    """The one answer about who is not there and who is another purpose's."""
+    return UnknownSubject("No data subject with this id in this purpose.")
 
 
 def state_of(person: SubjectReference) -> ConsentState:
@@ -74,14 +111,8 @@ def state_of(person: SubjectReference) -> ConsentState:
 def consent_json(person: SubjectReference) -> dict[str, Any]:
     """How the consent of somebody from ``people_of`` stands, by the purpose's opaque id."""
     state = state_of(person)
-    return {
-        "id": person.id,
-        "purpose": person.purpose_id,
-        "status": state.status,
-        "categories": state.categories,
-        "valid_until": state.valid_until,
-        "changed_at": state.changed_at,
-    }
+    shown = {name: getattr(state, name) for name in Shown._fields}
+    return {"id": person.id, "purpose": person.purpose_id, **shown}
 
 
 def asking_json(person: SubjectReference) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import BinaryField, UUIDField
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
+from audit_log.prepared import Given, Prepared, Whole
 from consent.enforcement import AccountUse, require_account_use
 from consent.errors import InvalidReference, ReferenceTaken, UnknownSubject
 from consent.models import ConsentState, Contact, DataSubject, Purpose, SubjectReference
@@ -66,13 +68,18 @@ def find_by_email(email: str) -> DataSubject | None:
     return found.subject if found else None
 
 
+BY_INDEX = Prepared(
+    Whole(SubjectReference, "subject"),
+    lambda: SubjectReference.objects.filter(
+        purpose_id=Given("purpose_id", UUIDField()), index=Given("index", BinaryField())
+    ),
+)
+
+
 def find_reference(purpose_id: UUID, reference: str) -> SubjectReference:
     """The filed reference, with its subject; raises UnknownSubject."""
-    found = (
-        SubjectReference.objects.select_related("subject")
-        .filter(purpose_id=purpose_id, index=reference_index(purpose_id, reference))
-        .first()
-    )
+    filed = reference_index(purpose_id, reference)
+    found = BY_INDEX.first(purpose_id=purpose_id, index=filed)
     if found is None:
         raise UnknownSubject("No data subject with this reference in this purpose.")
     return found
