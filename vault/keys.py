@@ -171,6 +171,8 @@ def open_data_keys(
     Raises UnitMismatch when a key belongs to another unit.
     """
     ids = {data_key_id for data_key_id, _unit in wanted}
+    if not ids:
+        return {}
     numbered = {f"id_{number}": id for number, id in enumerate(ids)}
     found = open_keys(partial(data_keys(len(ids)).all, **numbered), consent_version)
     if len(found) < len(ids):
