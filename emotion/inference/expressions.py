@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,11 @@ class ExpressionPack:
         """Name, version and the start of the digest, as results name the pack."""
         return f"{self.name} {self.version}, {self.digest[:12]}"
 
+    @cached_property
+    def source(self) -> Path | None:
+        """Where its sessions come from: None for the product's own, else its folder."""
+        return None if self.folder.parent == FOLDER else self.folder
+
     def member_votes(self, crop_at: Callable[[int], Array]) -> Wide:
         """What each model says of n faces, classes as LABELS: (models, n, 7), each row summing to 1.
 
@@ -89,8 +94,7 @@ class ExpressionPack:
     def votes_of(self, member: Member, crops: Array) -> Wide:
         """The votes of one model, (n, 7); with their mirror images' where the pack says so."""
         both = np.concatenate([crops, crops[:, :, ::-1]]) if self.mirror else crops
-        source = None if self.folder.parent == FOLDER else self.folder
-        found = run(member.file, prepare(both, member.preprocessing), source)[0]
+        found = run(member.file, prepare(both, member.preprocessing), self.source)[0]
         votes = found.astype(np.float64)[:, member.order]
         if self.mirror:
             votes = (votes[: len(crops)] + votes[len(crops) :]) / 2

@@ -5,6 +5,7 @@ Every page that was looked at is written down, so that ``tools.pages`` can say w
 
 from __future__ import annotations
 
+import gzip
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import Resolver404, resolve
-from playwright.sync_api import BrowserContext, ConsoleMessage
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from tests.browser import pseudo
 
@@ -57,6 +59,21 @@ LOOSE = """() => [...document.querySelectorAll("td[data-label]")].filter(td =>
     [...td.childNodes].filter(node => node.nodeType === 1 || node.data && node.data.trim()).length > 1
     ).map(td => td.dataset.label)"""
 """The cells with several parts that are not wrapped: on a phone all but the first stand under the label."""
+
+
+WEIGHT = """() => [performance.getEntriesByType("navigation")[0].encodedBodySize,
+    performance.getEntriesByType("resource").map(one => new URL(one.name).pathname)]"""
+HEAVIEST = 150_000
+"""Bytes of a page with its styles and scripts, as they come over the network."""
+
+
+def weight(page: Page) -> int:
+    """What a page that was just loaded weighs before media; styles and scripts compressed, as WhiteNoise
+    sends them in an installation and not in a test."""
+    own, others = page.evaluate(WEIGHT)
+    names = {path.removeprefix(settings.STATIC_URL) for path in others}
+    files = (finders.find(name) for name in names if name.endswith((".css", ".js")))
+    return int(own) + sum(len(gzip.compress(Path(str(file)).read_bytes())) for file in files)
 
 
 def note(address: str, width: int, scheme: str) -> None:
@@ -107,6 +124,8 @@ class Looker:
                 self.open(shown)
                 self.look_around(replace(shown, name=f"{shown.name}-{code}"), code)
         self.open(shown)
+        if (bytes_ := weight(self.page)) > HEAVIEST:
+            self.troubles.append(f"{shown.name} has {bytes_} bytes")
         self.look_around(shown)
 
     def send(self, button: str) -> None:
