@@ -69,19 +69,19 @@ def happens(name: str, used: str) -> list[str]:
         "%(number)s analyses wait, and are read by it.",
         waiting,
     ) % {"number": waiting}
+    again = ngettext(
+        "%(number)s recording is kept and could be analysed again. Nothing is by itself: the "
+        "researchers of its study find it in the list of recordings.",
+        "%(number)s recordings are kept and could be analysed again. Nothing is by itself: the "
+        "researchers of their studies find them in the list of recordings.",
+        kept,
+    ) % {"number": kept}
     return [
         _("From the next analysis on “%(name)s” reads expressions instead of “%(used)s”.") % words,
         *([waits] if waiting else []),
         _("What is being read at this moment ends with the models it began with."),
         _("Results that exist stay as they are, and name the models that gave them."),
-        ngettext(
-            "%(number)s recording is kept and could be analysed again. Nothing is by itself: the "
-            "researchers of its study find it in the list of recordings.",
-            "%(number)s recordings are kept and could be analysed again. Nothing is by itself: the "
-            "researchers of their studies find them in the list of recordings.",
-            kept,
-        )
-        % {"number": kept},
+        *([again] if kept else []),
         _(
             "It is an entry of the access log with your role; the public page of models says it at once."
         ),
