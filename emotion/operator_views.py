@@ -32,7 +32,7 @@ from emotion.health import checks
 from emotion.inference.series import MEASURED_IN
 from emotion.models import UNDER_WAY, Analysis, AnalysisState, Recording
 from emotion.overview import overview, waiting_for
-from emotion.reanalysis import analyse_again, can_be_repeated, read_by_others
+from emotion.reanalysis import analyse_again, analysed_by_other_packs, can_be_repeated
 from emotion.result_pages import result_page, result_words
 from emotion.results import (
     STATED_REASONS,
@@ -84,7 +84,7 @@ def recordings(request: HttpRequest) -> HttpResponse:
     if chosen["state"] in AnalysisState.values:
         rows = rows.filter(state=chosen["state"])
     if chosen["models"] == OTHERS:
-        rows = read_by_others(rows)
+        rows = analysed_by_other_packs(rows)
     context = {
         "page": page_of(request, rows),
         "purposes": listed,

@@ -24,7 +24,7 @@ from consent.models import (
 from consent.purposes import EDITABLE
 from consent.visibility import visible_purposes, visible_states
 from emotion.models import Analysis, AnalysisState, Dispute, Recording
-from emotion.reanalysis import read_by_others
+from emotion.reanalysis import analysed_by_other_packs
 
 SHOWN = 12
 LISTED = 10
@@ -122,9 +122,9 @@ TASKS: dict[str, tuple[str, Callable[[Actor], Any]]] = {
         lambda actor: Dispute.objects.visible_to(actor).open().count(),
     ),
     "failed": ("emotion.view_recordings", failed_analyses),
-    "by_others": (
+    "other_packs": (
         "emotion.analyse_again",
-        lambda actor: read_by_others(Analysis.objects.visible_to(actor)).count(),
+        lambda actor: analysed_by_other_packs(Analysis.objects.visible_to(actor)).count(),
     ),
 }
 """What can wait for somebody: who could move it on, and how much of it there is."""

@@ -47,7 +47,7 @@ def can_be_repeated(recording: Recording) -> bool:
     return stored and not recording.analyses.filter(state__in=UNDER_WAY).exists()
 
 
-def read_by_others(rows: QuerySet[Analysis]) -> QuerySet[Analysis]:
+def analysed_by_other_packs(rows: QuerySet[Analysis]) -> QuerySet[Analysis]:
     """Of these analyses those that could be repeated with another pack than they were read with.
 
     The newest of each recording that is still there, unless one with the pack in use waits or is done.

@@ -1,7 +1,7 @@
 """Networks of convolutions in the widths that ONNX Runtime computes in, to the same numbers.
 
-Its convolutions hold so many channels side by side. Networks
-for phones are narrower, or end a few channels after a block.
+Its convolutions hold BLOCK channels side by side; networks for phones are narrower, or end a few channels
+after a block, and everything is reordered where such a layer begins and where it ends.
 """
 
 from __future__ import annotations

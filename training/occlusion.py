@@ -236,6 +236,8 @@ class Fit:
 def logistic(terms: Array, truth: Array, ridge: float = RIDGE) -> Array:
     """Least negative log-likelihood of sigmoid(terms @ theta) with a ridge, by truncated Newton steps.
 
+    ``fitting.newton`` builds the whole second derivative: for 2,049 terms four million sums over all rows.
+
     terms: (n, d) float32, twice as fast; the last is the constant one and is not drawn to 0.
     """
     terms, truth = terms.astype(np.float32), truth.astype(np.float32)

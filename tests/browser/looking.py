@@ -124,8 +124,8 @@ class Looker:
                 self.open(shown)
                 self.look_around(replace(shown, name=f"{shown.name}-{code}"), code)
         self.open(shown)
-        if (bytes_ := weight(self.page)) > HEAVIEST:
-            self.troubles.append(f"{shown.name} has {bytes_} bytes")
+        if (found := weight(self.page)) > HEAVIEST:
+            self.troubles.append(f"{shown.name} has {found} bytes")
         self.look_around(shown)
 
     def send(self, button: str) -> None:

@@ -20,7 +20,7 @@ from emotion.active_pack import active_folder, chosen, chosen_digest
 from emotion.analyses import run_analysis
 from emotion.inference.models import BUILT_IN, pack_digest
 from emotion.models import ActivePack, Analysis
-from emotion.reanalysis import analyse_again, read_by_others
+from emotion.reanalysis import analyse_again, analysed_by_other_packs
 from tests.cast import Study, analysed, consenting, measured, open_study, text_of
 from tests.emotion.inference.broken_packs import another, evaluated
 from tests.emotion.test_pack_choice import command, models_dir
@@ -160,7 +160,7 @@ def test_what_is_not_kept_or_has_no_expression_is_not_asked_for(other: Path) -> 
     analysed(gone)
     assert analysed(plain, "P-002").pack_sha256 == ""
     command("activate", "other")
-    assert not read_by_others(Analysis.objects.all()).exists()
+    assert not analysed_by_other_packs(Analysis.objects.all()).exists()
 
 
 def test_the_row_does_not_tell_whether_anything_could_be_read(study: Study) -> None:

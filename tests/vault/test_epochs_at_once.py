@@ -23,19 +23,33 @@ from vault.providers.file import FileProvider
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
 
+def overtaken_once(
+    monkeypatch: pytest.MonkeyPatch, step: str, error: Exception | None = None
+) -> list[Epoch]:
+    """Let a rotation come and go just before a key is first wrapped or unwrapped; the epoch that it opened.
+
+    error: what the step comes to then, where the epoch's key is gone before it was read.
+    """
+    provider, rotated = FileProvider(settings.KEYS_DIR / "epochs"), list[Epoch]()
+    plain = getattr(provider, step)
+
+    def slow(*given: Any) -> bytes:
+        if not rotated:
+            rotated.append(rotate())
+            if error is not None:
+                raise error
+        return bytes(plain(*given))
+
+    monkeypatch.setattr(provider, step, slow)
+    monkeypatch.setattr(keys, "configured", lambda: provider)
+    return rotated
+
+
 def test_key_that_is_moved_between_reading_and_unwrapping_still_opens(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = keys.open_data_key(place.key_id, place.unit)
-    rotated: list[Epoch] = []
-
-    class Slow(FileProvider):
-        def unwrap(self, epoch_id: UUID, wrapped: bytes, aad: bytes) -> bytes:
-            if not rotated:
-                rotated.append(rotate())
-            return super().unwrap(epoch_id, wrapped, aad)
-
-    monkeypatch.setattr(keys, "configured", lambda: Slow(settings.KEYS_DIR / "epochs"))
+    rotated = overtaken_once(monkeypatch, "unwrap")
     assert keys.open_data_key(place.key_id, place.unit) == before
     assert rotated
 
@@ -94,30 +108,14 @@ def test_key_that_is_overwritten_while_it_is_read_still_opens(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = keys.open_data_key(place.key_id, place.unit)
-    rotated: list[Epoch] = []
-
-    class Slow(FileProvider):
-        def unwrap(self, epoch_id: UUID, wrapped: bytes, aad: bytes) -> bytes:
-            if rotated:
-                return super().unwrap(epoch_id, wrapped, aad)
-            rotated.append(rotate())
-            raise WrongRootKey  # what random bytes in the file's place come to
-
-    monkeypatch.setattr(keys, "configured", lambda: Slow(settings.KEYS_DIR / "epochs"))
+    # What random bytes in the file's place come to.
+    rotated = overtaken_once(monkeypatch, "unwrap", WrongRootKey())
     assert keys.open_data_key(place.key_id, place.unit) == before
     assert rotated
 
 
 def test_key_is_made_though_a_rotation_came_and_went(monkeypatch: pytest.MonkeyPatch) -> None:
-    rotated: list[Epoch] = []
-
-    class Slow(FileProvider):
-        def wrap(self, epoch_id: UUID, key: bytes, aad: bytes) -> bytes:
-            if not rotated:
-                rotated.append(rotate())
-            return super().wrap(epoch_id, key, aad)
-
-    monkeypatch.setattr(keys, "configured", lambda: Slow(settings.KEYS_DIR / "epochs"))
+    rotated = overtaken_once(monkeypatch, "wrap")
     made = create_data_key(unit := a_unit())
     assert len(keys.open_data_key(made, unit)) == 32
     assert DataKey.objects.get(id=made).epoch_id == rotated[0].id
