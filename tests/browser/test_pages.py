@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, FilePayload
+from playwright.sync_api import BrowserContext, FilePayload, expect
 
 from audit_log.sequencer import integrate_once
 from consent.models import (
@@ -33,6 +33,7 @@ from tests.cast import (
     PHOTO,
     Person,
     Study,
+    analysed,
     child_says,
     come_in,
     consenting,
@@ -41,6 +42,7 @@ from tests.cast import (
     open_study,
     upload,
 )
+from tests.emotion.inference.test_occlusion import drawn
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
@@ -241,4 +243,17 @@ def test_pages_of_a_consent_that_ends_soon_are_clean(site: str, context: Browser
     wear(context, site, person.browser)
     looker.look(Shown("home-ends-soon", reverse("subject_home")))
     looker.look(Shown("notice-ends-soon", reverse("consent_notice", args=[study.purpose.id])))
+    assert looker.troubles == []
+
+
+def test_the_page_of_a_covered_face_is_clean(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    person = consenting(study)
+    masked = cv2.cvtColor(drawn("mask", 3), cv2.COLOR_RGB2BGR)
+    row = analysed(study, photo=cv2.imencode(".png", masked)[1].tobytes())
+    looker = Looker(context, site)
+    wear(context, site, person.browser)
+    looker.look(Shown("own-result-covered", reverse("own_result", args=[row.id])))
+    expect(looker.page.get_by_text("Something seems to cover the mouth or an eye")).to_be_visible()
+    assert looker.page.locator(".bar").count() == 0
     assert looker.troubles == []
