@@ -62,9 +62,24 @@ def require_tables(**_signal: Any) -> None:
         sys.exit(words)
 
 
+@worker_init.connect
+def require_execution_provider(**_signal: Any) -> None:
+    """A worker that is to compute with what is not installed ends with one line."""
+    if settings.EXECUTION_PROVIDER == "cpu":
+        return  # always there, and looking would cost the start a tenth of a second
+    from emotion.inference.models import ExecutionProviderUnusable  # only after the settings
+    from emotion.inference.sessions import require_provider
+
+    try:
+        require_provider(settings.EXECUTION_PROVIDER)
+    except ExecutionProviderUnusable as error:
+        sys.exit(str(error))
+
+
 @worker_process_init.connect
 def load_models(**_signal: Any) -> None:
     """Load the models once per worker process, before its first task asks for them."""
-    from emotion.inference.sessions import warm_up  # only workers need the models
+    from emotion.inference.sessions import compute_on, warm_up  # only workers need the models
 
+    compute_on(settings.EXECUTION_PROVIDER)
     warm_up()

@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from audit_log.actions import ReasonCode
 from audit_log.errors import AuditLogError, LogUnavailable
 from consent.errors import ConsentRefused
-from emotion.inference.models import ModelIntegrityError
+from emotion.inference.models import ExecutionProviderUnusable, ModelIntegrityError
 from vault.errors import (
     InsecureKeyFile,
     KeystoreUnavailable,
@@ -34,6 +34,7 @@ ENVIRONMENT = (
     InsecureKeyFile,
     StorageFull,
     ModelIntegrityError,
+    ExecutionProviderUnusable,
     OSError,
 )
 WORDED = (OperationalError, InterfaceError, AuditLogError, VaultError, OSError)

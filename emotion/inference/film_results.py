@@ -21,6 +21,7 @@ from emotion.inference.readings import (
     model_versions,
 )
 from emotion.inference.series import SUMMARY, Series
+from emotion.inference.sessions import engine
 from emotion.inference.summaries import Figures, away_figures, summarise
 
 LOOK_AWAY = "look-away"
@@ -46,7 +47,7 @@ def film_parts(
     events = find_events(series, baseline)
     figures = summarise(series, events, baseline)
     found = {category: part(category, figures[category], events) for category in series}
-    found[SUMMARY] |= {"kind": "film", "film": film, "marks": markers.marks}
+    found[SUMMARY] |= {"kind": "film", "film": film, "marks": markers.marks, "engine": engine()}
     if "expression" in found:
         found["expression"] |= told_of(pack)
         found[SUMMARY]["packs"] = {"expression": pack.title}

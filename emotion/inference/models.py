@@ -18,6 +18,10 @@ class ModelIntegrityError(Exception):
     """A model file or a manifest is missing, or is not what it should be."""
 
 
+class ExecutionProviderUnusable(Exception):
+    """What was chosen to compute with is not there, does not start, or gives other numbers."""
+
+
 def read_pack(folder: Path) -> dict[str, Any]:
     """The manifest of one pack's folder, as docs/formats.md lists it. Raises ModelIntegrityError."""
     try:

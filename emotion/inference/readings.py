@@ -20,6 +20,7 @@ from emotion.inference.labels import LABELS
 from emotion.inference.models import manifest
 from emotion.inference.moments import Moment
 from emotion.inference.quality import THRESHOLDS
+from emotion.inference.sessions import engine
 from emotion.inference.smile_marker import CANNOT_TELL, PROVES_NO_FEELING
 
 SCHEMA = 2
@@ -125,6 +126,7 @@ class PhotoReading:
             "quality_units": {name: THRESHOLDS[name].unit for name in self.quality},
             "models": model_versions(used) | (self.pack.files if by_pack else {}),
             "packs": {"expression": self.pack.title} if by_pack else {},
+            "engine": engine(),
         }
 
 

@@ -50,6 +50,7 @@ WRONG = {
     "CLIENT_UPLOADS_AT_ONCE": (["some", "0"], ""),
     "SUBJECT_UPLOADS_PER_HOUR": (["few", "0"], ""),
     "QUEUE_AT_MOST": (["long", "0"], ""),
+    "EXECUTION_PROVIDER": (["tpu", ""], "cpu, openvino, cuda"),
     "CELERY_QUEUE": (["../queue", ""], "consentry-2"),
     "CELERY_BROKER_URL": (["kafka://host", "host"], "filesystem://"),
     "CACHE_URL": (["memcache://host"], "redis://"),
