@@ -132,7 +132,7 @@ def floor(path: str, categories: list[str], rate: float | None = None) -> dict[s
     reader, frames = FilmReader(categories, expression_pack()), 0
     with open_film(io.BytesIO(Path(path).read_bytes()), rate=rate) as film:
         for frame in film:
-            reader.read(frame.pixels, frame.time)
+            reader.read(frame.picture, frame.time)
             frames += 1
     sessions.session = honest
     started, used = time.perf_counter(), cpu()

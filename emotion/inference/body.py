@@ -9,7 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from emotion.inference.arrays import Array, Pixels
+from emotion.inference.arrays import Array
+from emotion.inference.pictures import Picture, scaled
 from emotion.inference.sessions import run
 
 SIZE = 192
@@ -35,17 +36,17 @@ POINTS = (
 """COCO's 17 key points; left is the person's own."""
 
 
-def find_body(pixels: Pixels) -> Array:
-    """The points of the person in an RGB image (H, W, 3): (17, 3).
+def find_body(picture: Picture) -> Array:
+    """The points of the person in a picture: (17, 3).
 
     Columns: x from the left and y from the top, both as a share of the picture's longer side, and the
     model's certainty from 0 to 1. A point that is not in the picture is given all the same, with little
     certainty.
     """
-    height, width = pixels.shape[:2]
+    height, width = picture.shape[:2]
     scale = SIZE / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    small = scaled(picture, size)
     left, top = (SIZE - size[0]) // 2, (SIZE - size[1]) // 2
     padded = cv2.copyMakeBorder(
         small, top, SIZE - size[1] - top, left, SIZE - size[0] - left, cv2.BORDER_CONSTANT

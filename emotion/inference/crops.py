@@ -10,6 +10,7 @@ import numpy as np
 
 from emotion.inference.arrays import Array, Pixels
 from emotion.inference.landmarks import Landmarks
+from emotion.inference.pictures import Picture, warped
 
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -62,7 +63,7 @@ def resized(crops: Pixels, size: int) -> Array:
     )
 
 
-def tight_crop(pixels: Pixels, landmarks: Landmarks, size: int) -> Array:
+def tight_crop(picture: Picture, landmarks: Landmarks, size: int) -> Array:
     """The levelled square around the face mesh, (size, size, 3), values 0 to 255."""
     points = landmarks.points[:468, :2]
     across = points[263] - points[33]  # outer eye corners
@@ -74,7 +75,4 @@ def tight_crop(pixels: Pixels, landmarks: Landmarks, size: int) -> Array:
     matrix = turn * scale
     shift = size / 2 - (low + high) / 2 * scale
     full = np.concatenate([matrix, shift[:, None]], axis=1).astype(np.float32)
-    flags = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-    return cv2.warpAffine(
-        pixels, full, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.float32)
+    return warped(picture, full, size, border=cv2.BORDER_REPLICATE).astype(np.float32)

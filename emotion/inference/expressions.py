@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion.inference.arrays import Array, Pixels
+from emotion.inference.arrays import Array
 from emotion.inference.calibration import Calibration, Wide
 from emotion.inference.crops import Preprocessing, prepare, tight_crop
 from emotion.inference.indices import ACTIVATION, VALENCE, activation_index, valence_index
@@ -30,6 +30,7 @@ from emotion.inference.models import (
     pack_digest,
     read_pack,
 )
+from emotion.inference.pictures import Picture
 from emotion.inference.sessions import run
 
 SET_TOO_LARGE = "set-too-large"
@@ -132,11 +133,11 @@ def expression_pack(folder: Path = BUILT_IN) -> ExpressionPack:
 
 
 def find_expression(
-    pixels: Pixels, landmarks: Landmarks, pack: ExpressionPack | None = None
+    picture: Picture, landmarks: Landmarks, pack: ExpressionPack | None = None
 ) -> Array:
     """Probabilities of the seven classes (7,), summing to 1, by the pack (None: the product's own)."""
     pack = pack or expression_pack()
-    votes = pack.votes(lambda size: tight_crop(pixels, landmarks, size)[None])
+    votes = pack.votes(lambda size: tight_crop(picture, landmarks, size)[None])
     found: Array = pack.calibration.probabilities(votes)[0].astype(np.float32)
     return found
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from emotion.inference.arrays import Array, Pixels
+from emotion.inference.pictures import Picture, scaled, whole
 from emotion.inference.sessions import run
 
 SIZE = 128
@@ -94,12 +95,12 @@ def starts(length: int, side: int) -> list[int]:
     return [round(spare * step / steps) for step in range(steps + 1)]
 
 
-def find_faces(pixels: Pixels, *, closer: bool = True) -> list[Face]:
-    """All faces in an RGB image (H, W, 3), the largest first.
+def find_faces(picture: Picture, *, closer: bool = True) -> list[Face]:
+    """All faces in a picture, the largest first.
 
     ``closer``: look at its parts as well, which finds faces half as large for ten times the work.
     """
-    small, scale = reduced(pixels, closer=closer)
+    small, scale = reduced(picture, closer=closer)
     size = (small.shape[1], small.shape[0])
     found: list[Face] = []
     for left, top, right, bottom in tiles(*size) if closer else [(0, 0, *size)]:
@@ -111,23 +112,21 @@ def find_faces(pixels: Pixels, *, closer: bool = True) -> list[Face]:
     return distinct(found)
 
 
-def reduced(pixels: Pixels, *, closer: bool) -> tuple[Pixels, float]:
+def reduced(picture: Picture, *, closer: bool) -> tuple[Pixels, float]:
     """The picture as small as the detector needs it, and by how much its sides were divided.
 
     Area averaging, because sampling alone would alias when a large photograph shrinks. Halving comes
     first, as far as it goes evenly: it averages the same pixels in a tenth of the time.
     """
     least, scale = LOOKED_AT if closer else 2 * SIZE, 1.0
-    while max(pixels.shape[:2]) >= 2 * least and not (pixels.shape[0] | pixels.shape[1]) & 1:
-        half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
-        pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    while max(picture.shape) >= 2 * least and not (picture.shape[0] | picture.shape[1]) & 1:
+        picture = scaled(picture, (picture.shape[1] // 2, picture.shape[0] // 2))
         scale *= 2
-    rest = max(pixels.shape[:2]) / LOOKED_AT
+    rest = max(picture.shape) / LOOKED_AT
     if rest <= 1:
-        return pixels, scale
-    size = (round(pixels.shape[1] / rest), round(pixels.shape[0] / rest))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    return small, scale * rest
+        return whole(picture), scale
+    size = (round(picture.shape[1] / rest), round(picture.shape[0] / rest))
+    return scaled(picture, size), scale * rest
 
 
 def distinct(faces: list[Face]) -> list[Face]:

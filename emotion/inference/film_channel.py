@@ -8,11 +8,7 @@ import os
 from collections import OrderedDict
 from typing import Any, NoReturn
 
-import numpy as np
-
 from emotion.inference import film_messages as messages
-from emotion.inference.arrays import Pixels
-from emotion.inference.film_formats import SLOT_BYTES
 from emotion.inference.media_codes import MediaRefused
 
 
@@ -114,9 +110,3 @@ class FilmFile:
     def tell(self) -> int:
         """Where the next byte is read."""
         return self.position
-
-
-def target(memory: mmap.mmap, slot: int, rows: int, columns: int) -> Pixels:
-    """One slot of the shared memory as a picture."""
-    flat = np.frombuffer(memory, np.uint8, rows * columns * 3, slot * SLOT_BYTES)
-    return flat.reshape(rows, columns, 3)

@@ -60,7 +60,7 @@ def covered_pictures(frames: Iterable[Frame]) -> Iterator[CoveredPicture]:
     doubt = -math.inf
     for frame in frames:
         time = frame.time
-        picture = CoveredPicture(time, frame.pixels.shape[:2], None)
+        picture = CoveredPicture(time, frame.picture.shape[:2], None)
         try:
             picture.head = head_in(follower, frame)
         except CannotTell:
@@ -78,7 +78,7 @@ def covered_pictures(frames: Iterable[Frame]) -> Iterator[CoveredPicture]:
 
 def head_in(follower: Follower, frame: Frame) -> tuple[tuple[slice, slice], Pixels] | None:
     """The person's head in a picture; None where no face is. Raises CannotTell."""
-    sighting = follower.see(frame.pixels, frame.time)
+    sighting = follower.see(frame.picture, frame.time)
     if sighting.status in DOUBTFUL:
         raise CannotTell
     if sighting.landmarks is None:

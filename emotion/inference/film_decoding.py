@@ -16,11 +16,12 @@ import av
 import cv2
 
 from emotion.inference import film_messages as messages
-from emotion.inference.film_channel import Channel, target
+from emotion.inference.film_channel import Channel
 from emotion.inference.film_entry import Entry, find_entry
 from emotion.inference.film_scaling import Scaler, shape_of
 from emotion.inference.film_track import Order, Track
 from emotion.inference.media_codes import MediaCode, MediaRefused
+from emotion.inference.pictures import planes_in
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -101,8 +102,11 @@ def send(
         clock.last = ticks
         if wanted:
             slot = channel.slot()
-            scaler.put(frame, target(channel.memory, slot, scaler.rows, scaler.columns))
-            channel.say(messages.PICTURE, slot, index, track.damaged, seconds)
+            out = planes_in(channel.memory, slot, scaler.rows, scaler.columns)
+            colours = scaler.put(frame, out).code
+            channel.say(
+                messages.PICTURE, messages.placed(slot, colours), index, track.damaged, seconds
+            )
             said = time.monotonic()
         elif time.monotonic() - said > ALIVE_SECONDS:
             channel.say(messages.ALIVE, 0, index, track.damaged, seconds)

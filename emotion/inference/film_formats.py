@@ -12,7 +12,8 @@ PIXELS_MAX = 4096 * 2304
 SIDE_MIN = 32
 # The longer side of what is handed on: enough for faces from 7 % of it, as with photographs.
 FILM_SIDE = 1280
-SLOT_BYTES = FILM_SIDE * FILM_SIDE * 3
+# Brightness, and two planes of colour of half the sides.
+SLOT_BYTES = FILM_SIDE * FILM_SIDE * 3 // 2
 # Phones write picture, sound and some ten tracks of measurements.
 TRACKS_MAX = 32
 EBML = b"\x1a\x45\xdf\xa3"

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from emotion.inference.arrays import Pixels
 from emotion.inference.body import find_body
 from emotion.inference.expressions import ExpressionPack
 from emotion.inference.films import PICTURES_HELD, Frame
 from emotion.inference.landmarks import Landmarks
 from emotion.inference.moments import Moment, read_moment
+from emotion.inference.pictures import Picture
 from emotion.inference.quality import motion
 from emotion.inference.series import Series, to_series
 from emotion.inference.tracking import Follower, Memory
@@ -77,13 +77,13 @@ class FilmReader:
         """Whether a moment of the grid of ``rate`` lies between the frame before and this one."""
         return self.before is None or int(time * rate + 1e-6) > int(self.before * rate + 1e-6)
 
-    def read(self, pixels: Pixels, time: float) -> Moment:
-        """One frame, RGB (H, W, 3)."""
-        return self.follow(pixels, time)()
+    def read(self, picture: Picture, time: float) -> Moment:
+        """One frame."""
+        return self.follow(picture, time)()
 
-    def follow(self, pixels: Pixels, time: float) -> Callable[[], Moment]:
-        """Find the person in one frame, RGB (H, W, 3); what comes back measures it, on any thread."""
-        sighting = self.follower.see(pixels, time)
+    def follow(self, picture: Picture, time: float) -> Callable[[], Moment]:
+        """Find the person in one frame; what comes back measures it, on any thread."""
+        sighting = self.follower.see(picture, time)
         found, before = sighting.landmarks, self.last
         asked = self.asked(time)
         # The model of bodies takes one of those in the picture, and nobody can tell it which.
@@ -95,7 +95,7 @@ class FilmReader:
 
         def measured() -> Moment:
             moment = read_moment(
-                pixels,
+                picture,
                 found.face,
                 asked,
                 time=time,
@@ -104,7 +104,7 @@ class FilmReader:
                 motion=moved(before, (time, found)),
                 pack=self.pack,
             )
-            return replace(moment, body=find_body(pixels)) if body else moment
+            return replace(moment, body=find_body(picture)) if body else moment
 
         return measured
 
@@ -152,7 +152,7 @@ def read_film(
                 reader.begin_stretch()
                 moments = []
             number = here
-            measuring.append(aside.submit(reader.follow(frame.pixels, frame.time)))
+            measuring.append(aside.submit(reader.follow(frame.picture, frame.time)))
             # Before another frame is asked for: the oldest one's pixels go then.
             if len(measuring) == PICTURES_HELD:
                 moments.append(measuring.popleft().result())

@@ -1,4 +1,4 @@
-"""From a decoded picture to RGB pixels of the working size, turned as the film says; in the child.
+"""From a decoded picture to its planes in the working size, turned as the film says; in the child.
 
 All pictures of a film come in one shape, that of the first: positions in them can be compared. One that is
 stored in another size later (live recordings adapt to the line) is fitted in, with black at its sides.
@@ -14,15 +14,24 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from emotion.inference.film_formats import FILM_SIDE, PIXELS_MAX, SIDE_MAX, SIDE_MIN
 from emotion.inference.media_codes import MediaCode, MediaRefused
+from emotion.inference.pictures import GREY, Colours, sides_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from av.video.frame import VideoFrame
 
     from emotion.inference.arrays import Pixels
+
+AS_THEY_ARE = frozenset({"yuv420p", "yuvj420p"})
+"""What most films are stored in: eight bits, colour in half the size."""
+NAMED = {1: 1, 9: 2, 10: 2}
+"""Which of ``pictures.MATRICES`` the numbers of ITU-T H.273 (MatrixCoefficients) name; else the first."""
+SPACES = (Colorspace.ITU601, Colorspace.ITU709, Colorspace.BT2020)
 
 
 def check_size(width: int, height: int) -> None:
@@ -120,7 +129,7 @@ def shape_of(frame: VideoFrame, aspect: Fraction | None) -> Shape:
 
 
 class Scaler:
-    """Scales, converts and turns pictures. rows, columns: of what comes out."""
+    """Scales and turns pictures, and leaves their colours as they are. rows, columns: of what comes out."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -128,22 +137,29 @@ class Scaler:
         self.rows, self.columns = sides["rows"], sides["columns"]
         self.reformatter = VideoReformatter()
 
-    def rgb(self, frame: VideoFrame, size: tuple[int, int]) -> Pixels:
-        """The picture in so many (columns, rows), as it is stored; a view of FFmpeg's memory."""
-        # AREA: the fastest of swscale's ways to reduce, and each pixel of the film counts alike.
-        scaled = self.reformatter.reformat(
-            frame, *size, "rgb24", interpolation=Interpolation.AREA, threads=1
-        )
-        plane = scaled.planes[0]
-        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(size[1], plane.line_size)
-        pixels: Pixels = lines[:, : size[0] * 3].reshape(size[1], size[0], 3)
-        return pixels
+    def planes(
+        self, frame: VideoFrame, size: tuple[int, int], colours: Colours
+    ) -> Iterator[Pixels]:
+        """The picture's planes in so many (columns, rows), as it is stored; views of FFmpeg's memory."""
+        if (frame.width, frame.height) != size or frame.format.name not in AS_THEY_ARE:
+            # AREA: the fastest of swscale's ways to reduce, and each pixel of the film counts alike.
+            frame = self.reformatter.reformat(
+                frame,
+                *size,
+                "yuv420p",
+                interpolation=Interpolation.AREA,
+                threads=1,
+                **said(frame, colours),
+            )
+        for plane in frame.planes:
+            lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+            yield lines[:, : plane.width]
 
-    def fitted(self, frame: VideoFrame) -> Pixels:
-        """The picture in the film's scaled size, whatever its own is."""
+    def fitted(self, frame: VideoFrame, colours: Colours) -> Iterable[Pixels]:
+        """The picture's planes in the film's scaled size, whatever its own is."""
         columns, rows = self.shape.scaled
         if (frame.width, frame.height) == (self.shape.width, self.shape.height):
-            return self.rgb(frame, (columns, rows))
+            return self.planes(frame, (columns, rows), colours)
         check_size(frame.width, frame.height)
         aspect = Fraction(self.shape.shown[0] * self.shape.height) / (
             self.shape.shown[1] * self.shape.width
@@ -151,23 +167,58 @@ class Scaler:
         shown = square(frame.width, frame.height, aspect)
         factor = min(columns / shown[0], rows / shown[1])
         inner = (max(1, round(shown[0] * factor)), max(1, round(shown[1] * factor)))
-        canvas = np.zeros((rows, columns, 3), np.uint8)
-        top, left = (rows - inner[1]) // 2, (columns - inner[0]) // 2
-        canvas[top : top + inner[1], left : left + inner[0]] = self.rgb(frame, inner)
-        return canvas
+        blank = [
+            np.full(sides, value, np.uint8)
+            for sides, value in zip(
+                sides_of(rows, columns), (colours.black, GREY, GREY), strict=True
+            )
+        ]
+        for plane, put in zip(blank, self.planes(frame, inner, colours), strict=True):
+            top, left = (plane.shape[0] - put.shape[0]) // 2, (plane.shape[1] - put.shape[1]) // 2
+            plane[top : top + put.shape[0], left : left + put.shape[1]] = put
+        return blank
 
-    def put(self, frame: VideoFrame, out: Pixels) -> None:
-        """Write the picture into ``out`` (rows, columns, 3)."""
-        pixels, turn = self.fitted(frame), self.shape.turn
-        if turn.swap and turn.flip == 1:
-            cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE, dst=out)
-        elif turn.swap and turn.flip == 0:
-            cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE, dst=out)
-        elif turn.swap:
-            cv2.transpose(pixels, dst=out)
-            if turn.flip is not None:
-                cv2.flip(out, turn.flip, dst=out)
-        elif turn.flip is not None:
-            cv2.flip(pixels, turn.flip, dst=out)
-        else:
-            np.copyto(out, pixels)
+    def put(self, frame: VideoFrame, out: tuple[Pixels, Pixels, Pixels]) -> Colours:
+        """Write the picture's planes into ``out``; returns how their colours are meant."""
+        colours = colours_of(frame)
+        for plane, into in zip(self.fitted(frame, colours), out, strict=True):
+            turn_into(plane, self.shape.turn, into)
+        return colours
+
+
+def turn_into(pixels: Pixels, turn: Turn, out: Pixels) -> None:
+    """Write one plane into another, turned."""
+    if turn.swap and turn.flip == 1:
+        cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE, dst=out)
+    elif turn.swap and turn.flip == 0:
+        cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE, dst=out)
+    elif turn.swap:
+        cv2.transpose(pixels, dst=out)
+        if turn.flip is not None:
+            cv2.flip(out, turn.flip, dst=out)
+    elif turn.flip is not None:
+        cv2.flip(pixels, turn.flip, dst=out)
+    else:
+        np.copyto(out, pixels)
+
+
+def colours_of(frame: VideoFrame) -> Colours:
+    """How a picture's colours are meant; BT.601 where nothing is said, as FFmpeg takes it."""
+    if frame.format.is_rgb:
+        return Colours(0, False)
+    full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
+    return Colours(NAMED.get(int(frame.colorspace), 0), full)
+
+
+def said(frame: VideoFrame, colours: Colours) -> dict[str, int]:
+    """What swscale is told, so that it changes the size and not the colours."""
+    reach = ColorRange.JPEG if colours.full else ColorRange.MPEG
+    space = SPACES[colours.matrix]
+    if frame.format.is_rgb:
+        return {"dst_colorspace": space, "dst_color_range": reach}
+    return {
+        "src_colorspace": space,
+        "dst_colorspace": space,
+        "src_color_range": reach,
+        "dst_color_range": reach,
+    }

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from emotion.inference import film_messages as messages
 from emotion.inference.arrays import Pixels
 from emotion.inference.children import whole
@@ -27,13 +25,14 @@ from emotion.inference.film_formats import (
     CODECS,
     FILM_SIDE,
     SIDE_MAX,
-    SLOT_BYTES,
     FilmFacts,
     FilmLimits,
 )
 from emotion.inference.film_probe import FilmProbe, Source, check_structure
 from emotion.inference.film_process import FilmChild
 from emotion.inference.media_codes import MediaCode, MediaRefused
+from emotion.inference.pictures import CODES, Colours, Planes, planes_in
+from emotion.inference.pictures import whole as whole_picture
 
 __all__ = ["Film", "FilmFacts", "FilmLimits", "FilmProbe", "Frame", "open_film"]
 
@@ -53,16 +52,21 @@ PICTURES_HELD = 3
 class Frame:
     """One picture.
 
-    index: its number among the film's decoded pictures. time: seconds after the first picture. pixels:
-    uint8 RGB (H, W, 3) as shown, the longer side at most FILM_SIDE; one shape in the whole film. They lie
-    where the child writes the pictures, cannot be written to, and are there until the next but two is
-    asked for: copy what is needed longer. A child that was taken over could change them meanwhile, which
-    is no more than lying about the film.
+    index: its number among the film's decoded pictures. time: seconds after the first picture. picture: as
+    shown, the longer side at most FILM_SIDE; one shape in the whole film. Its planes lie where the child
+    writes the pictures, cannot be written to, and are there until the next but two is asked for: copy
+    what is needed longer. A child that was taken over could change them meanwhile, which is no more than
+    lying about the film.
     """
 
     index: int
     time: float
-    pixels: Pixels
+    picture: Planes
+
+    @property
+    def pixels(self) -> Pixels:
+        """All of it in RGB (H, W, 3), made anew whenever it is asked for."""
+        return whole_picture(self.picture)
 
 
 class Film:
@@ -147,26 +151,26 @@ class Film:
         self.child.write(messages.REPLY.pack(messages.DATA, length), until)
         self.child.write(data, until)
 
-    def pixels(self, slot: object) -> Pixels:
+    def picture(self, slot: int, colours: int) -> Planes:
         """What lies in a slot."""
-        if type(slot) is not int or not 0 <= slot < messages.SLOTS:
+        if colours >= CODES:
             raise MediaRefused(MediaCode.UNREADABLE)
-        count = self.rows * self.columns * 3
-        pixels = np.frombuffer(self.child.memory, np.uint8, count, slot * SLOT_BYTES)
-        return pixels.reshape(self.rows, self.columns, 3)
+        planes = planes_in(self.child.memory, slot, self.rows, self.columns)
+        return Planes(*planes, Colours.of(colours))
 
-    def free(self, slot: object) -> None:
+    def free(self, slot: int) -> None:
         """Let the child write into a slot again."""
         self.child.write(messages.REPLY.pack(messages.FREE, slot), time.monotonic() + SECONDS)
 
     def __iter__(self) -> Iterator[Frame]:
         """The wanted pictures in the order of time. Raises MediaRefused."""
-        held: list[object] = []
+        held: list[int] = []
         while not self.ended:
             kind, value = self.answer()
-            if kind == messages.PICTURE:
-                yield Frame(self.index, self.reached, self.pixels(value))
-                held.append(value)
+            if kind == messages.PICTURE and isinstance(value, int):
+                colours, slot = divmod(value, messages.SLOTS)
+                yield Frame(self.index, self.reached, self.picture(slot, colours))
+                held.append(slot)
                 if len(held) == PICTURES_HELD:
                     self.free(held.pop(0))
             elif kind == messages.END:

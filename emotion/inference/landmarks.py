@@ -9,8 +9,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from emotion.inference.arrays import Array, Pixels
+from emotion.inference.arrays import Array
 from emotion.inference.faces import Face
+from emotion.inference.pictures import Picture, warped
 from emotion.inference.sessions import run
 
 SIZE = 256
@@ -62,10 +63,10 @@ def crop_matrix(face: Face) -> Array:
     )
 
 
-def find_landmarks(pixels: Pixels, face: Face) -> Landmarks | None:
-    """The landmarks of a face in an RGB image; None when the model sees no face in the crop."""
+def find_landmarks(picture: Picture, face: Face) -> Landmarks | None:
+    """The landmarks of a face in a picture; None when the model sees no face in the crop."""
     matrix = crop_matrix(face)
-    crop = cv2.warpAffine(pixels, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+    crop = warped(picture, matrix, SIZE)
     outputs = run("face_landmarks.onnx", cv2.LUT(crop, SHARES)[None].astype(np.float32, copy=False))
     presence = float(1.0 / (1.0 + np.exp(-outputs[1].reshape(-1)[0])))
     if presence < PRESENCE_AT_LEAST:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from emotion.inference.arrays import Array, Pixels
+from emotion.inference.arrays import Array
 from emotion.inference.blendshapes import find_blendshapes
 from emotion.inference.expressions import ExpressionPack, find_expression
 from emotion.inference.faces import Face
 from emotion.inference.gaze import Gaze, find_gaze
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.occlusion import cover
+from emotion.inference.pictures import Picture
 from emotion.inference.pose import Pose, metric_points, pose_and_head
 from emotion.inference.quality import measure_quality, verdict
 from emotion.inference.smile_signs import SmileSigns, find_smile_signs
@@ -44,7 +45,7 @@ class Moment:
 
 
 def read_moment(
-    pixels: Pixels,
+    picture: Picture,
     face: Face,
     categories: Collection[str],
     *,
@@ -54,7 +55,7 @@ def read_moment(
     motion: float | None = None,
     pack: ExpressionPack | None = None,
 ) -> Moment:
-    """Read the one face in an RGB image (H, W, 3), measuring only the asked data categories.
+    """Read the one face in a picture, measuring only the asked data categories.
 
     categories: of "expression", "blendshapes", "head-pose", "gaze" and "smile-marker"; leave one out at
     moments where it is not due. landmarks: where a tracker has them already, then ``face`` is
@@ -62,16 +63,16 @@ def read_moment(
     before, if there was one. Raises ModelIntegrityError when a model file is not the one of the
     manifest.
     """
-    quality = measure_quality(pixels, face)
+    quality = measure_quality(picture, face)
     if motion is not None:
         quality["motion"] = motion
     status = verdict(quality)
     if status != "read":
         return Moment(time, status, faces, quality)
-    landmarks = landmarks or find_landmarks(pixels, face)
+    landmarks = landmarks or find_landmarks(picture, face)
     if landmarks is None:  # what looked like a face is none
         return Moment(time, "no-face", faces - 1)
-    height, width = pixels.shape[:2]
+    height, width = picture.shape[:2]
     pose, head = pose_and_head(metric_points(landmarks.points, width, height))
     quality |= {
         "certainty": landmarks.presence,
@@ -89,7 +90,9 @@ def read_moment(
         status,
         faces,
         quality,
-        expression=find_expression(pixels, landmarks, pack) if "expression" in categories else None,
+        expression=find_expression(picture, landmarks, pack)
+        if "expression" in categories
+        else None,
         blendshapes=moved if "blendshapes" in categories else None,
         pose=pose if "head-pose" in categories else None,
         gaze=find_gaze(head) if "gaze" in categories else None,

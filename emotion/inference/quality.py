@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.arrays import Array, Pixels
 from emotion.inference.faces import Face
+from emotion.inference.pictures import Picture, luma_of
 
 SHARPNESS_SIDE = 96
 BRIGHT_PERCENTILE = 95
@@ -96,13 +97,12 @@ THRESHOLDS = {
 }
 
 
-def measure_quality(pixels: Pixels, face: Face) -> dict[str, float]:
-    """The figures of THRESHOLDS that need no landmarks, of a face in an RGB image (H, W, 3)."""
-    height, width = pixels.shape[:2]
+def measure_quality(picture: Picture, face: Face) -> dict[str, float]:
+    """The figures of THRESHOLDS that need no landmarks, of a face in a picture."""
+    height, width = picture.shape[:2]
     left, top, right, bottom = face.box.tolist()
     columns, rows = inside(left, right, width), inside(top, bottom, height)
-    face_pixels = pixels[rows, columns]
-    grey = cv2.cvtColor(face_pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    grey = luma_of(picture, rows, columns)
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).reshape(256).astype(np.float32)
     return {
         "face_size_px": face.size,

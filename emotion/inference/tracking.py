@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from emotion.inference.arrays import Array, Pixels
+from emotion.inference.arrays import Array
 from emotion.inference.faces import Face, covered, find_faces
 from emotion.inference.landmarks import Landmarks, find_landmarks
+from emotion.inference.pictures import Picture
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at the whole picture for other faces; somebody who walks by needs longer."""
@@ -132,21 +133,21 @@ class Follower:
         self.memory = memory or Memory()
         self.look_every = look_every
 
-    def see(self, pixels: Pixels, time: float) -> Sighting:
-        """The next frame, RGB (H, W, 3), at ``time`` seconds."""
+    def see(self, picture: Picture, time: float) -> Sighting:
+        """The next frame, at ``time`` seconds."""
         memory = self.memory
-        landmarks = self.track(pixels)
+        landmarks = self.track(picture)
         busy = time - memory.company <= 2 * LOOK_EVERY  # somebody is about: look at every frame
         if landmarks is not None and not busy and time - memory.looked < self.look_every:
             return self.read(landmarks, time)
-        faces = self.look(pixels, time, closer=landmarks is None and memory.person is None)
+        faces = self.look(picture, time, closer=landmarks is None and memory.person is None)
         if memory.person is None:
-            return self.begin(pixels, faces, time)
+            return self.begin(picture, faces, time)
         if landmarks is not None:
             return self.go_on(landmarks, faces, time)
-        return self.find_again(pixels, faces, time)
+        return self.find_again(picture, faces, time)
 
-    def track(self, pixels: Pixels) -> Landmarks | None:
+    def track(self, picture: Picture) -> Landmarks | None:
         """The landmarks where the face was last.
 
         None when it is not there, was not sure, or has all at once another size: then it is another's.
@@ -157,21 +158,21 @@ class Follower:
         box, eyes = memory.face
         points = np.zeros((6, 2), np.float32)
         points[:2] = eyes
-        found = find_landmarks(pixels, Face(np.array(box, np.float32), points, 1.0))
+        found = find_landmarks(picture, Face(np.array(box, np.float32), points, 1.0))
         if found is None or not same_size(memory.person.size, found.face.size):
             return None
         return found
 
-    def look(self, pixels: Pixels, time: float, *, closer: bool) -> list[Face]:
+    def look(self, picture: Picture, time: float, *, closer: bool) -> list[Face]:
         """The faces in the whole picture, and now and then also those that only its parts show."""
         memory = self.memory
         closer = closer or time - memory.looked_closer >= LOOK_CLOSER_EVERY
         memory.looked = time
         if closer:
             memory.looked_closer = time
-        return find_faces(pixels, closer=closer)
+        return find_faces(picture, closer=closer)
 
-    def begin(self, pixels: Pixels, faces: list[Face], time: float) -> Sighting:
+    def begin(self, picture: Picture, faces: list[Face], time: float) -> Sighting:
         """Nobody yet: the person is the first who is alone in the picture."""
         memory = self.memory
         if len(faces) != 1:
@@ -184,7 +185,7 @@ class Follower:
         # Whoever is left over was not always alone: a helper who sets up the camera, and leaves.
         if memory.company >= 0 and time - memory.alone_since < SETTLED:
             return self.nobody("person-unclear", faces)
-        landmarks = find_landmarks(pixels, faces[0])
+        landmarks = find_landmarks(picture, faces[0])
         if landmarks is None:  # what looked like a face is none
             return self.nobody("no-face", [])
         memory.others = []
@@ -209,7 +210,7 @@ class Follower:
             return replace(sighting, status="person-unclear", landmarks=None)
         return sighting
 
-    def find_again(self, pixels: Pixels, faces: list[Face], time: float) -> Sighting:
+    def find_again(self, picture: Picture, faces: list[Face], time: float) -> Sighting:
         """Lost, or not clear: take the face that is the person's by where it is, if there is one."""
         memory = self.memory
         assert memory.person is not None  # noqa: S101  # somebody was there
@@ -220,7 +221,7 @@ class Follower:
         if not faces:
             return self.nobody("no-face", faces)
         face = self.by_place(memory.person, faces, time)
-        landmarks = find_landmarks(pixels, face) if face is not None else None
+        landmarks = find_landmarks(picture, face) if face is not None else None
         if face is None or landmarks is None:
             return self.nobody("person-unclear", faces)
         memory.contested = False

@@ -17,6 +17,7 @@ import numpy as np
 
 from emotion.inference.arrays import Pixels
 from emotion.inference.films import FilmLimits, Frame, open_film
+from emotion.inference.pictures import Planes
 from tests.emotion.inference.photographs import pixels
 
 os.environ["SVT_LOG"] = "-1"  # its encoder writes to the terminal by itself
@@ -157,7 +158,13 @@ def run(data: bytes, rate: float | None = None, start: float = 0.0, **limits: An
 
 def kept(film: Iterable[Frame]) -> list[Frame]:
     """All pictures, each copied before the child writes another into its place."""
-    return [replace(frame, pixels=frame.pixels.copy()) for frame in film]
+    return [replace(frame, picture=copied(frame.picture)) for frame in film]
+
+
+def copied(picture: Planes) -> Planes:
+    """A picture that stays."""
+    copies = (plane.copy() for plane in (picture.luma, picture.blue, picture.red))
+    return Planes(*copies, picture.colours)
 
 
 def box(kind: bytes, *content: bytes) -> bytes:

@@ -256,7 +256,7 @@ def test_a_picture_stays_as_it_is_until_the_next_but_two_is_asked_for() -> None:
                 time.sleep(0.05)  # time for the child to fill every slot that is free
             for each in lately:
                 assert np.abs(each.pixels.astype(int) - numbered(each.index)).mean() < 8
-                assert not each.pixels.flags.writeable
+                assert not each.picture.luma.flags.writeable
     assert frame.index == 24
     assert np.abs(frame.pixels.astype(int) - numbered(24)).mean() < 8, "held beyond the film's end"
 

@@ -1,0 +1,108 @@
+"""Pictures of films in planes show what the same pictures in RGB show."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange, Colorspace
+
+from emotion.inference.arrays import Array, Pixels
+from emotion.inference.body import find_body
+from emotion.inference.crops import tight_crop
+from emotion.inference.faces import find_faces
+from emotion.inference.landmarks import crop_matrix, find_landmarks
+from emotion.inference.pictures import CODES, Colours, Planes, luma_of, scaled, warped, whole
+from emotion.inference.quality import measure_quality
+from tests.emotion.inference.photographs import pixels
+
+SPACES = (Colorspace.ITU601, Colorspace.ITU709, Colorspace.BT2020)
+
+
+def in_planes(picture: Pixels, colours: Colours) -> Planes:
+    """A picture as a decoder would give it, by FFmpeg's conversion."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(
+        format="yuv420p",
+        dst_colorspace=SPACES[colours.matrix],
+        dst_color_range=ColorRange.JPEG if colours.full else ColorRange.MPEG,
+    )
+    planes = []
+    for plane in frame.planes:
+        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+        planes.append(lines[:, : plane.width].copy())
+    return Planes(*planes, colours)
+
+
+@cache
+def both() -> tuple[Pixels, Planes]:
+    """The photograph, and its planes."""
+    return pixels(), in_planes(pixels(), Colours(1, False))
+
+
+def apart(one: Array | Pixels, other: Array | Pixels) -> float:
+    """The mean difference of two pictures, of 255."""
+    return float(np.abs(one.astype(float) - other.astype(float)).mean())
+
+
+@pytest.mark.parametrize("code", range(CODES))
+def test_every_matrix_and_range_gives_the_colours_back(code: int) -> None:
+    colours = Colours.of(code)
+    assert colours.code == code
+    patches = np.zeros((16, 16 * 9, 3), np.uint8)
+    values = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 40, 40), (40, 200, 40)]
+    values += [(40, 40, 200), (224, 172, 140), (110, 70, 50), (250, 240, 10)]
+    for number, value in enumerate(values):
+        patches[:, 16 * number : 16 * number + 16] = value
+    planes = in_planes(patches, colours)
+    shown = whole(planes)
+    for number, value in enumerate(values):
+        middle = shown[4:12, 16 * number + 4 : 16 * number + 12].reshape(-1, 3)
+        assert np.abs(middle.mean(axis=0) - value).max() < 4, value
+    greys = luma_of(planes, slice(4, 12), slice(0, 48)).reshape(8, 3, 16)[:, :, 4:12]
+    assert np.abs(greys.mean(axis=(0, 2)) - [0, 255, 128]).max() < 2
+
+
+def test_a_part_is_the_same_part() -> None:
+    rgb, planes = both()
+    (face,) = find_faces(rgb)
+    matrix = crop_matrix(face)
+    assert apart(warped(rgb, matrix, 256), warped(planes, matrix, 256)) < 2
+    # Beyond the edges both are black, or repeat the last pixel.
+    moved = matrix + np.array([[0, 0, 150], [0, 0, 150]], np.float32)
+    for border in (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE):
+        one, other = (warped(each, moved, 256, border=border) for each in (rgb, planes))
+        assert apart(one, other) < 2
+        assert apart(one[:100, :100], other[:100, :100]) < 2
+    assert warped(planes, moved, 256)[:40, :40].max() == 0
+    assert apart(scaled(rgb, (192, 192)), scaled(planes, (192, 192))) < 2
+    assert apart(rgb, whole(planes)) < 3
+
+
+@pytest.mark.parametrize("odd", [(0, 1), (1, 0), (1, 1)])
+def test_sides_that_are_odd(odd: tuple[int, int]) -> None:
+    rgb = pixels()[: 400 + odd[0], : 400 + odd[1]]
+    planes = in_planes(rgb, Colours(0, False))
+    assert planes.shape == rgb.shape == whole(planes).shape
+    assert apart(rgb, whole(planes)) < 3
+    (one,), (other,) = find_faces(rgb), find_faces(planes)
+    assert np.abs(one.box - other.box).max() < 2
+
+
+def test_what_is_read_in_planes_is_what_is_read_in_rgb() -> None:
+    rgb, planes = both()
+    (face,), (seen,) = (find_faces(each, closer=False) for each in (rgb, planes))
+    assert np.abs(face.box - seen.box).max() < 1
+    one, other = find_landmarks(rgb, face), find_landmarks(planes, face)
+    assert one is not None
+    assert other is not None
+    eyes = float(np.hypot(*(one.points[263] - one.points[33])[:2]))
+    off = np.hypot(*(one.points - other.points)[:, :2].T).mean() / eyes
+    assert off < 0.005, "half of a hundredth of the eyes' distance"
+    assert apart(tight_crop(rgb, one, 112), tight_crop(planes, one, 112)) < 2
+    quality, told = measure_quality(rgb, face), measure_quality(planes, face)
+    for name, value in quality.items():
+        assert told[name] == pytest.approx(value, rel=0.05, abs=0.02), name
+    assert np.abs(find_body(rgb) - find_body(planes))[:7, :2].max() < 0.02
