@@ -94,7 +94,8 @@ def children(installation: Installation, host: str, port: int) -> list[Child]:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     python = str(VENV / "bin" / "python")
     web = [
-        python, "-m", "gunicorn", "config.wsgi", "--preload", "--worker-class", "gthread",
+        python, "-m", "gunicorn", "config.wsgi", "--config", "python:config.gunicorn",
+        "--preload", "--worker-class", "gthread",
         "--workers", str(processes), "--threads", str(threads), "--bind", address,
         "--graceful-timeout", "5", "--log-level", "warning", "--no-control-socket",
     ]  # fmt: skip
