@@ -97,6 +97,9 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 SQLITE_FILES: dict[str, Path] = {}  # by alias; ``manage.py setup`` makes them
 CONN_MAX_AGE = env.number("DATABASE_CONN_MAX_AGE", 60)
 LOCK_WAIT = 20  # seconds until a lock that another process holds is a fault
+# Pages of SQLite's journal (16 MB) until a commit of the main database writes back what the keeper
+# (emotion.journal) has not yet, while everybody waits who wants to write.
+JOURNAL_PAGES = 4_000
 # Only for whoever sets up or upgrades, never for the three processes: docs/operating.md.
 ROLE = r"([a-z_][a-z0-9_]{0,62})?"
 DATABASE_OWNER = env.matching("DATABASE_OWNER", "", ROLE, "consentry_owner")
@@ -121,6 +124,8 @@ def database(alias: str, name: str, file: str) -> dict[str, Any]:
         entry["NAME"] = env.sqlite_name(SQLITE_FILES[alias])
         entry["ENGINE"] = "config.sqlite3"
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+        if alias == "default":
+            pragmas += f" PRAGMA wal_autocheckpoint={JOURNAL_PAGES};"
         entry["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": LOCK_WAIT,

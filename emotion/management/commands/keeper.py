@@ -44,6 +44,7 @@ from emotion.erasure import drain
 from emotion.exports import forget_exports
 from emotion.faults import in_a_line
 from emotion.given_up import end_expired
+from emotion.journal import write_back
 from emotion.marks import KEEPER, touch
 from emotion.reservations import sweep_orphans
 from emotion.sweeping import (
@@ -155,11 +156,12 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
 def chores_apart() -> list[tuple[Chore, float]]:
     """What has a thread of its own, and the seconds to pause after each time.
 
-    The log must not wait for a slow chore, and nothing must wait for a recipient or a witness who does
-    not answer.
+    The log must not wait for a slow chore, nor the journal, and nothing must wait for a recipient or a
+    witness who does not answer.
     """
     return [
         (Chore("entries integrated", 0.0, integrate_quietly), 0.2),
+        (Chore("journal written back", 0.0, write_back), 0.25),
         (Chore("recipients told", 0.0, tell_quietly), 0.25),
         (Chore("witnesses asked", 0.0, Asker().ask_all), 1.0),
     ]
