@@ -6,10 +6,12 @@ keys is in ``keyring`` (names only) and ``store`` (against a permit and a receip
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from time import monotonic, sleep
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,7 +36,9 @@ from vault.providers import configured
 from vault.routing import KEYSTORE
 from vault.units import Unit
 
+logger = logging.getLogger(__name__)
 AnyKey = TypeVar("AnyKey", bound=WrappedKey)
+JOURNAL_PATIENCE = 5.0  # seconds; writing a log of its usual size back takes hundredths
 MISSING = "no such key in the keystore, and none is made in its place"
 ATTEMPTS = 5  # an epoch lives for days; meeting two switches in a row is already unheard of
 OVERTAKEN = (RootKeyMissing, WrongRootKey)
@@ -198,11 +202,28 @@ def scrub() -> None:
     ``secure_delete`` clears the database file itself. PostgreSQL keeps old row versions and its log
     for a while: there only the end of the epoch makes them useless, as it does for every backup.
     """
-    connection = connections[KEYSTORE]
-    if connection.vendor == "sqlite":
+    if connections[KEYSTORE].vendor == "sqlite":
+        transaction.on_commit(empty_journal, using=KEYSTORE)
 
-        def checkpoint() -> None:
-            with connection.cursor() as cursor:
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-        transaction.on_commit(checkpoint, using=KEYSTORE)
+def empty_journal() -> None:
+    """Write SQLite's log of the keystore back and cut it off.
+
+    SQLite waits for who reads or writes, but not for another who writes the log back at that moment:
+    it says so and has done nothing, so it is asked again. The rows are committed by now: whoever reads for
+    longer than all that cannot undo the erasure, and the next one empties the log.
+    """
+    until = monotonic() + JOURNAL_PATIENCE
+    while True:
+        with connections[KEYSTORE].cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, _pages, _written) = cursor.fetchone()
+        if not busy:
+            return
+        if monotonic() > until:
+            break
+        sleep(0.01)
+    logger.warning(
+        "The keystore's write-ahead log could not be emptied, because something reads the keystore for "
+        "long; what was destroyed stays in it until a key is destroyed again."
+    )

@@ -7,7 +7,9 @@ backup does: there the wrapped bytes are looked for and found, and after the rot
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from django.db import connections
 from uuid_utils.compat import uuid7
 
 from tests.databases import is_sqlite
+from tests.processes import wait_for
 from tests.vault.cast import a_place
 from vault import aead
 from vault.epochs import rotate
@@ -110,3 +113,56 @@ def test_a_forked_worker_never_seals_with_the_salt_of_another() -> None:
     os.close(write)
     assert len(theirs) == 24
     assert len({before, mine, theirs}) == 3
+
+
+def test_the_journal_is_emptied_although_others_write_it_back_too() -> None:
+    if not is_sqlite():
+        pytest.skip("the journal is SQLite's own")
+    with connections["keystore"].cursor() as cursor:
+        cursor.execute("PRAGMA database_list")
+        file = cursor.fetchone()[2]
+    ended, turns = threading.Event(), []
+
+    def write_back() -> None:
+        own = sqlite3.connect(file)
+        while not ended.is_set():
+            own.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            turns.append(1)
+        own.close()
+
+    thread = threading.Thread(target=write_back)
+    thread.start()
+    try:
+        places = [a_place() for _number in range(60)]
+        for place in places:
+            before = len(turns)
+            destroy_data_keys([place.key_id])
+            assert Path(f"{file}-wal").stat().st_size == 0
+            wait_for(lambda before=before: len(turns) > before)
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_who_reads_for_long_is_named_and_holds_no_erasure_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not is_sqlite():
+        pytest.skip("the journal is SQLite's own")
+    monkeypatch.setattr("vault.keys.JOURNAL_PATIENCE", 0.1)
+    place, second = a_place(), a_place()
+    with connections["keystore"].cursor() as cursor:
+        cursor.execute("PRAGMA database_list")
+        file = cursor.fetchone()[2]
+        cursor.execute("PRAGMA busy_timeout=100")
+    reader = sqlite3.connect(file)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM vault_datakey").fetchone()
+    destroy_data_keys([place.key_id])
+    assert "could not be emptied" in caplog.text
+    assert DataKey.objects.get(id=place.key_id).wrapped is None
+    reader.close()
+    destroy_data_keys([second.key_id])
+    with connections["keystore"].cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout={settings.LOCK_WAIT * 1000}")
+    assert Path(f"{file}-wal").stat().st_size == 0
