@@ -10,6 +10,7 @@ import json
 import os
 from typing import Any
 
+from django.db import connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
 from rest_framework.request import Request
@@ -38,6 +39,15 @@ class Bare(APIView):
         return Response(self.answer)
 
 
+class Noting(Bare):
+    """Answers once one row is in the database to stay: less no read can do that is written down first."""
+
+    def get(self, request: Request) -> Response:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("INSERT INTO bench_note (what) VALUES ('read')")
+        return super().get(request)
+
+
 class Taking(Bare):
     """Reads a body and throws it away."""
 
@@ -52,6 +62,7 @@ urlpatterns = [
     path("bare/django/", django_view),
     path("bare/drf/", Bare.as_view()),
     path("bare/document/", Bare.as_view(answer=DOCUMENT)),
+    path("bare/noting/", Noting.as_view()),
     path("bare/taking/", Taking.as_view()),
     path("inside/drf/", Bare.as_view()),
     path("", include("config.urls")),

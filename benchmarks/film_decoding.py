@@ -3,7 +3,7 @@
 One film at a time, made here from the test photograph, is decoded every picture and 10 a second in these
 ways, taking turns so that a busy machine slows all alike:
 
-- *floor*: PyAV in this process, one thread, RGB at the same size, nothing limited;
+- *floor*: PyAV in this process, one thread, planes at the same size, nothing limited;
 - *ours*: ``open_film``, with its process, pipes and shared memory;
 - *cv2*: ``cv2.VideoCapture`` from a file, one thread, BGR at full size (it cannot sample by time stamps).
 
@@ -85,7 +85,7 @@ def floor(data: bytes, rate: int | None) -> int:
         size = round(track.width * scale), round(track.height * scale)
         for frame in source.decode(track):
             if rate is None or frame.pts * track.time_base >= Fraction(wanted, rate):
-                frame.reformat(*size, "rgb24", interpolation="AREA", threads=1).to_ndarray()
+                frame.reformat(*size, "yuv420p", interpolation="AREA", threads=1).to_ndarray()
                 wanted, count = wanted + 1, count + 1
     return count
 
