@@ -5,6 +5,7 @@ found again by the keeper from the database row.
 """
 
 import os
+import subprocess
 import sys
 from typing import Any
 
@@ -64,16 +65,16 @@ def require_tables(**_signal: Any) -> None:
 
 @worker_init.connect
 def require_execution_provider(**_signal: Any) -> None:
-    """A worker that is to compute with what is not installed ends with one line."""
+    """A worker whose execution provider is missing, does not start or errs ends with one line."""
     if settings.EXECUTION_PROVIDER == "cpu":
-        return  # always there, and looking would cost the start a tenth of a second
-    from emotion.inference.models import ExecutionProviderUnusable  # only after the settings
-    from emotion.inference.sessions import require_provider
-
-    try:
-        require_provider(settings.EXECUTION_PROVIDER)
-    except ExecutionProviderUnusable as error:
-        sys.exit(str(error))
+        return  # always there
+    # In a process of its own: importing ONNX Runtime starts a thread, and no fork of this one has it.
+    command = [sys.executable, "-m", "emotion.inference.sessions", settings.EXECUTION_PROVIDER]
+    tried = subprocess.run(  # noqa: S603  # our own module, and a word of a closed list
+        command, cwd=settings.BASE_DIR, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if tried.returncode:
+        sys.exit(tried.stderr.strip())
 
 
 @worker_process_init.connect

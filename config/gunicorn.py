@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+from importlib import import_module
 from typing import Any
 
-from django.urls import get_resolver
+from django.conf import settings
 
 
 def post_worker_init(worker: Any) -> None:
@@ -14,6 +15,6 @@ def post_worker_init(worker: Any) -> None:
     A full collection went through all of it, and the request in which it fell waited for a tenth of a
     second. Not before the fork: ONNX Runtime starts a thread when it is imported, and a fork has none.
     """
-    get_resolver().url_patterns  # noqa: B018  this is what loads them
+    import_module(settings.ROOT_URLCONF)
     gc.collect()
     gc.freeze()

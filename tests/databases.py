@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -35,6 +36,18 @@ counter = itertools.count()
 
 def is_sqlite() -> bool:
     return connections["default"].vendor == "sqlite"
+
+
+def journal_of(alias: str) -> tuple[Path, Path]:
+    """The file of a database and its write-ahead log, as SQLite has them."""
+    if not is_sqlite():
+        # PostgreSQL's log is its server's: no program of ours writes it back or empties it, and what it
+        # holds of a dead key is searched by tests/vault/test_residue.py.
+        pytest.skip("SQLite's write-ahead log")
+    with connections[alias].cursor() as cursor:
+        cursor.execute("PRAGMA database_list")
+        file = Path(cursor.fetchone()[2])
+    return file, file.with_name(f"{file.name}-wal")
 
 
 def point(alias: str, name: str) -> None:

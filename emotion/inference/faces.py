@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from emotion.inference.arrays import Array, Pixels
-from emotion.inference.pictures import Picture, scaled, whole
+from emotion.inference.pictures import Picture, in_rgb, scaled
 from emotion.inference.sessions import run
 
 SIZE = 128
@@ -124,7 +124,7 @@ def reduced(picture: Picture, *, closer: bool) -> tuple[Pixels, float]:
         scale *= 2
     rest = max(picture.shape) / LOOKED_AT
     if rest <= 1:
-        return whole(picture), scale
+        return in_rgb(picture), scale
     size = (round(picture.shape[1] / rest), round(picture.shape[0] / rest))
     return scaled(picture, size), scale * rest
 

@@ -32,6 +32,7 @@ AS_THEY_ARE = frozenset({"yuv420p", "yuvj420p"})
 NAMED = {1: 1, 9: 2, 10: 2}
 """Which of ``pictures.MATRICES`` the numbers of ITU-T H.273 (MatrixCoefficients) name; else the first."""
 SPACES = (Colorspace.ITU601, Colorspace.ITU709, Colorspace.BT2020)
+"""swscale's names of ``pictures.MATRICES``, in their order."""
 
 
 def check_size(width: int, height: int) -> None:

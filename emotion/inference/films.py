@@ -31,8 +31,7 @@ from emotion.inference.film_formats import (
 from emotion.inference.film_probe import FilmProbe, Source, check_structure
 from emotion.inference.film_process import FilmChild
 from emotion.inference.media_codes import MediaCode, MediaRefused
-from emotion.inference.pictures import CODES, Colours, Planes, planes_in
-from emotion.inference.pictures import whole as whole_picture
+from emotion.inference.pictures import CODES, Colours, Planes, in_rgb, planes_in
 
 __all__ = ["Film", "FilmFacts", "FilmLimits", "FilmProbe", "Frame", "open_film"]
 
@@ -66,7 +65,7 @@ class Frame:
     @property
     def pixels(self) -> Pixels:
         """All of it in RGB (H, W, 3), made anew whenever it is asked for."""
-        return whole_picture(self.picture)
+        return in_rgb(self.picture)
 
 
 class Film:

@@ -120,20 +120,20 @@ def planes_in(
     )
 
 
-def whole(picture: Picture) -> Pixels:
+def in_rgb(picture: Picture) -> Pixels:
     """All of a picture in RGB (H, W, 3)."""
     return scaled(picture, (picture.shape[1], picture.shape[0]))
 
 
 def scaled(picture: Picture, size: tuple[int, int]) -> Pixels:
-    """All of a picture at so many (columns, rows), at most its own: each pixel counts alike."""
+    """All of a picture in RGB at so many (columns, rows)."""
     if isinstance(picture, Planes):
         planes = (picture.luma, picture.blue, picture.red)
-        return picture.joined(*(resized(plane, size) for plane in planes))
-    return resized(picture, size)
+        return picture.joined(*(resampled(plane, size) for plane in planes))
+    return resampled(picture, size)
 
 
-def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def resampled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Pixels at so many (columns, rows): averaged where that is fewer, else between their neighbours."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
@@ -162,7 +162,7 @@ def warped(
     half, colour = (-(-side // 2),) * 2, []
     for plane in (picture.blue, picture.red):
         small = cv2.warpAffine(plane, coarse, half, borderMode=border, borderValue=GREY)
-        colour.append(resized(pixels_of(small), size))
+        colour.append(resampled(pixels_of(small), size))
     return picture.joined(pixels_of(luma), *colour)
 
 

@@ -10,6 +10,8 @@ gives other numbers: which machine read a face must not change what is said of i
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,32 +53,27 @@ TOLERANCE = 1e-3
 """How far an output may lie from the CPU's, relative to its largest value: it rounds in another order."""
 
 
-class Where:
-    """Where this process computes: one of PROVIDERS."""
+class Execution:
+    """What this process computes with: one of PROVIDERS."""
 
-    name = CPU
+    provider = CPU
 
 
-def require_provider(name: str) -> None:
-    """Raises ExecutionProviderUnusable when ONNX Runtime, as it is installed, does not have it."""
+def compute_on(name: str) -> None:
+    """Make all sessions there from now on. Raises ExecutionProviderUnusable when it is not installed."""
     had = onnxruntime.get_available_providers()
     if PROVIDERS[name][0] not in had:
         raise ExecutionProviderUnusable(
             f"EXECUTION_PROVIDER={name}: expected {PROVIDERS[name][0]} in ONNX Runtime; it has "
             f"{', '.join(had)}"
         )
-
-
-def compute_on(name: str) -> None:
-    """Make all sessions there from now on. Raises ExecutionProviderUnusable."""
-    require_provider(name)
-    Where.name = name
+    Execution.provider = name
     session.cache_clear()
 
 
 def engine() -> str:
     """What computed, for results to name."""
-    return f"ONNX Runtime {onnxruntime.__version__}, {Where.name}"
+    return f"ONNX Runtime {onnxruntime.__version__}, {Execution.provider}"
 
 
 @lru_cache(maxsize=SESSIONS)
@@ -87,10 +84,10 @@ def session(name: str, pack: Path | None = None) -> onnxruntime.InferenceSession
     """
     body = model_bytes(name) if pack is None else pack_bytes(name, pack)
     made = loaded(body, name, CPU)
-    if Where.name == CPU:
+    if Execution.provider == CPU:
         return made
-    asked = PROVIDERS[Where.name][0]
-    elsewhere = loaded(body, name, Where.name)
+    asked = PROVIDERS[Execution.provider][0]
+    elsewhere = loaded(body, name, Execution.provider)
     if elsewhere.get_providers()[0] != asked:  # ONNX Runtime falls back to the CPU by itself
         raise ExecutionProviderUnusable(f"{asked} could not be started; its libraries are missing")
     apart = largest_difference(elsewhere, made)
@@ -109,31 +106,32 @@ def loaded(body: bytes, name: str, where: str) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.use_deterministic_compute = where != CPU  # the CPU is as it is
+    options.use_deterministic_compute = where != CPU  # one thread of a CPU is so anyway
     try:
         return onnxruntime.InferenceSession(body, options, providers=[PROVIDERS[where]])
     except Exception as error:  # the engine's errors have no base of their own
         raise ModelIntegrityError(f"{name} cannot be loaded: {type(error).__name__}") from error
 
 
+def furthest_apart(found: Iterable[Any], right: Iterable[Any]) -> float:
+    """How far outputs are from the right ones, relative to the largest value of each; nan if any is."""
+    apart = [
+        np.abs(one - other).max() / max(np.abs(other).max(), 1e-6)
+        for one, other in zip(found, right, strict=True)
+    ]
+    return float(np.max(apart))
+
+
 def largest_difference(
     one: onnxruntime.InferenceSession, other: onnxruntime.InferenceSession
 ) -> float:
-    """Of two sessions of one model, on two inputs of noise: relative to each output's largest value."""
+    """How far one session of a model is from another on noise, as ``furthest_apart`` has it."""
     (entry,) = one.get_inputs()
     shape = [side if isinstance(side, int) else 2 for side in entry.shape]
-    chance, feeds = np.random.default_rng(1), list[dict[str, Any]]()
-    for _ in range(2):
-        noise: Any = chance.random(shape, np.float32)
-        if "int" in entry.type:
-            noise = (noise * 255).astype(np.int32)
-        feeds.append({entry.name: noise})
-    apart = [
-        np.abs(left - right).max() / max(np.abs(right).max(), 1e-6)
-        for feed in feeds
-        for left, right in zip(one.run(None, feed), other.run(None, feed), strict=True)
-    ]
-    return float(np.max(apart))  # no number where any is none
+    noise: Any = np.random.default_rng(1).random(shape, np.float32)
+    if "int" in entry.type:
+        noise = (noise * 255).astype(np.int32)
+    return furthest_apart(one.run(None, {entry.name: noise}), other.run(None, {entry.name: noise}))
 
 
 def run(name: str, inputs: Array, pack: Path | None = None) -> list[Array]:
@@ -147,3 +145,16 @@ def warm_up() -> None:
     """Load every session, so that the first photograph does not wait for it."""
     for name in MODELS:
         session(name)
+
+
+def try_provider(name: str) -> None:
+    """Load every model there, in a process that is only for this; ends it with one line where it fails."""
+    try:
+        compute_on(name)
+        warm_up()
+    except ExecutionProviderUnusable as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    try_provider(sys.argv[1])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from emotion.inference.sessions import PROVIDERS
 from tests.processes import ROOT
 from tests.tools.test_supervise import COMMAND, environment
 from tools.installation import SETTINGS
@@ -50,7 +51,7 @@ WRONG = {
     "CLIENT_UPLOADS_AT_ONCE": (["some", "0"], ""),
     "SUBJECT_UPLOADS_PER_HOUR": (["few", "0"], ""),
     "QUEUE_AT_MOST": (["long", "0"], ""),
-    "EXECUTION_PROVIDER": (["tpu", ""], "cpu, openvino, cuda"),
+    "EXECUTION_PROVIDER": (["tpu", ""], ", ".join(PROVIDERS)),
     "CELERY_QUEUE": (["../queue", ""], "consentry-2"),
     "CELERY_BROKER_URL": (["kafka://host", "host"], "filesystem://"),
     "CACHE_URL": (["memcache://host"], "redis://"),

@@ -12,7 +12,7 @@ from django.db import connections
 from accounts.counting import Limit, count
 from emotion.journal import write_back
 from emotion.management.commands.keeper import chores_apart
-from tests.databases import is_sqlite
+from tests.databases import journal_of
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 LIMIT = Limit("requests", 1_000_000, 3600)
@@ -22,11 +22,9 @@ PAGE = 4096
 @pytest.fixture
 def journal() -> Path:
     """The journal of the main database, empty."""
-    if not is_sqlite():
-        pytest.skip("the journal is SQLite's own")
+    _file, journal = journal_of("default")
     ask("default", "wal_checkpoint(TRUNCATE)")
-    (_number, _name, file) = ask("default", "database_list")
-    return Path(f"{file}-wal")
+    return journal
 
 
 def ask(alias: str, pragma: str) -> tuple[Any, ...]:
@@ -45,7 +43,7 @@ def grown(journal: Path, counts: int) -> float:
 
 
 def test_no_count_writes_back_and_the_keeper_does(journal: Path) -> None:
-    main = journal.with_name(journal.name.removesuffix("-wal"))
+    main, _journal = journal_of("default")
     written = main.stat().st_mtime_ns
     assert grown(journal, 1500) > 1499
     assert main.stat().st_mtime_ns == written

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connections
 from uuid_utils.compat import uuid7
 
-from tests.databases import is_sqlite
+from tests.databases import is_sqlite, journal_of
 from tests.processes import wait_for
 from tests.vault.cast import a_place
 from vault import aead
@@ -116,11 +116,7 @@ def test_a_forked_worker_never_seals_with_the_salt_of_another() -> None:
 
 
 def test_the_journal_is_emptied_although_others_write_it_back_too() -> None:
-    if not is_sqlite():
-        pytest.skip("the journal is SQLite's own")
-    with connections["keystore"].cursor() as cursor:
-        cursor.execute("PRAGMA database_list")
-        file = cursor.fetchone()[2]
+    file, journal = journal_of("keystore")
     ended, turns = threading.Event(), []
 
     def write_back() -> None:
@@ -137,7 +133,7 @@ def test_the_journal_is_emptied_although_others_write_it_back_too() -> None:
         for place in places:
             before = len(turns)
             destroy_data_keys([place.key_id])
-            assert Path(f"{file}-wal").stat().st_size == 0
+            assert journal.stat().st_size == 0
             wait_for(lambda before=before: len(turns) > before)
     finally:
         ended.set()
@@ -147,13 +143,10 @@ def test_the_journal_is_emptied_although_others_write_it_back_too() -> None:
 def test_who_reads_for_long_is_named_and_holds_no_erasure_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if not is_sqlite():
-        pytest.skip("the journal is SQLite's own")
+    file, journal = journal_of("keystore")
     monkeypatch.setattr("vault.keys.JOURNAL_PATIENCE", 0.1)
     place, second = a_place(), a_place()
     with connections["keystore"].cursor() as cursor:
-        cursor.execute("PRAGMA database_list")
-        file = cursor.fetchone()[2]
         cursor.execute("PRAGMA busy_timeout=100")
     reader = sqlite3.connect(file)
     reader.execute("BEGIN")
@@ -165,4 +158,4 @@ def test_who_reads_for_long_is_named_and_holds_no_erasure_up(
     destroy_data_keys([second.key_id])
     with connections["keystore"].cursor() as cursor:
         cursor.execute(f"PRAGMA busy_timeout={settings.LOCK_WAIT * 1000}")
-    assert Path(f"{file}-wal").stat().st_size == 0
+    assert journal.stat().st_size == 0

@@ -85,13 +85,13 @@ def test_one_that_is_not_installed_cannot_be_chosen() -> None:
     name = missing()
     with pytest.raises(ExecutionProviderUnusable, match=r"in ONNX Runtime; it has .*CPU") as found:
         compute_on(name)
-    assert sessions.Where.name == CPU
+    assert sessions.Execution.provider == CPU
     assert is_environment(found.value), "analyses wait until somebody repairs it"
     assert in_a_line(found.value).startswith(f"EXECUTION_PROVIDER={name}: expected ")
 
 
 def test_one_that_falls_back_to_the_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions.Where, "name", missing())
+    monkeypatch.setattr(sessions.Execution, "provider", missing())
     sessions.session.cache_clear()
     with (
         pytest.warns(UserWarning, match="not in available provider names"),

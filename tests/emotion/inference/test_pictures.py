@@ -15,7 +15,7 @@ from emotion.inference.body import find_body
 from emotion.inference.crops import tight_crop
 from emotion.inference.faces import find_faces
 from emotion.inference.landmarks import crop_matrix, find_landmarks
-from emotion.inference.pictures import CODES, Colours, Planes, luma_of, scaled, warped, whole
+from emotion.inference.pictures import CODES, Colours, Planes, in_rgb, luma_of, scaled, warped
 from emotion.inference.quality import measure_quality
 from tests.emotion.inference.photographs import pixels
 
@@ -57,7 +57,7 @@ def test_every_matrix_and_range_gives_the_colours_back(code: int) -> None:
     for number, value in enumerate(values):
         patches[:, 16 * number : 16 * number + 16] = value
     planes = in_planes(patches, colours)
-    shown = whole(planes)
+    shown = in_rgb(planes)
     for number, value in enumerate(values):
         middle = shown[4:12, 16 * number + 4 : 16 * number + 12].reshape(-1, 3)
         assert np.abs(middle.mean(axis=0) - value).max() < 4, value
@@ -78,15 +78,15 @@ def test_a_part_is_the_same_part() -> None:
         assert apart(one[:100, :100], other[:100, :100]) < 2
     assert warped(planes, moved, 256)[:40, :40].max() == 0
     assert apart(scaled(rgb, (192, 192)), scaled(planes, (192, 192))) < 2
-    assert apart(rgb, whole(planes)) < 3
+    assert apart(rgb, in_rgb(planes)) < 3
 
 
 @pytest.mark.parametrize("odd", [(0, 1), (1, 0), (1, 1)])
 def test_sides_that_are_odd(odd: tuple[int, int]) -> None:
     rgb = pixels()[: 400 + odd[0], : 400 + odd[1]]
     planes = in_planes(rgb, Colours(0, False))
-    assert planes.shape == rgb.shape == whole(planes).shape
-    assert apart(rgb, whole(planes)) < 3
+    assert planes.shape == rgb.shape == in_rgb(planes).shape
+    assert apart(rgb, in_rgb(planes)) < 3
     (one,), (other,) = find_faces(rgb), find_faces(planes)
     assert np.abs(one.box - other.box).max() < 2
 
