@@ -21,7 +21,14 @@ from emotion.models import Analysis, AnalysisState, Recording
 from emotion.movement_words import MOVEMENTS
 from emotion.results import OpenResult, read_result
 from emotion.set_words import EXPRESSIONS, set_headline, words_of
-from emotion.wording import ABSTAINED, QUALITY, model_facts, quality_facts, shown_per_cent
+from emotion.wording import (
+    ABSTAINED,
+    QUALITY,
+    measured_by,
+    model_facts,
+    quality_facts,
+    shown_per_cent,
+)
 
 MOST = 4
 """How many stand beside each other: more columns nobody reads."""
@@ -126,7 +133,7 @@ def side_by_side(columns: list[Column]) -> dict[str, Any]:
         "shares": share_rows(columns),
         "movements": movement_rows(columns),
         "quality": quality_rows(columns),
-        "models": [(each.letter, model_facts(each.summary)) for each in columns],
+        "models": [(each.letter, measured_by(each.summary)) for each in columns],
     }
 
 

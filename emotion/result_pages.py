@@ -11,7 +11,7 @@ from emotion.film_wording import film_sentences
 from emotion.media_words import length_words
 from emotion.results import OpenResult
 from emotion.set_words import caveat
-from emotion.wording import in_words, model_facts
+from emotion.wording import in_words, measured_by
 
 SHOWN_EVENTS = 60
 """Events listed on the page; the rest are in what can be downloaded."""
@@ -37,7 +37,7 @@ def film_in_words(opened: OpenResult) -> dict[str, Any]:
         "events": events[:SHOWN_EVENTS],
         "more_events": max(len(events) - SHOWN_EVENTS, 0),
         "caveat": caveat(opened.parts["expression"]) if "expression" in opened.parts else "",
-        "models": model_facts({"models": models}),
+        "models": measured_by({"models": models, "engine": summary.get("engine")}),
     }
 
 

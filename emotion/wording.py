@@ -95,7 +95,7 @@ def in_words(parts: Parts) -> dict[str, Any]:
         "movements": [],
         "angles": [],
         "quality": quality_facts(summary),
-        "models": model_facts(summary),
+        "models": measured_by(summary),
         "caveat": "",
     }
     if context["abstained"]:
@@ -157,3 +157,8 @@ def model_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Which packs and models measured, with their versions."""
     named = (summary.get("packs") or {}) | (summary.get("models") or {})
     return [(str(name), str(version)) for name, version in named.items()]
+
+
+def measured_by(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same, and what computed them; that is no other model when it alone is another one."""
+    return [*model_facts(summary), *(summary.get("engine") or {}).items()]

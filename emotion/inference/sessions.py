@@ -71,9 +71,9 @@ def compute_on(name: str) -> None:
     session.cache_clear()
 
 
-def engine() -> str:
-    """What computed, for results to name."""
-    return f"ONNX Runtime {onnxruntime.__version__}, {Execution.provider}"
+def engine() -> dict[str, str]:
+    """What computed, its version, and on what: for results to name."""
+    return {"ONNX Runtime": f"{onnxruntime.__version__}, {Execution.provider}"}
 
 
 @lru_cache(maxsize=SESSIONS)

@@ -72,6 +72,9 @@ def test_the_film_plays_beside_its_strips(
     assert film.evaluate("film => film.currentTime") == pytest.approx(0.9 * 5.9, abs=0.1)
     assert line_at(page) == pytest.approx(0.9, abs=0.02)
     looker.look_around(Shown("film-open", ""))
+    page.get_by_text("How it was measured").press("Enter")
+    expect(page.get_by_text("ONNX Runtime")).to_be_visible()
+    looker.look_around(Shown("film-measured", ""))
     assert looker.troubles == []
 
 

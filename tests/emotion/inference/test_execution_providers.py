@@ -15,6 +15,7 @@ from emotion.inference.models import ExecutionProviderUnusable, model_bytes
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import IN_A_PHOTOGRAPH
 from emotion.inference.sessions import CPU, MODELS, PROVIDERS, compute_on, session
+from emotion.wording import measured_by, model_facts
 from tests.emotion.inference.photographs import pixels
 from tests.processes import ROOT, WORKER, environment
 
@@ -42,8 +43,10 @@ def test_another_provider_reads_the_same_and_is_named(elsewhere: None) -> None:
     assert [session(name).get_providers()[0] for name in MODELS] == ["AzureExecutionProvider"] * 6
     compute_on(CPU)
     here = analyse_photo(pixels(), IN_A_PHOTOGRAPH).parts()
-    assert there["summary"].pop("engine") == f"ONNX Runtime {onnxruntime.__version__}, azure"
-    assert here["summary"].pop("engine") == f"ONNX Runtime {onnxruntime.__version__}, cpu"
+    assert ("ONNX Runtime", f"{onnxruntime.__version__}, azure") in measured_by(there["summary"])
+    assert model_facts(there["summary"]) == model_facts(here["summary"]), "no other model for that"
+    assert there["summary"].pop("engine") == {"ONNX Runtime": f"{onnxruntime.__version__}, azure"}
+    assert here["summary"].pop("engine") == {"ONNX Runtime": f"{onnxruntime.__version__}, cpu"}
     assert there == here
 
 
