@@ -6,7 +6,6 @@ Needs the packages that ``rebuild_models`` names; nothing of the project imports
 from __future__ import annotations
 
 import io
-import json
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
@@ -74,39 +73,6 @@ def decoded_weights(groups: list[dict[str, Any]], body: bytes) -> dict[str, Any]
     if at != len(body):
         raise SystemExit(f"weights: expected {at} bytes, got {len(body)}")
     return found
-
-
-def from_faceapi(listed: bytes, body: bytes) -> bytes:
-    """``face-api``: four dense blocks of separable convolutions, as its source builds them."""
-    tf = imported("tensorflow")
-
-    w = decoded_weights(json.loads(listed), body)
-
-    def separable(x: Any, name: str, stride: int) -> Any:
-        kernels = w[f"{name}/depthwise_filter"], w[f"{name}/pointwise_filter"]
-        return (
-            tf.nn.separable_conv2d(x, *kernels, [1, stride, stride, 1], "SAME") + w[f"{name}/bias"]
-        )
-
-    def block(x: Any, name: str) -> Any:
-        if name == "dense0":
-            first = tf.nn.conv2d(x, w["dense0/conv0/filters"], 2, "SAME") + w["dense0/conv0/bias"]
-        else:
-            first = separable(x, f"{name}/conv0", 2)
-        first = tf.nn.relu(first)
-        second = separable(first, f"{name}/conv1", 1)
-        third = separable(tf.nn.relu(first + second), f"{name}/conv2", 1)
-        fourth = separable(tf.nn.relu(first + second + third), f"{name}/conv3", 1)
-        return tf.nn.relu(first + second + third + fourth)
-
-    def network(x: Any) -> Any:
-        y = (tf.transpose(x, [0, 2, 3, 1]) - [122.782, 117.001, 104.298]) / 255.0
-        for name in ("dense0", "dense1", "dense2", "dense3"):
-            y = block(y, name)
-        y = tf.nn.avg_pool2d(y, 7, 2, "VALID")
-        return tf.nn.softmax(tf.reshape(y, [-1, 256]) @ w["fc/weights"] + w["fc/bias"])
-
-    return from_function(network, [None, 3, 112, 112], "rgb")
 
 
 def wire(body: bytes) -> Iterator[tuple[int, Any]]:

@@ -25,11 +25,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.faceapi_model import from_faceapi
 from tools.graph_models import from_tfjs_graph
 from tools.model_blocks import in_blocks, with_both_signs
 from tools.model_conversion import (
     canonical_face,
-    from_faceapi,
     from_keras,
     from_tflite,
     imported,
