@@ -1,6 +1,6 @@
 """How a list of the API is given: pages by cursor, because rows arrive while somebody turns pages.
 
-A list answers ``page(request, rows, shown)``.
+A list answers ``page(request, rows, shown)``, or ``page_at_once`` where rows need something looked up.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-Row = TypeVar("Row", bound=Model)
+Found = TypeVar("Found")
 
 ORDERS = {"newest": "-id", "oldest": "id"}
 
@@ -70,9 +70,20 @@ class ByTime(CursorPagination):
 
 
 def page(
-    request: Request, rows: QuerySet[Row], shown: Callable[[Request, Row], dict[str, Any]]
+    request: Request, rows: QuerySet[Any, Found], shown: Callable[[Request, Found], dict[str, Any]]
 ) -> Response:
     """One page of ``rows`` as ``{"next", "previous", "results"}``, each row as ``shown`` shows it."""
+    return page_at_once(
+        request, rows, lambda request, found: [shown(request, row) for row in found]
+    )
+
+
+def page_at_once(
+    request: Request,
+    rows: QuerySet[Any, Found],
+    shown: Callable[[Request, list[Found]], list[dict[str, Any]]],
+) -> Response:
+    """The same, where ``shown`` looks something up for all rows of the page together."""
     pages = ByTime()
-    found = pages.paginate_queryset(rows, request)
-    return pages.get_paginated_response([shown(request, row) for row in found or []])
+    found = pages.paginate_queryset(rows, request) or []
+    return pages.get_paginated_response(shown(request, found))

@@ -10,9 +10,9 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 
 from accounts.actors import Actor, actor_of
+from accounts.addresses import address
 from accounts.etags import StateView
 from accounts.lists import PAGING, NoFilters, asked_for, page_of
 from accounts.pages import page
@@ -168,7 +168,7 @@ def purpose_json(request: Request, purpose: Purpose) -> dict[str, Any]:
     kind = purpose.kind
     return {
         "id": purpose.id,
-        "url": reverse("api_purpose", [purpose.id], request=request),
+        "url": address(request, "api_purpose", purpose.id),
         "name": purpose.name,
         "description": purpose.description,
         "necessity": purpose.necessity,

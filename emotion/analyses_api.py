@@ -20,7 +20,7 @@ from accounts.models import Scope
 from accounts.pages import page
 from accounts.permissions import HasScope
 from accounts.problems import GATE, PROBLEMS, Problem, codes
-from emotion.api import IDEMPOTENCY_KEY, AnalysisOutput, analysis_json, idempotency_key
+from emotion.api import ANALYSIS, IDEMPOTENCY_KEY, AnalysisOutput, analysis_json, idempotency_key
 from emotion.cancelling import cancel
 from emotion.filters import AnalysisFilters, analyses_asked_for
 from emotion.models import UNDER_WAY, Analysis
@@ -53,8 +53,9 @@ class Analyses(StateView):
     )
     def get(self, request: Request) -> Response:
         """One page of them; a state makes no entry."""
-        rows = Analysis.objects.visible_to(actor_of(request))
-        return page(request, analyses_asked_for(request, rows), analysis_json)
+        mine = Analysis.objects.visible_to(actor_of(request))
+        rows = analyses_asked_for(request, mine).values_list(*ANALYSIS, named=True)
+        return page(request, rows, analysis_json)
 
 
 class AnalysisDetail(StateView):

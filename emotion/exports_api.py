@@ -12,10 +12,10 @@ from rest_framework import serializers, status
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from accounts.actors import actor_of
+from accounts.addresses import address
 from accounts.lists import LIST_PROBLEMS, PAGING, Moment, OneOf, OpaqueId, page_of
 from accounts.models import Scope
 from accounts.pages import page
@@ -122,8 +122,8 @@ def export_json(request: Request, export: Export) -> dict[str, Any]:
     """An export as the API shows it."""
     return {
         "id": export.id,
-        "url": reverse("api_export", [export.id], request=request),
-        "content_url": reverse("api_export_content", [export.id], request=request),
+        "url": address(request, "api_export", export.id),
+        "content_url": address(request, "api_export_content", export.id),
         "state": "ready",
         "reason": export.reason,
         "format": export.format,

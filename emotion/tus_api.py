@@ -10,10 +10,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from accounts.actors import Actor, actor_of
+from accounts.addresses import address
 from accounts.models import Scope
 from accounts.permissions import HasScope
 from accounts.problems import PROBLEMS, Problem, codes
@@ -133,8 +133,7 @@ def told(request: Request, status: int, found: Standing) -> Response:
     """An answer about an upload, with its recording's address when there is one."""
     headers = tus.state(found)
     if found.recording is not None:
-        address = reverse("api_recording", [found.recording.id], request=request)
-        headers["Recording-Location"] = str(address)
+        headers["Recording-Location"] = address(request, "api_recording", found.recording.id)
     return Response(status=status, headers=headers)
 
 
@@ -188,7 +187,7 @@ class Uploads(TusView):
         if tus.brings_bytes(headers) and found.offset == 0:
             found = first_bytes(request, actor, found.upload_id, named=key is not None)
         answer = told(request, 201, found)
-        answer["Location"] = reverse("api_upload", [found.upload_id], request=request)
+        answer["Location"] = address(request, "api_upload", found.upload_id)
         return answer
 
 
