@@ -1,8 +1,8 @@
 """Fresh databases for each test: copies of a migrated template, with real commits.
 
-Tests need real commits (a log receipt exists only after one), and the append-only triggers are never
-switched off, so neither a wrapping transaction nor a flush will do. A copy takes milliseconds on
-SQLite (a file) and some tens of milliseconds on PostgreSQL (``CREATE DATABASE … TEMPLATE``).
+Tests need real commits (a log receipt exists only after one) and append-only triggers that hold, so
+neither a wrapping transaction nor a flush will do. A copy takes milliseconds on SQLite (a file) and close
+to a second on PostgreSQL (``CREATE DATABASE … TEMPLATE``), where it is used again (``tests.reusing``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -24,6 +23,7 @@ from django.db import connections
 from psycopg import sql
 
 from audit_log import verdicts
+from tests.reusing import AsMade, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 ALIASES = ("default", "keystore")
@@ -32,6 +32,12 @@ SCHEMA = (
     "audit_log/append_only.py", "audit_log/fields.py",
 )  # fmt: skip
 counter = itertools.count()
+USES = 50
+"""So often a database of PostgreSQL is used, as what is removed from it still takes up room."""
+
+
+class Spent(Exception):
+    """A used database will not do for another test."""
 
 
 def is_sqlite() -> bool:
@@ -58,11 +64,16 @@ def point(alias: str, name: str) -> None:
 
 
 @contextmanager
-def maintenance() -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+def connected(name: str) -> Iterator[Server]:
     """A connection as the role that may make databases, whichever role the running test has taken on."""
     server = os.environ["TEST_DATABASE_URL"].rstrip("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+    with psycopg.connect(f"{server}/{name}", autocommit=True) as connection:
         yield connection
+
+
+def maintenance() -> AbstractContextManager[Server]:
+    """The same, to a database that is none of the tests'."""
+    return connected("postgres")
 
 
 def create(name: str, template: str = "template1") -> None:
@@ -136,8 +147,8 @@ def close_all() -> None:
 class Templates:
     """The migrated pair that every test starts from.
 
-    On PostgreSQL the next test's copies are made, and the last one's dropped, while a test runs: a
-    server needs a second for both, most of it for its disk.
+    On PostgreSQL a used pair becomes the next test's, under new names: what a test left running finds
+    nothing under the old ones.
     """
 
     def __init__(self) -> None:
@@ -160,10 +171,10 @@ class Templates:
                 create(name)
             migrate()
         shared("static", Path(settings.STATIC_ROOT), collect_static)
-        self.background = ThreadPoolExecutor(2)
-        self.next: Future[dict[str, str]] | None = None
         self.used: dict[str, str] = {}
-        self.dropping: list[Future[None]] = []
+        self.uses = 0
+        self.as_made: dict[str, AsMade] = {}
+        self.ready: dict[str, str] = {}
 
     def close(self) -> None:
         """Freeze the templates: a template must have no open connection (PostgreSQL) or WAL (SQLite)."""
@@ -171,12 +182,40 @@ class Templates:
 
     def copies(self) -> dict[str, str]:
         """Make a pair of copies on the server; returns their names by alias."""
-        names = {
+        names = self.new_names()
+        for alias, name in names.items():
+            create(name, self.names[alias])
+            if alias not in self.as_made:
+                with connected(name) as server:
+                    self.as_made[alias] = AsMade.of(server)
+        self.uses = 0
+        return names
+
+    def new_names(self) -> dict[str, str]:
+        """Names that no database of this process has had."""
+        return {
             alias: f"{template}_{os.getpid()}_{next(counter)}"
             for alias, template in self.names.items()
         }
-        for alias, name in names.items():
-            create(name, self.names[alias])
+
+    def like_new(self, used: dict[str, str]) -> dict[str, str]:
+        """A used pair for the next test, under new names; empty when it is dropped instead."""
+        names = self.new_names()
+        try:
+            for alias, name in used.items():
+                with connected(name) as server:
+                    if self.uses >= USES or not self.as_made[alias].restore(server):
+                        raise Spent
+            with maintenance() as server:
+                for alias, name in used.items():
+                    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                    server.execute(
+                        rename.format(sql.Identifier(name), sql.Identifier(names[alias]))
+                    )
+        except (Spent, psycopg.Error):
+            for name in [*used.values(), *names.values()]:
+                drop(name)
+            return {}
         return names
 
     def checkout(self, folder: Path) -> None:
@@ -189,29 +228,24 @@ class Templates:
                 shutil.copyfile(template, copy)
                 point(alias, str(copy))
             return
-        ready, self.next = self.next or self.background.submit(self.copies), None
-        self.used = ready.result()
-        self.next = self.background.submit(self.copies)
+        self.used, self.ready = self.ready or self.copies(), {}
+        self.uses += 1
         for alias, name in self.used.items():
             point(alias, name)
 
     def checkin(self) -> None:
-        """Back to the templates; the copies, what was sealed beside them and what was found are dropped."""
+        """Back to the templates; what was written to the copies, and sealed and found beside them, goes."""
         shutil.rmtree(settings.BLOB_DIR, ignore_errors=True)
         verdicts.path().unlink(missing_ok=True)
         settings.KEYS_DIR = self.keys_dir
         for alias, template in self.names.items():
             point(alias, template)
-        self.dropping += [self.background.submit(drop, name) for name in self.used.values()]
-        self.used = {}
+        if self.used:
+            self.ready, self.used = self.like_new(self.used), {}
 
     def remove(self) -> None:
         """Drop what a database server holds of this session."""
         if is_sqlite():
             return
-        ready = self.next.result() if self.next else {}
-        for each in self.dropping:
-            each.result()
-        self.background.shutdown()
-        for name in [*ready.values(), *self.names.values()]:
+        for name in [*self.ready.values(), *self.names.values()]:
             drop(name)

@@ -1,7 +1,7 @@
 """``make pictures``: the pictures of the first page of the docs, taken anew by the browser tests.
 
-Those tests keep a picture of every page they look at, where CONSENTRY_SCREENSHOTS says; here the chosen
-ones are cut to a readable height and written to ``docs/pictures/`` as WebP.
+With CONSENTRY_SCREENSHOTS those tests keep a picture of every page they look at; here the chosen ones are
+cut to a readable height and written to ``docs/pictures/`` as WebP.
 """
 
 from __future__ import annotations

@@ -23,20 +23,22 @@ from tests.browser import pseudo
 
 @dataclass(frozen=True)
 class Shown:
-    """One page to look at: what its picture is called, its address, and the status it answers."""
+    """One page to look at: what its picture is called, its address, and the status it answers.
+
+    unfolded: whether to open everything that is folded up before.
+    """
 
     name: str
     address: str
     status: int = 200
+    unfolded: bool = False
 
 
-def photographs() -> Path:
-    """The folder that keeps the pictures of the pages."""
-    folder = Path(
-        os.environ.get("CONSENTRY_SCREENSHOTS") or settings.VAR_DIR.parent / "screenshots"
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture of the whole page to be looked at, if the folder CONSENTRY_SCREENSHOTS is set."""
+    if folder := os.environ.get("CONSENTRY_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder, f"{name}.png"), full_page=True, timeout=30_000)
 
 
 def wear(context: BrowserContext, site: str, browser: Client) -> None:
@@ -61,6 +63,7 @@ LOOSE = """() => [...document.querySelectorAll("td[data-label]")].filter(td =>
 """The cells with several parts that are not wrapped: on a phone all but the first stand under the label."""
 
 
+UNFOLD = """document.querySelectorAll("details").forEach(each => { each.open = true })"""
 WEIGHT = """() => [performance.getEntriesByType("navigation")[0].encodedBodySize,
     performance.getEntriesByType("resource").map(one => new URL(one.name).pathname)]"""
 HEAVIEST = 150_000
@@ -97,7 +100,6 @@ class Looker:
     def __init__(self, context: BrowserContext, site: str, sealed: str = SEALED) -> None:
         self.page, self.site, self.sealed = context.new_page(), site, sealed
         self.troubles: list[str] = []
-        self.folder = photographs()
         self.expected = 200
         self.page.on("console", self.heard)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
@@ -137,6 +139,8 @@ class Looker:
         answer = self.page.goto(self.site + shown.address)
         assert answer is not None
         assert answer.status == shown.status, shown
+        if shown.unfolded:
+            self.page.evaluate(UNFOLD)
 
     def look_around(self, shown: Shown, language: str = "en") -> None:
         """Look at the page that is open, for instance after a form came back."""
@@ -164,5 +168,4 @@ class Looker:
             self.troubles += [
                 f"{where}, {scheme}: {one['id']}: {one['nodes'][0]['html'][:120]}" for one in found
             ]
-            picture = self.folder / f"{shown.name}-{width}-{scheme}.png"
-            page.screenshot(path=picture, full_page=True, timeout=30_000)
+            keep_picture(page, f"{shown.name}-{width}-{scheme}")

@@ -13,10 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("fresh_db")]
 
 def test_the_page_of_the_api_is_clean(site: str, context: BrowserContext) -> None:
     looker = Looker(context, site)
-    looker.look(Shown("api-docs", reverse("api_docs")))
-    for folded in looker.page.locator("details").all():
-        folded.evaluate("each => { each.open = true }")
-    looker.look_around(Shown("api-docs-open", ""))
+    looker.look(Shown("api-docs", reverse("api_docs"), unfolded=True))
     assert looker.troubles == []
 
 

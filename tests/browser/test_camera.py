@@ -16,7 +16,7 @@ from audit_log.sequencer import integrate_once
 from consent.models import MediaKind
 from emotion.models import Recording
 from tests.browser.conftest import Launch
-from tests.browser.looking import AXE, photographs, wear
+from tests.browser.looking import AXE, keep_picture, wear
 from tests.browser.test_subject import Keyboard, heading
 from tests.cast import PHOTO, Study, consenting, measured, open_study
 
@@ -86,7 +86,7 @@ def test_a_film_of_oneself_by_keyboard(site: str, with_camera: Launch) -> None:
     page = person.page
     expect(hint(page)).to_have_text("The light is good.")
     accessible(page)
-    page.screenshot(path=str(photographs() / "camera-ready.png"), full_page=True)
+    keep_picture(page, "camera-ready")
 
     person.press("button", "Start the film")
     expect(status(page)).to_have_text("The camera is filming.")
@@ -96,7 +96,7 @@ def test_a_film_of_oneself_by_keyboard(site: str, with_camera: Launch) -> None:
     assert page.evaluate("document.querySelector('[data-part=live]').srcObject") is None
     assert not Recording.objects.exists()
     accessible(page)
-    page.screenshot(path=str(photographs() / "camera-review.png"), full_page=True)
+    keep_picture(page, "camera-review")
 
     person.press("button", "Send the film")
     heading(page, "Recording")
