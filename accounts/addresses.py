@@ -13,7 +13,10 @@ PLACE = UUID(int=0)
 
 @cache
 def around(name: str, prefix: str) -> tuple[str, str]:
-    """What stands before and after the id in an address of this name, below this prefix of the server."""
+    """What stands before and after the id in an address of this name.
+
+    prefix: the folder that the server is on. Django puts it before by itself; here it keeps answers apart.
+    """
     before, _id, after = reverse(name, args=[PLACE]).partition(str(PLACE))
     return before, after
 

@@ -12,7 +12,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -34,10 +34,6 @@ SCHEMA = (
 counter = itertools.count()
 USES = 50
 """So often a database of PostgreSQL is used, as what is removed from it still takes up room."""
-
-
-class Spent(Exception):
-    """A used database will not do for another test."""
 
 
 def is_sqlite() -> bool:
@@ -201,22 +197,25 @@ class Templates:
     def like_new(self, used: dict[str, str]) -> dict[str, str]:
         """A used pair for the next test, under new names; empty when it is dropped instead."""
         names = self.new_names()
-        try:
-            for alias, name in used.items():
-                with connected(name) as server:
-                    if self.uses >= USES or not self.as_made[alias].restore(server):
-                        raise Spent
-            with maintenance() as server:
-                for alias, name in used.items():
-                    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-                    server.execute(
-                        rename.format(sql.Identifier(name), sql.Identifier(names[alias]))
-                    )
-        except (Spent, psycopg.Error):
-            for name in [*used.values(), *names.values()]:
-                drop(name)
-            return {}
-        return names
+        # A test may have done away with its database, or left something that holds it: then a copy is made.
+        with suppress(psycopg.Error):
+            if self.uses < USES and self.restored(used):
+                with maintenance() as server:
+                    for alias, name in used.items():
+                        old, new = sql.Identifier(name), sql.Identifier(names[alias])
+                        server.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(old, new))
+                return names
+        for name in [*used.values(), *names.values()]:
+            drop(name)
+        return {}
+
+    def restored(self, used: dict[str, str]) -> bool:
+        """Make a used pair as it was made; returns whether both are."""
+        for alias, name in used.items():
+            with connected(name) as server:
+                if not self.as_made[alias].restore(server):
+                    return False
+        return True
 
     def checkout(self, folder: Path) -> None:
         """Point Django at a fresh copy, with root keys of its own: a rotation destroys keys."""

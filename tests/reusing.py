@@ -39,10 +39,9 @@ WITH tables AS (
 )
 SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM lines
 """
-TABLES = """
-SELECT relname, query_to_xml(format('SELECT FROM %I LIMIT 1', relname), true, false, '')::text LIKE '%<row%'
-FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-"""
+TABLES = (
+    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+)
 LIFTED = """
 SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
 WHERE tgenabled = 'A' AND relname = ANY(%s)
@@ -67,8 +66,7 @@ class AsMade:
     @classmethod
     def of(cls, server: Server) -> AsMade:
         """As it is now."""
-        filled = [table for table, has_rows in server.execute(TABLES) if has_rows]
-        rows = {table: dumped(server, table) for table in filled}
+        rows = {table: dumped(server, table) for table in filled(server)}
         return cls(shape_of(server), rows, sequences_of(server))
 
     def restore(self, server: Server) -> bool:
@@ -80,10 +78,9 @@ class AsMade:
         with server.transaction():
             # No foreign key is looked at in between; only triggers that are always on still fire.
             server.execute("SET LOCAL session_replication_role = replica")
-            filled = {table for table, has_rows in server.execute(TABLES) if has_rows}
             changed = [
                 table
-                for table in filled | self.rows.keys()
+                for table in filled(server) | self.rows.keys()
                 if table not in self.rows or dumped(server, table) != self.rows[table]
             ]
             triggers = defaultdict(list)
@@ -95,7 +92,7 @@ class AsMade:
                 if table in self.rows:
                     fill(server, table, self.rows[table])
                 switch(server, table, triggers[table], "ENABLE ALWAYS")
-            for name, (start, last) in self.sequences.items():
+            for name, (start, last) in self.sequences.items() - sequences_of(server).items():
                 server.execute(
                     "SELECT setval(%s::regclass, %s, %s)",
                     [f'"{name}"', start if last is None else last, last is not None],
@@ -106,6 +103,17 @@ class AsMade:
 def shape_of(server: Server) -> str:
     """A digest of everything about a database but its rows."""
     return str(server.execute(SHAPE).fetchall()[0][0])
+
+
+def filled(server: Server) -> set[str]:
+    """The tables that have rows."""
+    asked = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(
+            sql.Literal(table), sql.Identifier(table)
+        )
+        for (table,) in server.execute(TABLES)
+    )
+    return {str(table) for (table,) in server.execute(asked)}
 
 
 def sequences_of(server: Server) -> dict[str, tuple[int, int | None]]:

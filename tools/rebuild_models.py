@@ -28,12 +28,7 @@ from typing import Any
 from tools.faceapi_model import from_faceapi
 from tools.graph_models import from_tfjs_graph
 from tools.model_blocks import in_blocks, with_both_signs
-from tools.model_conversion import (
-    canonical_face,
-    from_keras,
-    from_tflite,
-    imported,
-)
+from tools.model_conversion import canonical_face, from_keras, from_tflite, imported
 from tools.model_rewriting import with_cells, with_convolutions, with_matrices
 
 PACKS = Path(__file__).resolve().parent.parent / "emotion" / "inference" / "packs"
