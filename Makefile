@@ -46,8 +46,8 @@ browser-all: set-up-dev ## Look at every page in every language, in a real brows
 pictures: set-up-dev ## Take the pictures of the docs anew, in a real browser
 	@$(VENV) -m tools.pictures
 
-mutants: set-up-dev ## Break the code on purpose; the named tests must notice
-	@$(VENV) -m tools.mutants
+mutants: set-up-dev ## Break the code on purpose; the named tests must notice (ARGS=--turn for a part)
+	@$(VENV) -m tools.mutants $(ARGS)
 
 lock: set-up-dev ## Recompile the lock files (ARGS=--upgrade for the newest versions)
 	@$(VENV) -m tools.lock $(ARGS)

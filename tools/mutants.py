@@ -4,11 +4,16 @@ Each ``tests/mutants/*.patch`` is a unified diff from the repository's root. Bef
 ``Tests: path::name …`` names the tests that must fail with it, and the lines around it say what is
 broken. A mutant is caught when pytest runs and a test fails (exit status 1); a patch that no longer
 applies, tests that cannot be collected, and tests that fail without the patch are errors.
+
+``--turn`` tries a part, for continuous tests: every mutant whose code, tests or patch the last commits
+changed, and of the others each ``TURNS``-th, counted from where the commit's name says, so that in time all
+have their turn. Without a history it tries all.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +25,8 @@ from tools.setup import PYTHON, ROOT
 
 AT_ONCE = 3  # copies, and tests running in them
 CAUGHT = 1  # pytest's exit status when it ran and tests failed
+RECENT = 16  # commits: more than are made between two runs of the continuous tests
+TURNS = 6
 
 
 def named_tests(patch: Path) -> list[str]:
@@ -29,6 +36,39 @@ def named_tests(patch: Path) -> list[str]:
     if not tests:
         raise ValueError(f"{patch.name} has no line 'Tests: path::name'")
     return tests
+
+
+def touches(patch: Path) -> set[str]:
+    """The files that a mutant hangs on: what it breaks, the tests it names, and itself."""
+    broken = re.findall(r"^--- a/(\S+)", patch.read_text(), re.MULTILINE)
+    tests = [name.partition("::")[0] for name in named_tests(patch)]
+    return {*broken, *tests, str(patch.relative_to(ROOT))}
+
+
+def in_turn(patches: list[Path], changed: set[str], turn: int) -> list[Path]:
+    """Those that hang on a changed file, and each ``TURNS``-th of all, counted from the ``turn``-th."""
+    return [
+        patch
+        for number, patch in enumerate(patches)
+        if number % TURNS == turn % TURNS or touches(patch) & changed
+    ]
+
+
+def git(*command: str) -> str | None:
+    """What git says of this tree; None where it cannot."""
+    done = subprocess.run(
+        ["/usr/bin/env", "git", *command],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    return done.stdout if done.returncode == 0 else None
+
+
+def recent(patches: list[Path]) -> list[Path]:
+    """The part whose turn it is; all where the history does not say which."""
+    changed, commit = git("diff", "--name-only", f"HEAD~{RECENT}"), git("rev-parse", "HEAD")
+    if changed is None or commit is None:
+        return patches
+    return in_turn(patches, set(changed.split()), int(commit, 16))
 
 
 def copy_tree(target: Path) -> None:
@@ -98,12 +138,13 @@ def try_mutant(patch: Path, copies: SimpleQueue[Path]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Try every mutant, or those named by file, a few at once; returns 1 when one was not caught."""
-    folder = ROOT / "tests" / "mutants"
-    patches = [Path(name).resolve() for name in arguments] or sorted(folder.glob("*.patch"))
-    if not patches:
-        print("tests/mutants has no patches yet", file=sys.stderr)
-        return 1
+    """Try every mutant, a part (``--turn``) or those named by file; returns 1 when one was not caught."""
+    every = sorted((ROOT / "tests" / "mutants").glob("*.patch"))
+    if arguments == ["--turn"]:
+        patches = recent(every)
+    else:
+        patches = [Path(name).resolve() for name in arguments] or every
+    print(f"mutants: {len(patches)} of {len(every)} are tried", flush=True)
     with tempfile.TemporaryDirectory(prefix="consentry-mutants-") as temporary:
         copies: SimpleQueue[Path] = SimpleQueue()
         (Path(temporary) / "shared").mkdir()
