@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
+
+from benchmarks._processor import below
 
 DONE = """
 done = function(summary, latency, requests)
@@ -86,13 +87,13 @@ def load(
     asked: Asked, base: str, server: int, folder: Path, connections: int, seconds: int
 ) -> Found:
     """Ask for that long over so many connections; ends the program when an answer was no success."""
-    before = processor_seconds(server)
+    before = below(server)
     done = subprocess.run(
         [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s",
          "-s", str(asked.script(folder)), f"{base}{asked.path}"],
         capture_output=True, text=True,
     )  # fmt: skip
-    spent = processor_seconds(server) - before
+    spent = below(server) - before
     line = next((x for x in done.stdout.splitlines() if x.startswith("FOUND ")), "")
     if not line:
         raise SystemExit(f"wrk: {done.stdout[-500:]}{done.stderr[-500:]}")
@@ -101,13 +102,3 @@ def load(
         raise SystemExit(f"{asked.name}: {number} answers, {wrong} failures: nothing to report")
     rate = number / duration * 1e6
     return Found(number, rate, p50 / 1000, p99 / 1000, spent / number * 1000)
-
-
-def processor_seconds(server: int) -> float:
-    """Processor time of the server's processes so far, and of the processes that they have ended."""
-    workers = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-    ticks = 0
-    for worker in workers:
-        after_name = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
-        ticks += sum(int(word) for word in after_name[11:15])  # utime, stime, cutime, cstime
-    return ticks / os.sysconf("SC_CLK_TCK")

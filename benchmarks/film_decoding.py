@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import statistics
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import av
 import cv2
 import numpy as np
 
+from benchmarks._processor import processor
 from emotion.inference.films import open_film
 from emotion.inference.media import decode_photo
 
@@ -107,12 +107,6 @@ def captured(path: Path, every: int) -> int:
     return count
 
 
-def spent() -> float:
-    """Seconds of processor time of this process and of those it has waited for."""
-    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(used.ru_utime + used.ru_stime for used in both)
-
-
 def measure(
     steps: dict[str, Callable[[], int]], rounds: int
 ) -> dict[str, tuple[float, float, int]]:
@@ -121,9 +115,9 @@ def measure(
     counts: dict[str, int] = {}
     for _ in range(rounds):
         for name, step in steps.items():
-            clock, used = time.perf_counter(), spent()
+            clock, used = time.perf_counter(), processor()
             counts[name] = step()
-            taken[name].append((time.perf_counter() - clock, spent() - used))
+            taken[name].append((time.perf_counter() - clock, processor() - used))
     return {
         name: (
             statistics.median(clock for clock, _ in pairs) * 1000,
@@ -162,7 +156,7 @@ def handing_over(rounds: int) -> None:
     """Processor milliseconds a picture of 1280 x 720, both sides: through a pipe, and by copying twice."""
     picture = np.zeros((720, 1280, 3), np.uint8)
     reading, writing = os.pipe()
-    started = spent()
+    started = processor()
     sender = os.fork()
     if not sender:
         for _ in range(rounds):
@@ -176,12 +170,12 @@ def handing_over(rounds: int) -> None:
         while left:
             left = left[os.readv(reading, [left]) :]
     os.waitpid(sender, 0)
-    piped = spent() - started
-    started = spent()
+    piped = processor() - started
+    started = processor()
     for _ in range(rounds):
         np.copyto(target, picture)
         target.copy()
-    copied = spent() - started
+    copied = processor() - started
     print(
         f"handing over: pipe {piped / rounds * 1000:.2f} ms, memory {copied / rounds * 1000:.2f} ms"
     )

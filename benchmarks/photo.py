@@ -2,7 +2,8 @@
 
 Decoding in its own process, finding faces, quality, crops and the readings are compared with the same
 model runs alone, on the same tensors, in the same process and alternating with it, so that a busy machine
-slows both. Printed: medians in milliseconds, and the ratio of the whole to the bare models.
+slows both. Printed: medians in milliseconds, the ratio of the whole to the bare models, and the same ratio
+of the processor time that all processes took, over all rounds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from unittest import mock
 import cv2
 import numpy as np
 
+from benchmarks._processor import processor
 from emotion.inference import blendshapes, expressions, faces, landmarks
 from emotion.inference.arrays import Array, Pixels
 from emotion.inference.media import decode_photo
@@ -32,9 +34,9 @@ def recorded(pixels: Pixels) -> Runs:
     """Every model run of one analysis with its input."""
     runs: Runs = []
 
-    def record(name: str, inputs: Array) -> list[Array]:
+    def record(name: str, inputs: Array, pack: Path | None = None) -> list[Array]:
         runs.append((name, inputs.copy()))
-        return run(name, inputs)
+        return run(name, inputs, pack)
 
     with (
         mock.patch.object(faces, "run", record),
@@ -52,15 +54,19 @@ def repeat(runs: Runs) -> None:
         run(name, inputs)
 
 
-def measure(steps: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each step, the steps taking turns."""
-    taken: dict[str, list[float]] = {name: [] for name in steps}
+Taken = dict[str, list[tuple[float, float]]]
+"""Of each step: seconds by the clock and of the processor, round by round."""
+
+
+def measure(steps: dict[str, Callable[[], object]], rounds: int) -> Taken:
+    """The steps taking turns."""
+    taken: Taken = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            started = time.perf_counter()
+            before, started = processor(), time.perf_counter()
             step()
-            taken[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(values) for name, values in taken.items()}
+            taken[name].append((time.perf_counter() - started, processor() - before))
+    return taken
 
 
 def report(title: str, photo: bytes, rounds: int) -> None:
@@ -75,10 +81,14 @@ def report(title: str, photo: bytes, rounds: int) -> None:
         },
         rounds,
     )
-    bare = found["bare models"]
+    clock = {name: statistics.median(each[0] for each in taken) for name, taken in found.items()}
+    spent = {name: sum(each[1] for each in taken) for name, taken in found.items()}
     print(f"{title}: {len(photo) / 1024:.0f} KiB, {len(runs)} model runs, {rounds} rounds")
-    for name, value in found.items():
-        print(f"  {name:<30} {value:8.1f} ms  {value / bare:5.2f} x")
+    for name, value in clock.items():
+        ratios = [one[name] / one["bare models"] for one in (clock, spent)]
+        print(
+            f"  {name:<30} {value * 1000:8.1f} ms  {ratios[0]:5.2f} x  processor {ratios[1]:5.2f} x"
+        )
 
 
 def main() -> None:

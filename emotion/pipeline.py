@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from emotion.inference import decode_child, media, photo_formats
+from emotion.inference import fork_server, media, photo_formats
 from emotion.inference.quality import THRESHOLDS
 from emotion.models import MAX_TRIES
 
@@ -66,8 +66,8 @@ def steps() -> list[dict[str, Any]]:
             limit("picture", photo_formats.PIXELS_MAX, "pixels", "refused"),
             limit("shortest side", photo_formats.SIDE_MIN, "pixels", "refused below"),
             limit("time", media.SECONDS, "seconds", "refused"),
-            limit("processor time", decode_child.CPU_SECONDS, "seconds", "refused"),
-            limit("memory", decode_child.MEMORY, "bytes", "refused"),
+            limit("processor time", photo_formats.CPU_SECONDS, "seconds", "refused"),
+            limit("memory", fork_server.MEMORY, "bytes", "refused"),
         ),
         step(
             "find faces",

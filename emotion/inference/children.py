@@ -2,27 +2,37 @@
 
 What the programs themselves may do is said in ``decode_child`` and ``film_child``. Here is the parent's
 side: an empty environment, pipes, an end to every wait, and answers that are believed no further than
-their form can be checked.
+their form can be checked. Each process that decodes has a server for each program, which loads it once and
+forks a child for each photograph or film (``fork_server``).
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib.util
 import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
+from emotion.inference.fork_server import NUMBER
 from emotion.inference.media_codes import MediaCode, MediaRefused
 
 LINE_MAX = 4096
+SERVER = Path(__file__).with_name("fork_server.py")
+ENDING = 10.0
+"""Seconds that a process may take to end once it is to."""
+ANSWERING = 30.0
+"""Seconds in which a server must have loaded its program, and forked."""
 
 
 @cache
@@ -34,36 +44,159 @@ def packages_folder() -> str:
     return str(Path(found.origin).parents[1])
 
 
+class Forking:
+    """The fork server of one program, in a process of its own that only this one talks to."""
+
+    def __init__(self, program: Path) -> None:
+        self.lock = threading.Lock()
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(ANSWERING)
+        command = [sys.executable, "-I", "-S", "-B", str(SERVER), str(program), packages_folder()]
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603  # our own program, no shell, no outside argument
+                command,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT"},
+                cwd="/",
+                close_fds=True,
+            )
+
+    def forked(self, arguments: list[str], descriptors: list[int]) -> int:
+        """The process of a new child. Raises OSError where there is none."""
+        with self.lock:
+            try:
+                socket.send_fds(self.control, [json.dumps(arguments).encode()], descriptors)
+                answer = self.control.recv(NUMBER.size)
+            except OSError:
+                answer = b""
+            if not answer:
+                self.close()
+                raise BrokenPipeError("the fork server has ended")
+        (process,) = NUMBER.unpack(answer)
+        if process == 0:
+            raise BlockingIOError("no process for a decoder")
+        return int(process)
+
+    def close(self) -> None:
+        """End the server and its children; safe to repeat."""
+        self.control.close()
+        try:
+            self.process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Servers:
+    """The fork servers of this process, by program; a process that is forked has none of them."""
+
+    lock = threading.Lock()
+    running: ClassVar[dict[Path, Forking]] = {}
+
+    @classmethod
+    def of(cls, program: Path) -> Forking:
+        """The one of a program, started for its first child and again if it has ended."""
+        with cls.lock:
+            found = cls.running.get(program)
+            if found is None or found.process.poll() is not None:
+                if found is not None:
+                    found.close()
+                found = cls.running[program] = Forking(program)
+            return found
+
+    @classmethod
+    def forget(cls) -> None:
+        """In a forked process: whoever forked it goes on with them, and ends them."""
+        cls.lock = threading.Lock()
+        for each in cls.running.values():
+            each.control.close()
+            each.process.returncode = 0  # not a child of this process, so not waited for
+        cls.running.clear()
+
+    @classmethod
+    def end(cls) -> None:
+        """End all of them; the next child has a new one."""
+        with cls.lock:
+            while cls.running:
+                cls.running.popitem()[1].close()
+
+
+os.register_at_fork(after_in_child=Servers.forget)
+atexit.register(Servers.end)
+
+
+class Process:
+    """A child that the fork server has made: its number, and how it ended once it has."""
+
+    def __init__(self, pid: int, line: socket.socket) -> None:
+        self.pid = pid
+        self.line = line
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit status, or minus the signal that ended it; None while it runs."""
+        with contextlib.suppress(TimeoutError):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, seconds: float) -> int:
+        """The same, waited for. Raises TimeoutError."""
+        if self.returncode is None:
+            if not ready(self.line, select.POLLIN, seconds):
+                raise TimeoutError
+            told = self.line.recv(NUMBER.size)
+            self.returncode = NUMBER.unpack(told)[0] if told else -signal.SIGKILL
+        return self.returncode
+
+    def end(self) -> None:
+        """Kill it, if it still runs, and let its number go; safe to repeat."""
+        if self.line.fileno() >= 0 and self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait(ENDING)
+        self.line.close()
+
+
+def ready(pipe: IO[bytes] | socket.socket, event: int, seconds: float) -> bool:
+    """Whether a descriptor is ready for ``event`` within so many seconds."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
+
+
 class Child:
     """One run of a decoding program. Every wait has an end; ``close`` ends it whatever it is doing.
 
-    ``handed``: file descriptors that the child inherits beside its pipes.
+    ``handed``: a descriptor that the child has beside its pipes, as HANDED.
     """
 
-    def __init__(self, program: Path, *arguments: str, handed: tuple[int, ...] = ()) -> None:
-        command = [sys.executable, "-I", "-S", "-B", str(program)]
-        self.process = subprocess.Popen(  # noqa: S603  # our own program, no shell, no outside argument
-            [*command, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={"OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT"},
-            cwd="/",
-            close_fds=True,
-            pass_fds=handed,
-        )
-        assert self.process.stdin is not None  # noqa: S101  # asked for above
-        assert self.process.stdout is not None  # noqa: S101  # asked for above
-        self.input: IO[bytes] = self.process.stdin
-        self.output: IO[bytes] = self.process.stdout
+    def __init__(self, program: Path, *arguments: str, handed: int | None = None) -> None:
+        given, input_end = os.pipe()
+        output_end, told = os.pipe()
+        line, theirs = socket.socketpair()
+        self.input: IO[bytes] = os.fdopen(input_end, "wb", 0)
+        self.output: IO[bytes] = os.fdopen(output_end, "rb", 0)
+        descriptors = [given, told, theirs.fileno()]
+        if handed is not None:
+            descriptors.append(handed)
+        try:
+            pid = forked(program, list(arguments), descriptors)
+        except OSError:
+            line.close()
+            self.input.close()
+            self.output.close()
+            raise
+        finally:
+            os.close(given)
+            os.close(told)
+            theirs.close()
+        self.process = Process(pid, line)
         os.set_blocking(self.input.fileno(), False)
 
     def wait(self, pipe: IO[bytes], event: int, until: float) -> None:
         """Wait until the pipe is ready; raises MediaRefused when ``until`` (monotonic) has passed."""
-        poll = select.poll()
-        poll.register(pipe, event)
-        if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+        if not ready(pipe, event, until - time.monotonic()):
             raise MediaRefused(MediaCode.TIMEOUT)
 
     def write(self, data: bytes | memoryview, until: float) -> bool:
@@ -91,19 +224,25 @@ class Child:
     def cause_of_death(self) -> MediaCode:
         """TIMEOUT when the limit on processor time ended it, UNREADABLE for any other end."""
         try:
-            ended = self.process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
+            ended = self.process.wait(1.0)
+        except TimeoutError:
             return MediaCode.UNREADABLE
         return MediaCode.TIMEOUT if ended == -signal.SIGXCPU else MediaCode.UNREADABLE
 
     def close(self) -> None:
         """End the child; safe to repeat."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        self.process.end()
         for pipe in (self.input, self.output):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
+
+
+def forked(program: Path, arguments: list[str], descriptors: list[int]) -> int:
+    """A child of the program's fork server; of a new one, if that one has just ended."""
+    try:
+        return Servers.of(program).forked(arguments, descriptors)
+    except (BrokenPipeError, ConnectionResetError):
+        return Servers.of(program).forked(arguments, descriptors)
 
 
 def answer_from(text: bytes) -> dict[str, Any]:

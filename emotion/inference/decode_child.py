@@ -1,25 +1,26 @@
 """The decoding child: bytes on standard input, an answer on standard output, and nothing else.
 
-Run by ``media`` as a program of its own (``python -I -S``: no environment, no site folder, no start-up
-hooks). It limits itself before it reads the first byte, and from then on can open neither file nor
-socket. The answer is one line of JSON; for ``pixels`` the RGB bytes follow it.
+A program of ``fork_server``, for ``media``. It limits itself before it reads the first byte, and from then
+on can open neither file nor socket. The answer is one line of JSON; for ``pixels`` the RGB bytes follow it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy
+
+from emotion.inference.fork_server import limit_before_reading
+from emotion.inference.media_codes import MediaCode, MediaRefused
+from emotion.inference.photo_formats import CPU_SECONDS, inspect_photo, is_photo_type
 
 if TYPE_CHECKING:
     from emotion.inference.arrays import Pixels
     from emotion.inference.media_codes import PhotoFacts
 
-MEMORY = 2 * 1024**3
-CPU_SECONDS = 20
 CHUNK = 256 * 1024
 TYPE_BYTES = 16
 # The detector finds faces from about 7 % of a picture's side: at this side those are 112 pixels, as many
@@ -29,26 +30,8 @@ EARLY_END = b"premature end"
 WARNINGS_MAX = 65536
 
 
-def limit_before_loading() -> None:
-    """Memory, processor time, no core dump, no byte written to any file."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    # The soft limit ends the process with SIGXCPU, by which the parent knows what happened.
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-
-def limit_before_reading() -> None:
-    """No further file, socket or process: the open pipes stay usable, nothing new can be opened."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-
-
 def read_photo(max_bytes: int) -> bytes:
     """All of standard input; refused as soon as it is too long or begins like no photograph."""
-    from emotion.inference.media_codes import MediaCode, MediaRefused
-    from emotion.inference.photo_formats import is_photo_type
-
     data = bytearray()
     while chunk := os.read(0, CHUNK):
         data += chunk
@@ -67,11 +50,6 @@ def reduction(facts: PhotoFacts) -> int:
 
 def decode(data: bytes, facts: PhotoFacts, warnings: int) -> Pixels:
     """The picture as BGR, turned as its EXIF orientation says; all metadata stay behind."""
-    import cv2
-    import numpy
-
-    from emotion.inference.media_codes import MediaCode, MediaRefused
-
     flag = {
         1: cv2.IMREAD_COLOR,
         2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -108,20 +86,24 @@ def catch_warnings() -> int:
     return reading
 
 
-def main(mode: str, max_bytes: int, packages: str) -> None:
-    """Read, inspect and decode one photograph; ``packages`` is the folder that numpy and cv2 lie in."""
-    limit_before_loading()
-    sys.path += [packages, str(Path(__file__).resolve().parents[2])]
-    import cv2
+def load() -> None:
+    """Once, in the fork server: what the decoders do when they are first used, no child does again.
 
-    from emotion.inference.media_codes import MediaRefused
-    from emotion.inference.photo_formats import inspect_photo
-
+    OpenCV must not start threads here, which no child would have.
+    """
     cv2.setNumThreads(1)
+    black = numpy.zeros((16, 16, 3), numpy.uint8)
+    for extension in (".jpg", ".png", ".webp"):
+        cv2.imdecode(cv2.imencode(extension, black)[1], cv2.IMREAD_COLOR)
+    cv2.cvtColor(black, cv2.COLOR_BGR2RGB, dst=black)
+
+
+def main(mode: str, max_bytes: str) -> None:
+    """Read, inspect and decode one photograph."""
     warnings = catch_warnings()
-    limit_before_reading()
+    limit_before_reading(CPU_SECONDS, CPU_SECONDS + 5)
     try:
-        data = read_photo(max_bytes)
+        data = read_photo(int(max_bytes))
         facts = inspect_photo(data)
         picture = decode(data, facts, warnings)
     except MediaRefused as refused:
@@ -136,7 +118,3 @@ def main(mode: str, max_bytes: int, packages: str) -> None:
         answer(body)
     rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
     answer(body | {"rows": rows, "columns": columns}, rgb.data.cast("B"))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

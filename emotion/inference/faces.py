@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from emotion.inference.arrays import Array, Pixels
-from emotion.inference.pictures import Picture, in_rgb, scaled
+from emotion.inference.pictures import Picture, halved, pixels_of, resampled, scaled
 from emotion.inference.sessions import run
 
 SIZE = 128
@@ -63,12 +63,12 @@ def square_input(pixels: Pixels) -> tuple[Array, int, Array]:
     height, width = pixels.shape[:2]
     side = max(height, width)
     left, top = (side - width) // 2, (side - height) // 2
-    padded = cv2.copyMakeBorder(
-        pixels, top, side - height - top, left, side - width - left, cv2.BORDER_CONSTANT
-    )
-    method = cv2.INTER_AREA if side > SIZE else cv2.INTER_LINEAR
-    small = cv2.resize(padded, (SIZE, SIZE), interpolation=method)
-    tensor = small[None].astype(np.float32) / 127.5 - 1.0
+    if width != height:
+        below, right = side - height - top, side - width - left
+        pixels = pixels_of(cv2.copyMakeBorder(pixels, top, below, left, right, cv2.BORDER_CONSTANT))
+    tensor = resampled(pixels, (SIZE, SIZE))[None].astype(np.float32)
+    tensor /= 127.5
+    tensor -= 1.0
     return tensor, side, np.array([left, top], dtype=np.float32)
 
 
@@ -118,15 +118,15 @@ def reduced(picture: Picture, *, closer: bool) -> tuple[Pixels, float]:
     Area averaging, because sampling alone would alias when a large photograph shrinks. Halving comes
     first, as far as it goes evenly: it averages the same pixels in a tenth of the time.
     """
-    least, scale = LOOKED_AT if closer else 2 * SIZE, 1.0
-    while max(picture.shape) >= 2 * least and not (picture.shape[0] | picture.shape[1]) & 1:
-        picture = scaled(picture, (picture.shape[1] // 2, picture.shape[0] // 2))
-        scale *= 2
-    rest = max(picture.shape) / LOOKED_AT
+    (height, width), least, times = picture.shape[:2], LOOKED_AT if closer else 2 * SIZE, 0
+    while max(height, width) >> times >= 2 * least and not (height >> times | width >> times) & 1:
+        times += 1
+    small = halved(picture, times)
+    rest = max(small.shape) / LOOKED_AT
     if rest <= 1:
-        return in_rgb(picture), scale
-    size = (round(picture.shape[1] / rest), round(picture.shape[0] / rest))
-    return scaled(picture, size), scale * rest
+        return small, 2.0**times
+    size = (round(small.shape[1] / rest), round(small.shape[0] / rest))
+    return scaled(small, size), 2.0**times * rest
 
 
 def distinct(faces: list[Face]) -> list[Face]:

@@ -13,7 +13,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import av
-import cv2
 
 from emotion.inference import film_messages as messages
 from emotion.inference.film_channel import Channel
@@ -21,7 +20,7 @@ from emotion.inference.film_entry import Entry, find_entry
 from emotion.inference.film_scaling import Scaler, shape_of
 from emotion.inference.film_track import Order, Track
 from emotion.inference.media_codes import MediaCode, MediaRefused
-from emotion.inference.pictures import planes_in
+from emotion.inference.planes import SLOT_BYTES
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -102,8 +101,7 @@ def send(
         clock.last = ticks
         if wanted:
             slot = channel.slot()
-            out = planes_in(channel.memory, slot, scaler.rows, scaler.columns)
-            colours = scaler.put(frame, out).code
+            colours = scaler.put(frame, channel.memory, slot * SLOT_BYTES).code
             channel.say(
                 messages.PICTURE, messages.placed(slot, colours), index, track.damaged, seconds
             )
@@ -144,4 +142,3 @@ def load() -> None:
         import_module(f"av.{name}")
     for name in ("codeccontext", "stream"):
         import_module(f"av.video.{name}")
-    cv2.setNumThreads(1)

@@ -12,8 +12,9 @@ PIXELS_MAX = 4096 * 2304
 SIDE_MIN = 32
 # The longer side of what is handed on: enough for faces from 7 % of it, as with photographs.
 FILM_SIDE = 1280
-# Brightness, and two planes of colour of half the sides.
-SLOT_BYTES = FILM_SIDE * FILM_SIDE * 3 // 2
+# Processor time of the child. The parent raises the first limit as the film goes on; nobody the second.
+CPU_SECONDS_AT_FIRST = 30
+CPU_SECONDS_MAX = 12 * 3600
 # Phones write picture, sound and some ten tracks of measurements.
 TRACKS_MAX = 32
 EBML = b"\x1a\x45\xdf\xa3"

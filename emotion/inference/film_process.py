@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from emotion.inference import film_messages as messages
-from emotion.inference.children import LINE_MAX, Child, answer_from, packages_folder
-from emotion.inference.film_child import CPU_SECONDS_AT_FIRST
-from emotion.inference.film_formats import SLOT_BYTES
+from emotion.inference.children import LINE_MAX, Child, answer_from
+from emotion.inference.film_formats import CPU_SECONDS_AT_FIRST
 from emotion.inference.media_codes import MediaCode, MediaRefused
+from emotion.inference.planes import SLOT_BYTES
 
 CHILD = Path(__file__).with_name("film_child.py")
 # Processor time is granted in steps of so many seconds.
@@ -36,8 +36,7 @@ class FilmChild(Child):
                 fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL,
             )
             self.memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-            arguments = (packages_folder(), str(descriptor), str(size), json.dumps(order))
-            super().__init__(CHILD, *arguments, handed=(descriptor,))
+            super().__init__(CHILD, str(size), json.dumps(order), handed=descriptor)
         finally:
             os.close(descriptor)
         self.seconds_granted = CPU_SECONDS_AT_FIRST

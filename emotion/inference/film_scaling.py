@@ -1,4 +1,4 @@
-"""From a decoded picture to its planes in the working size, turned as the film says; in the child.
+"""From a decoded picture to its planes in the working size; in the child.
 
 All pictures of a film come in one shape, that of the first: positions in them can be compared. One that is
 stored in another size later (live recordings adapt to the line) is fitted in, with black at its sides.
@@ -11,21 +11,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from emotion.inference.film_formats import FILM_SIDE, PIXELS_MAX, SIDE_MAX, SIDE_MIN
 from emotion.inference.media_codes import MediaCode, MediaRefused
-from emotion.inference.pictures import GREY, Colours, sides_of
+from emotion.inference.planes import GREY, UPRIGHT, Colours, Turn, sides_of, starts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import mmap
 
     from av.video.frame import VideoFrame
-
-    from emotion.inference.arrays import Pixels
+    from av.video.plane import VideoPlane
 
 AS_THEY_ARE = frozenset({"yuv420p", "yuvj420p"})
 """What most films are stored in: eight bits, colour in half the size."""
@@ -50,24 +47,8 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Turn:
-    """How stored rows and columns become shown ones: first swapped, then mirrored."""
-
-    swap: bool = False
-    mirror_columns: bool = False
-    mirror_rows: bool = False
-
-    @property
-    def flip(self) -> int | None:
-        """OpenCV's code for the mirroring; None for none."""
-        if self.mirror_columns and self.mirror_rows:
-            return -1
-        return 1 if self.mirror_columns else 0 if self.mirror_rows else None
-
-
 # By quarters of a turn against the clock.
-QUARTERS = (Turn(), Turn(True, False, True), Turn(False, True, True), Turn(True, True, False))
+QUARTERS = (UPRIGHT, Turn(True, False, True), Turn(False, True, True), Turn(True, True, False))
 
 
 def turn_of(frame: VideoFrame) -> Turn:
@@ -82,7 +63,7 @@ def turn_of(frame: VideoFrame) -> Turn:
         return QUARTERS[round(frame.rotation / 90) % 4]
     matrix = found[0] if found else b""
     if len(matrix) < 20:
-        return Turn()
+        return UPRIGHT
     a, b, _u, c, d = struct.unpack_from("=5i", matrix)
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Turn(False, a < 0, d < 0)
@@ -100,10 +81,11 @@ class Shape:
     turn: Turn
 
     def sides(self) -> dict[str, int]:
-        """What the parent is told: sides as shown, and as handed on."""
-        width, height = self.shown[::-1] if self.turn.swap else self.shown
-        columns, rows = self.scaled[::-1] if self.turn.swap else self.scaled
-        return {"width": width, "height": height, "rows": rows, "columns": columns}
+        """What the parent is told: sides as shown and as handed on, and how to turn what it is handed."""
+        height, width = self.turn.sides(self.shown[1], self.shown[0])
+        columns, rows = self.scaled
+        told = {"width": width, "height": height, "rows": rows, "columns": columns}
+        return told | {"turn": self.turn.code}
 
 
 def square(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
@@ -130,18 +112,22 @@ def shape_of(frame: VideoFrame, aspect: Fraction | None) -> Shape:
 
 
 class Scaler:
-    """Scales and turns pictures, and leaves their colours as they are. rows, columns: of what comes out."""
+    """Scales pictures into memory, and leaves their colours as they are."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        sides = shape.sides()
-        self.rows, self.columns = sides["rows"], sides["columns"]
         self.reformatter = VideoReformatter()
 
-    def planes(
-        self, frame: VideoFrame, size: tuple[int, int], colours: Colours
-    ) -> Iterator[Pixels]:
-        """The picture's planes in so many (columns, rows), as it is stored; views of FFmpeg's memory."""
+    def put(self, frame: VideoFrame, memory: mmap.mmap, at: int) -> Colours:
+        """Write the picture's planes, one after the other; returns how their colours are meant.
+
+        One that is stored in another size than the first is fitted in, with black at its sides.
+        """
+        colours, shape = colours_of(frame), self.shape
+        size = shape.scaled
+        if (frame.width, frame.height) != (shape.width, shape.height):
+            check_size(frame.width, frame.height)
+            size = self.inner(frame)
         if (frame.width, frame.height) != size or frame.format.name not in AS_THEY_ARE:
             # AREA: the fastest of swscale's ways to reduce, and each pixel of the film counts alike.
             frame = self.reformatter.reformat(
@@ -152,55 +138,41 @@ class Scaler:
                 threads=1,
                 **said(frame, colours),
             )
-        for plane in frame.planes:
-            lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-            yield lines[:, : plane.width]
-
-    def fitted(self, frame: VideoFrame, colours: Colours) -> Iterable[Pixels]:
-        """The picture's planes in the film's scaled size, whatever its own is."""
-        columns, rows = self.shape.scaled
-        if (frame.width, frame.height) == (self.shape.width, self.shape.height):
-            return self.planes(frame, (columns, rows), colours)
-        check_size(frame.width, frame.height)
-        aspect = Fraction(self.shape.shown[0] * self.shape.height) / (
-            self.shape.shown[1] * self.shape.width
-        )
-        shown = square(frame.width, frame.height, aspect)
-        factor = min(columns / shown[0], rows / shown[1])
-        inner = (max(1, round(shown[0] * factor)), max(1, round(shown[1] * factor)))
-        blank = [
-            np.full(sides, value, np.uint8)
-            for sides, value in zip(
-                sides_of(rows, columns), (colours.black, GREY, GREY), strict=True
-            )
-        ]
-        for plane, put in zip(blank, self.planes(frame, inner, colours), strict=True):
-            top, left = (plane.shape[0] - put.shape[0]) // 2, (plane.shape[1] - put.shape[1]) // 2
-            plane[top : top + put.shape[0], left : left + put.shape[1]] = put
-        return blank
-
-    def put(self, frame: VideoFrame, out: tuple[Pixels, Pixels, Pixels]) -> Colours:
-        """Write the picture's planes into ``out``; returns how their colours are meant."""
-        colours = colours_of(frame)
-        for plane, into in zip(self.fitted(frame, colours), out, strict=True):
-            turn_into(plane, self.shape.turn, into)
+        columns, rows = shape.scaled
+        for plane, sides, start, blank in zip(
+            frame.planes,
+            sides_of(rows, columns),
+            starts_of(rows, columns),
+            (colours.black, GREY, GREY),
+            strict=True,
+        ):
+            write_plane(plane, memory, at + start, sides, blank)
         return colours
 
+    def inner(self, frame: VideoFrame) -> tuple[int, int]:
+        """The (columns, rows) of a picture that fits into those of the film and keeps its own form."""
+        shape, (columns, rows) = self.shape, self.shape.scaled
+        aspect = Fraction(shape.shown[0] * shape.height) / (shape.shown[1] * shape.width)
+        shown = square(frame.width, frame.height, aspect)
+        factor = min(columns / shown[0], rows / shown[1])
+        return max(1, round(shown[0] * factor)), max(1, round(shown[1] * factor))
 
-def turn_into(pixels: Pixels, turn: Turn, out: Pixels) -> None:
-    """Write one plane into another, turned."""
-    if turn.swap and turn.flip == 1:
-        cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE, dst=out)
-    elif turn.swap and turn.flip == 0:
-        cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE, dst=out)
-    elif turn.swap:
-        cv2.transpose(pixels, dst=out)
-        if turn.flip is not None:
-            cv2.flip(out, turn.flip, dst=out)
-    elif turn.flip is not None:
-        cv2.flip(pixels, turn.flip, dst=out)
-    else:
-        np.copyto(out, pixels)
+
+def write_plane(
+    plane: VideoPlane, memory: mmap.mmap, at: int, sides: tuple[int, int], blank: int
+) -> None:
+    """A plane without the gaps between FFmpeg's lines; in the middle of ``sides``, the rest ``blank``."""
+    pixels, line, width = memoryview(plane), plane.line_size, plane.width
+    rows, columns = sides
+    if (plane.height, line, width) == (rows, columns, columns):
+        memory[at : at + rows * columns] = pixels[: rows * columns]
+        return
+    if (plane.height, width) != sides:
+        memory[at : at + rows * columns] = bytes([blank]) * (rows * columns)
+        at += (rows - plane.height) // 2 * columns + (columns - width) // 2
+    for row in range(plane.height):
+        into, start = at + row * columns, row * line
+        memory[into : into + width] = pixels[start : start + width]
 
 
 def colours_of(frame: VideoFrame) -> Colours:

@@ -31,7 +31,8 @@ from emotion.inference.film_formats import (
 from emotion.inference.film_probe import FilmProbe, Source, check_structure
 from emotion.inference.film_process import FilmChild
 from emotion.inference.media_codes import MediaCode, MediaRefused
-from emotion.inference.pictures import CODES, Colours, Planes, in_rgb, planes_in
+from emotion.inference.pictures import Planes, in_rgb, planes_in
+from emotion.inference.planes import CODES, TURNS, Colours, Turn
 
 __all__ = ["Film", "FilmFacts", "FilmLimits", "FilmProbe", "Frame", "open_film"]
 
@@ -93,6 +94,7 @@ class Film:
         self.facts = facts_from(media_type, body, limits)
         self.rows = whole(body, "rows", FILM_SIDE)
         self.columns = whole(body, "columns", FILM_SIDE)
+        self.turn = turn_from(body)
 
     @property
     def position(self) -> float:
@@ -155,7 +157,7 @@ class Film:
         if colours >= CODES:
             raise MediaRefused(MediaCode.UNREADABLE)
         planes = planes_in(self.child.memory, slot, self.rows, self.columns)
-        return Planes(*planes, Colours.of(colours))
+        return Planes(*planes, Colours.of(colours), self.turn)
 
     def free(self, slot: int) -> None:
         """Let the child write into a slot again."""
@@ -176,6 +178,14 @@ class Film:
                 self.ended = True
             else:
                 raise MediaRefused(MediaCode.UNREADABLE)
+
+
+def turn_from(body: dict[str, Any]) -> Turn:
+    """How the child's pictures are to be turned; raises MediaRefused for no such way."""
+    code = body.get("turn")
+    if type(code) is not int or not 0 <= code < len(TURNS):
+        raise MediaRefused(MediaCode.UNREADABLE)
+    return TURNS[code]
 
 
 def facts_from(media_type: str, body: dict[str, Any], limits: FilmLimits) -> FilmFacts:

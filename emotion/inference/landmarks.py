@@ -19,8 +19,8 @@ CROP_SCALE = 1.5
 PRESENCE_AT_LEAST = 0.5
 CELLS = 3
 """Which of the model's outputs is the inner layer; 2 is not used."""
-SHARES = np.arange(256, dtype=np.float32) / 255.0
-"""What the model takes for each value of a pixel; looked up, because dividing takes three times as long."""
+SHARE = np.float32(1 / 255)
+"""What the model takes of each value of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ def crop_matrix(face: Face) -> Array:
 def find_landmarks(picture: Picture, face: Face) -> Landmarks | None:
     """The landmarks of a face in a picture; None when the model sees no face in the crop."""
     matrix = crop_matrix(face)
-    crop = warped(picture, matrix, SIZE)
-    outputs = run("face_landmarks.onnx", cv2.LUT(crop, SHARES)[None].astype(np.float32, copy=False))
+    crop = warped(picture, matrix, SIZE)[None].astype(np.float32)
+    crop *= SHARE
+    outputs = run("face_landmarks.onnx", crop)
     presence = float(1.0 / (1.0 + np.exp(-outputs[1].reshape(-1)[0])))
     if presence < PRESENCE_AT_LEAST:
         return None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.arrays import Pixels
-from emotion.inference.children import LINE_MAX, Child, answer_from, packages_folder, whole
+from emotion.inference.children import LINE_MAX, Child, answer_from, whole
 from emotion.inference.media_codes import MediaCode, MediaRefused, PhotoFacts
 from emotion.inference.photo_formats import PIXELS_MAX, SIDE_MAX
 
@@ -43,7 +43,7 @@ class DecodingChild(Child):
     """One run of ``decode_child``: bytes in, one line of JSON out, for ``pixels`` followed by them."""
 
     def __init__(self, mode: str, max_bytes: int) -> None:
-        super().__init__(CHILD, mode, str(max_bytes), packages_folder())
+        super().__init__(CHILD, mode, str(max_bytes))
 
     def send(self, data: bytes | memoryview) -> bool:
         """Write all; False when the child no longer reads, because it already has an answer."""

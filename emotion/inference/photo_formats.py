@@ -14,6 +14,7 @@ import zlib
 from emotion.inference.media_codes import MediaCode, MediaRefused, PhotoFacts
 
 SIDE_MAX = 8192
+CPU_SECONDS = 20  # for one photograph
 PIXELS_MAX = 40_000_000
 SIDE_MIN = 32
 # A progressive photograph has about ten scans; thousands over one large frame only burn time.

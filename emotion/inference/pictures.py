@@ -15,38 +15,16 @@ import cv2
 import numpy as np
 
 from emotion.inference.arrays import Array, Pixels
-from emotion.inference.film_formats import SLOT_BYTES
-
-GREY = 128
-"""The value of both planes of colour where there is none."""
-MATRICES = ((0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593))
-"""Shares of red and blue in the luma: ITU-R BT.601, BT.709 and BT.2020, as ITU-T H.273 lists them."""
-
-
-@dataclass(frozen=True)
-class Colours:
-    """matrix: which of MATRICES. full: luma from 0 to 255, where it is from 16 to 235 otherwise."""
-
-    matrix: int
-    full: bool
-
-    @property
-    def code(self) -> int:
-        """As the decoding child tells it: below ``CODES``."""
-        return 2 * self.matrix + self.full
-
-    @classmethod
-    def of(cls, code: int) -> Colours:
-        """The inverse of ``code``."""
-        return cls(code // 2, bool(code % 2))
-
-    @property
-    def black(self) -> int:
-        """The luma of black."""
-        return 0 if self.full else 16
-
-
-CODES = 2 * len(MATRICES)
+from emotion.inference.planes import (
+    GREY,
+    MATRICES,
+    SLOT_BYTES,
+    UPRIGHT,
+    Colours,
+    Turn,
+    sides_of,
+    starts_of,
+)
 
 
 @cache
@@ -74,23 +52,60 @@ def stretch(colours: Colours) -> Pixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
+EVERY_LEVEL = np.arange(256, dtype=np.uint8)
+
+
 @dataclass(frozen=True)
 class Planes:
-    """One picture of a film: luma (H, W), blue and red (half of H, half of W, rounded up)."""
+    """One picture of a film as it is stored: luma (H, W), blue and red (half of H, half of W, rounded up).
+
+    turn: how it is shown. Nothing is turned but what is asked for, which is less.
+    """
 
     luma: Pixels
     blue: Pixels
     red: Pixels
     colours: Colours
+    turn: Turn = UPRIGHT
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(H, W, 3), as of the same picture in RGB."""
-        return (*self.luma.shape, 3)
+        """(H, W, 3) as shown, as of the same picture in RGB."""
+        return (*self.turn.sides(*self.luma.shape), 3)
 
     def joined(self, luma: Pixels, blue: Pixels, red: Pixels) -> Pixels:
-        """Three planes of one size as RGB."""
+        """Three planes of one size as RGB, not yet turned."""
         return pixels_of(cv2.transform(cv2.merge([luma, blue, red]), to_rgb(self.colours)))
+
+    def shown(self, pixels: Pixels) -> Pixels:
+        """What was made of all of it, turned."""
+        turn = self.turn
+        if turn.swap:
+            pixels = pixels_of(cv2.transpose(pixels))
+        if turn.mirror_columns or turn.mirror_rows:
+            code = -1 if turn.mirror_columns and turn.mirror_rows else int(turn.mirror_columns)
+            pixels = pixels_of(cv2.flip(pixels, code))
+        return pixels
+
+    def to_shown(self) -> Array:
+        """The affine map (3, 3) from stored pixels to shown ones."""
+        rows, columns, _ = self.shape
+        swapped = np.eye(3, dtype=np.float32)[[1, 0, 2] if self.turn.swap else [0, 1, 2]]
+        mirrored = np.eye(3, dtype=np.float32)
+        if self.turn.mirror_columns:
+            mirrored[0] = -1, 0, columns - 1
+        if self.turn.mirror_rows:
+            mirrored[1] = 0, -1, rows - 1
+        return np.asarray(mirrored @ swapped, np.float32)
+
+    def stored(self, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """Where the shown rows and columns are stored."""
+        height, width, _ = self.shape
+        if self.turn.mirror_rows:
+            rows = slice(height - rows.stop, height - rows.start)
+        if self.turn.mirror_columns:
+            columns = slice(width - columns.stop, width - columns.start)
+        return (columns, rows) if self.turn.swap else (rows, columns)
 
 
 Picture = Pixels | Planes
@@ -101,23 +116,17 @@ def pixels_of(made: object) -> Pixels:
     return np.asarray(made, np.uint8)
 
 
-def sides_of(rows: int, columns: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """The sides of the three planes of a picture."""
-    half = (-(-rows // 2), -(-columns // 2))
-    return (rows, columns), half, half
-
-
 def planes_in(
     memory: mmap.mmap, slot: int, rows: int, columns: int
 ) -> tuple[Pixels, Pixels, Pixels]:
     """The three planes that lie in a slot of the memory that the decoding child shares."""
-    sides, half, _half = sides_of(rows, columns)
-    large, small, start = sides[0] * sides[1], half[0] * half[1], slot * SLOT_BYTES
-    return (
-        np.frombuffer(memory, np.uint8, large, start).reshape(sides),
-        np.frombuffer(memory, np.uint8, small, start + large).reshape(half),
-        np.frombuffer(memory, np.uint8, small, start + large + small).reshape(half),
+    luma, blue, red = (
+        np.frombuffer(memory, np.uint8, sides[0] * sides[1], slot * SLOT_BYTES + start).reshape(
+            sides
+        )
+        for sides, start in zip(sides_of(rows, columns), starts_of(rows, columns), strict=True)
     )
+    return luma, blue, red
 
 
 def in_rgb(picture: Picture) -> Pixels:
@@ -127,10 +136,24 @@ def in_rgb(picture: Picture) -> Pixels:
 
 def scaled(picture: Picture, size: tuple[int, int]) -> Pixels:
     """All of a picture in RGB at so many (columns, rows)."""
-    if isinstance(picture, Planes):
-        planes = (picture.luma, picture.blue, picture.red)
-        return picture.joined(*(resampled(plane, size) for plane in planes))
-    return resampled(picture, size)
+    if not isinstance(picture, Planes):
+        return resampled(picture, size)
+    rows, columns = picture.turn.sides(size[1], size[0])
+    planes = (
+        resampled(each, (columns, rows)) for each in (picture.luma, picture.blue, picture.red)
+    )
+    return picture.shown(picture.joined(*planes))
+
+
+def halved(picture: Picture, times: int) -> Pixels:
+    """All of a picture in RGB, both sides halved so often; they must go evenly into two each time."""
+    if times == 0:
+        return in_rgb(picture)
+    planes = [picture.luma, picture.blue, picture.red] if isinstance(picture, Planes) else [picture]
+    rows, columns = planes[0].shape[:2]
+    for halvings in range(1, times + 1):
+        planes = [resampled(plane, (columns >> halvings, rows >> halvings)) for plane in planes]
+    return picture.shown(picture.joined(*planes)) if isinstance(picture, Planes) else planes[0]
 
 
 def resampled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -153,6 +176,8 @@ def warped(
     size = (side, side)
     if not isinstance(picture, Planes):
         return pixels_of(cv2.warpAffine(picture, matrix, size, borderMode=border))
+    if picture.turn != UPRIGHT:
+        matrix = matrix @ picture.to_shown()
     # A pixel of colour lies between four of brightness, in the square as in the picture.
     coarse = matrix.copy()
     coarse[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
@@ -167,7 +192,15 @@ def warped(
 
 
 def luma_of(picture: Picture, rows: slice, columns: slice) -> Pixels:
-    """The luma of a part of a picture, from 0 to 255: BT.601's of RGB, a film's own of its planes."""
+    """The luma of a part of a picture: BT.601's of RGB, a film's own of its planes, as it is stored.
+
+    What its values stand for, ``levels_of`` says.
+    """
     if not isinstance(picture, Planes):
         return pixels_of(cv2.cvtColor(picture[rows, columns], cv2.COLOR_RGB2GRAY))
-    return pixels_of(cv2.LUT(picture.luma[rows, columns], stretch(picture.colours)))
+    return picture.luma[picture.stored(rows, columns)]
+
+
+def levels_of(picture: Picture) -> Pixels:
+    """From 0, black, to 255, white, what each value (256,) of ``luma_of`` stands for."""
+    return stretch(picture.colours) if isinstance(picture, Planes) else EVERY_LEVEL

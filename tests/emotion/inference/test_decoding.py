@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
+import textwrap
 from pathlib import Path
 
 import cv2
@@ -13,16 +12,14 @@ import numpy as np
 import pytest
 
 from emotion.inference import media
-from emotion.inference.children import packages_folder
 from emotion.inference.faces import find_faces
 from emotion.inference.media import (
-    CHILD,
-    DecodingChild,
     MediaCode,
     MediaRefused,
     PhotoProbe,
     decode_photo,
 )
+from tests.emotion.inference.decoders import liar, told
 from tests.emotion.inference.photographs import (
     astronaut,
     encode,
@@ -86,52 +83,62 @@ def test_large_photograph_comes_reduced(extension: str) -> None:
     assert difference(decoded, cv2.resize(pixels(), (2400, 1200))) < 3
 
 
-def run_limited(code: str) -> subprocess.CompletedProcess[str]:
-    """Run lines in an interpreter that has put the child's limits on itself."""
-    limits = "import decode_child\ndecode_child.limit_before_loading()\n"
-    program = f"import sys, os, socket\nsys.path.append({str(CHILD.parent)!r})\n{limits}{code}"
-    command = [sys.executable, "-I", "-S", "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+LIMITED = (
+    "from emotion.inference.fork_server import limit_before_reading\nlimit_before_reading(20, 25)\n"
+)
+
+
+def attempted(folder: Path, code: str) -> str:
+    """What becomes of lines that a child runs."""
+    lines = textwrap.indent(code, "    ")
+    return told(
+        liar(
+            folder,
+            f"try:\n{lines}\n    print('done')\nexcept Exception as error: print(repr(error))",
+        )
+    )
 
 
 @pytest.mark.parametrize(
     "attempt",
     [
         "open('/etc/hostname')",
-        "socket.socket()",
+        "import socket; socket.socket()",
         "os.close(0); open('/etc/hostname')",
         "os.pipe()",
     ],
 )
-def test_child_can_open_nothing(attempt: str) -> None:
-    assert run_limited(attempt).returncode == 0, "the attempt must work without the limit"
-    ended = run_limited(f"decode_child.limit_before_reading()\n{attempt}")
-    assert "Too many open files" in ended.stderr
+def test_child_can_open_nothing(attempt: str, tmp_path: Path) -> None:
+    Path(tmp_path, "free").mkdir()
+    assert attempted(tmp_path / "free", attempt) == "done\n", "it must work without the limit"
+    assert "Too many open files" in attempted(tmp_path, f"import socket\n{LIMITED}{attempt}")
 
 
 def test_child_can_write_no_file_and_take_no_more_memory(tmp_path: Path) -> None:
     target = tmp_path / "left"
-    run_limited(f"open({str(target)!r}, 'w').write('x')")
-    assert not target.exists() or target.read_bytes() == b""
-    assert "MemoryError" in run_limited("bytearray(3 * 1024**3)").stderr
+    write = f"with open({str(target)!r}, 'w') as file: file.write('x')"
+    assert "File too large" in attempted(tmp_path, write)
+    assert target.read_bytes() == b""
+    Path(tmp_path, "large").mkdir()
+    assert "MemoryError" in attempted(tmp_path / "large", "bytearray(3 * 1024**3)")
 
 
-def test_child_sees_no_environment_and_no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_sees_no_environment_and_no_framework(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CONSENTRY_TEST_SECRET", "1")
-    child = DecodingChild("probe", 1000)
-    try:
-        child.send(b"\xff")
-        seen = Path(f"/proc/{child.process.pid}/environ").read_bytes()
-    finally:
-        child.close()
-    assert b"SECRET" not in seen
-    timed = [sys.executable, "-X", "importtime", "-I", "-S", str(CHILD)]
-    ended = subprocess.run(
-        [*timed, "probe", "1000", packages_folder()], input=b"", capture_output=True, check=False
+    looking = tmp_path / "looking.py"
+    looking.write_text(
+        "import os, sys\nfrom emotion.inference import decode_child\nload = decode_child.load\n"
+        "def main():\n"
+        "    print(*os.environ, open('/proc/self/environ').read(), *sys.modules)\n"
+        "    sys.stdout.flush()\n    os._exit(0)\n"
     )
-    assert b"photo_formats" in ended.stderr
-    for framework in (b"django", b"celery", b"rest_framework", b"onnxruntime"):
-        assert framework not in ended.stderr
+    seen = told(looking)
+    assert "SECRET" not in seen
+    assert "emotion.inference.photo_formats" in seen
+    for framework in ("django", "celery", "rest_framework", "onnxruntime"):
+        assert framework not in seen
 
 
 @pytest.mark.parametrize(
@@ -179,9 +186,8 @@ def test_hanging_child_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_child_that_was_taken_over_is_not_believed(
     lie: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    liar = tmp_path / "liar.py"
-    liar.write_text(f"import sys\nsys.stdin.buffer.read()\nsys.stdout.buffer.write({lie!r})\n")
-    monkeypatch.setattr(media, "CHILD", liar)
+    lying = liar(tmp_path, f"sys.stdin.buffer.read()\nsys.stdout.buffer.write({lie!r})")
+    monkeypatch.setattr(media, "CHILD", lying)
     with pytest.raises(MediaRefused) as refused:
         decode_photo(astronaut())
     assert refused.value.code is MediaCode.UNREADABLE

@@ -21,9 +21,11 @@ import pytest
 
 from emotion.inference import film_messages as messages
 from emotion.inference import film_process, films
-from emotion.inference.film_child import CPU_SECONDS_AT_FIRST, CPU_SECONDS_MAX, MEMORY
+from emotion.inference.film_formats import CPU_SECONDS_AT_FIRST, CPU_SECONDS_MAX
 from emotion.inference.films import Film, Frame, open_film
+from emotion.inference.fork_server import MEMORY
 from emotion.inference.media import MediaCode, MediaRefused
+from tests.emotion.inference.decoders import liar
 from tests.emotion.inference.film_making import Recipe, film, numbered, plain, run, samples
 
 SAID = messages.HEADER.pack
@@ -126,9 +128,18 @@ def test_processor_time_is_granted_by_the_length_of_the_film() -> None:
     assert granted[0] < granted[-1] < CPU_SECONDS_MAX
 
 
+def test_child_loads_no_more_than_the_decoder() -> None:
+    with open_film(io.BytesIO(plain()), rate=None) as opened:
+        loaded = (process(opened) / "maps").read_text()
+        list(opened)
+    assert "libavcodec" in loaded
+    assert "numpy" not in loaded
+    assert "cv2" not in loaded
+
+
 def facts(**changes: object) -> bytes:
     body = {"codec": "h264", "duration": 1.0, "frames_per_second": 25.0}
-    body |= {"width": 320, "height": 240, "rows": 240, "columns": 320} | changes
+    body |= {"width": 320, "height": 240, "rows": 240, "columns": 320, "turn": 0} | changes
     return told(messages.FACTS, json.dumps(body).encode())
 
 
@@ -153,6 +164,9 @@ LIES = {
     "rows that are true": facts(rows=True),
     "rows beyond the slot": facts(rows=1281),
     "columns beyond the slot": facts(columns=100_000),
+    "a turn that is none": facts(turn=8),
+    "a turn backwards": facts(turn=-1),
+    "a turn that is true": facts(turn=True),
     "a giant": facts(width=1 << 20),
     "a duration that is none": facts(duration=float("nan")),
     "a duration over the limit": facts(duration=1e9),
@@ -175,9 +189,7 @@ LIES = {
 
 
 def lying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    liar = tmp_path / "liar.py"
-    liar.write_text(f"import os, sys\n{program}\n")
-    monkeypatch.setattr(film_process, "CHILD", liar)
+    monkeypatch.setattr(film_process, "CHILD", liar(tmp_path, program))
 
 
 @pytest.mark.parametrize("name", LIES)
@@ -223,8 +235,8 @@ def test_shared_memory_cannot_change_its_size(
     held = told(messages.REFUSED, b'{"code": "media-empty", "message": "it held"}')
     program = (
         "for size in (0, 1 << 30):\n"
-        "    try: os.ftruncate(int(sys.argv[2]), size)\n"
-        f"    except PermissionError: continue\n    break\nelse: os.write(1, {held!r})"
+        "    try: os.ftruncate(3, size)\n"
+        f"    except OSError: continue\n    break\nelse: os.write(1, {held!r})"
     )
     lying(tmp_path, monkeypatch, program)
     with pytest.raises(MediaRefused) as refused:

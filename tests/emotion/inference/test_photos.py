@@ -16,7 +16,7 @@ from emotion.inference.faces import Face, covered, distinct, find_faces, tiles
 from emotion.inference.landmarks import find_landmarks
 from emotion.inference.moments import Moment
 from emotion.inference.photos import analyse_photo
-from emotion.inference.quality import THRESHOLDS, verdict
+from emotion.inference.quality import THRESHOLDS, measure_quality, verdict
 from emotion.inference.readings import STATUSES, PhotoReading
 from tests.emotion.inference.photographs import encode, pixels
 
@@ -277,3 +277,11 @@ def test_a_face_is_found_in_the_same_place_whatever_it_was_reduced_from(
     (found,) = find_faces(larger, closer=closer)
     # A part of the picture may show it more surely than the whole, and a little elsewhere.
     assert np.abs(found.box * side / width - known.box).max() < 0.1 * known.size
+
+
+@pytest.mark.parametrize("box", [(-200, 0, 0.5, 400), (0, -300, 400, 0.2), (511, 100, 900, 500)])
+def test_of_a_face_that_is_nearly_out_of_the_picture_the_quality_is_measured(
+    box: tuple[float, float, float, float],
+) -> None:
+    face = Face(np.array(box, np.float32), np.zeros((6, 2), np.float32), 1.0)
+    assert all(np.isfinite(list(measure_quality(pixels(), face).values())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import av
@@ -15,7 +16,8 @@ from emotion.inference.body import find_body
 from emotion.inference.crops import tight_crop
 from emotion.inference.faces import find_faces
 from emotion.inference.landmarks import crop_matrix, find_landmarks
-from emotion.inference.pictures import CODES, Colours, Planes, in_rgb, luma_of, scaled, warped
+from emotion.inference.pictures import Planes, halved, in_rgb, levels_of, luma_of, scaled, warped
+from emotion.inference.planes import CODES, TURNS, Colours, Turn
 from emotion.inference.quality import measure_quality
 from tests.emotion.inference.photographs import pixels
 
@@ -61,7 +63,8 @@ def test_every_matrix_and_range_gives_the_colours_back(code: int) -> None:
     for number, value in enumerate(values):
         middle = shown[4:12, 16 * number + 4 : 16 * number + 12].reshape(-1, 3)
         assert np.abs(middle.mean(axis=0) - value).max() < 4, value
-    greys = luma_of(planes, slice(4, 12), slice(0, 48)).reshape(8, 3, 16)[:, :, 4:12]
+    greys = levels_of(planes)[luma_of(planes, slice(4, 12), slice(0, 48))]
+    greys = greys.reshape(8, 3, 16)[:, :, 4:12]
     assert np.abs(greys.mean(axis=(0, 2)) - [0, 255, 128]).max() < 2
 
 
@@ -79,6 +82,9 @@ def test_a_part_is_the_same_part() -> None:
     assert warped(planes, moved, 256)[:40, :40].max() == 0
     assert apart(scaled(rgb, (192, 192)), scaled(planes, (192, 192))) < 2
     assert apart(rgb, in_rgb(planes)) < 3
+    for times in range(3):
+        assert apart(halved(rgb, times), halved(planes, times)) < 3
+        assert halved(planes, times).shape == (512 >> times, 512 >> times, 3)
 
 
 @pytest.mark.parametrize("odd", [(0, 1), (1, 0), (1, 1)])
@@ -106,3 +112,36 @@ def test_what_is_read_in_planes_is_what_is_read_in_rgb() -> None:
     for name, value in quality.items():
         assert told[name] == pytest.approx(value, rel=0.05, abs=0.02), name
     assert np.abs(find_body(rgb) - find_body(planes))[:7, :2].max() < 0.02
+
+
+def stored_for(picture: Pixels, turn: Turn) -> Pixels:
+    """The picture as it must be stored to be shown upright."""
+    rows, columns = (
+        slice(None, None, -1 if each else 1) for each in (turn.mirror_rows, turn.mirror_columns)
+    )
+    picture = picture[rows, columns]
+    return picture.transpose(1, 0, 2) if turn.swap else picture
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("sides", [(512, 384), (511, 383)])
+def test_what_is_stored_turned_is_seen_upright(turn: Turn, sides: tuple[int, int]) -> None:
+    rgb = pixels()[: sides[0], : sides[1]]
+    planes = replace(in_planes(stored_for(rgb, turn), Colours(1, False)), turn=turn)
+    upright = in_planes(rgb, Colours(1, False))
+    assert planes.shape == rgb.shape
+    assert apart(in_rgb(planes), in_rgb(upright)) < 1
+    assert apart(scaled(planes, (96, 128)), scaled(upright, (96, 128))) < 1
+    matrix = crop_matrix(find_faces(rgb)[0])
+    for border in (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE):
+        moved = matrix + np.array([[0, 0, 90], [0, 0, -60]], np.float32)
+        one, other = (warped(each, moved, 112, border=border) for each in (planes, upright))
+        assert apart(one, other) < 1
+    part = luma_of(planes, slice(10, 200), slice(50, 370))
+    right = luma_of(upright, slice(10, 200), slice(50, 370))
+    assert (np.bincount(part.ravel()) == np.bincount(right.ravel())).all()
+    assert measure_quality(planes, find_faces(rgb)[0]) == pytest.approx(
+        measure_quality(upright, find_faces(rgb)[0]), rel=0.02
+    )
+    if sides == (512, 384):
+        assert apart(halved(planes, 2), halved(upright, 2)) < 1
