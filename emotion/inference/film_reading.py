@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from emotion.inference.arrays import Array
 from emotion.inference.body import find_body
 from emotion.inference.expressions import ExpressionPack
 from emotion.inference.films import PICTURES_HELD, Frame
 from emotion.inference.landmarks import Landmarks
-from emotion.inference.moments import Moment, read_moment
+from emotion.inference.moments import Moment, Rest, begin_moment
 from emotion.inference.pictures import Picture
 from emotion.inference.quality import motion
 from emotion.inference.series import Series, to_series
@@ -32,6 +33,8 @@ EXPRESSION_RATE = 5.0
 """Looks at the expression a second: it changes more slowly than a lid, and its models cost most."""
 BODY_RATE = 5.0
 """Looks at the body a second."""
+ROW = 16
+"""Moments whose rest is measured at once."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,11 @@ class FilmReader:
 
     def read(self, picture: Picture, time: float) -> Moment:
         """One frame."""
-        return self.follow(picture, time)()
+        return self.follow(picture, time)()()
 
-    def follow(self, picture: Picture, time: float) -> Callable[[], Moment]:
-        """Find the person in one frame; what comes back measures it, on any thread."""
+    def follow(self, picture: Picture, time: float) -> Callable[[], Rest]:
+        """Find the person in one frame; what comes back measures it, on any thread, and what that gives
+        measures what needs no picture."""
         sighting = self.follower.see(picture, time)
         found, before = sighting.landmarks, self.last
         asked = self.asked(time)
@@ -91,10 +95,11 @@ class FilmReader:
         self.before = time
         self.last = (time, found) if found is not None else None
         if found is None:
-            return partial(Moment, time, sighting.status, sighting.faces)
+            nobody = partial(Moment, time, sighting.status, sighting.faces)
+            return lambda: nobody
 
-        def measured() -> Moment:
-            moment = read_moment(
+        def measured() -> Rest:
+            rest = begin_moment(
                 picture,
                 found.face,
                 asked,
@@ -104,7 +109,7 @@ class FilmReader:
                 motion=moved(before, (time, found)),
                 pack=self.pack,
             )
-            return replace(moment, body=find_body(picture)) if body else moment
+            return partial(with_body, rest, find_body(picture)) if body else rest
 
         return measured
 
@@ -113,6 +118,11 @@ class FilmReader:
         if self.due(time, EXPRESSION_RATE):
             return self.categories
         return self.categories - {"expression"}
+
+
+def with_body(rest: Rest, body: Array) -> Moment:
+    """A moment whose body was looked at."""
+    return replace(rest(), body=body)
 
 
 def moved(before: Seen | None, now: Seen) -> float | None:
@@ -132,29 +142,46 @@ def read_film(
 
     pack: who reads the expression. A frame is measured on a thread of its own while the person is looked
     for in the next ones: models and decoder compute without Python's lock, so a film takes two cores. Not
-    every frame takes as long (expressions are due at some), so more than one may wait to be measured. The
-    order of both stays that of the film, and so does what comes out.
+    every frame takes as long (expressions are due at some), so more than one may wait to be measured. What
+    needs no picture is measured for a row of frames at once, for which the model comes into the processor's
+    cache once. The order stays that of the film, and so does what comes out.
     """
     reader = FilmReader(categories, pack, state)
-    number, moments = 0, list[Moment]()
-    measuring = deque[Future[Moment]]()
+    number = 0
+    measuring, rests, rows = deque[Future[Rest]](), list[Rest](), list[Future[list[Moment]]]()
+
+    def one_measured() -> None:
+        rests.append(measuring.popleft().result())
+        if len(rests) == ROW:
+            end_row()
+
+    def end_row() -> None:
+        rows.append(aside.submit(done, tuple(rests)))
+        rests.clear()
 
     def finished() -> Stretch:
         while measuring:
-            moments.append(measuring.popleft().result())
+            one_measured()
+        end_row()
+        moments = [moment for row in rows for moment in row.result()]
+        rows.clear()
         return Stretch(number, to_series(moments, categories), reader.state())
 
     with ThreadPoolExecutor(1, "measuring") as aside:
         for frame in frames:
             here = int(frame.time // STRETCH) + 1
-            if measuring and here != number:
+            if number and here != number:
                 yield finished()
                 reader.begin_stretch()
-                moments = []
             number = here
             measuring.append(aside.submit(reader.follow(frame.picture, frame.time)))
             # Before another frame is asked for: the oldest one's pixels go then.
             if len(measuring) == PICTURES_HELD:
-                moments.append(measuring.popleft().result())
-        if measuring:
+                one_measured()
+        if number:
             yield finished()
+
+
+def done(rests: Iterable[Rest]) -> list[Moment]:
+    """What is left of a row of moments."""
+    return [rest() for rest in rests]

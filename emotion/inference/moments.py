@@ -6,8 +6,9 @@ moment (a rate of its own) or abstained on is None, and ``series`` makes NaN of 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 from emotion.inference.arrays import Array
 from emotion.inference.blendshapes import find_blendshapes
@@ -17,7 +18,7 @@ from emotion.inference.gaze import Gaze, find_gaze
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.occlusion import cover
 from emotion.inference.pictures import Picture
-from emotion.inference.pose import Pose, metric_points, pose_and_head
+from emotion.inference.pose import Pose, Wide, metric_points, pose_and_head
 from emotion.inference.quality import measure_quality, verdict
 from emotion.inference.smile_signs import SmileSigns, find_smile_signs
 
@@ -44,7 +45,23 @@ class Moment:
     body: Array | None = None
 
 
+Rest = Callable[[], Moment]
+"""Measures what a moment still lacks, which needs its landmarks and not its picture."""
+
+
 def read_moment(
+    picture: Picture,
+    face: Face,
+    categories: Collection[str],
+    *,
+    faces: int = 1,
+    pack: ExpressionPack | None = None,
+) -> Moment:
+    """Read the one face in a photograph; the arguments are those of ``begin_moment``."""
+    return begin_moment(picture, face, categories, faces=faces, pack=pack)()
+
+
+def begin_moment(
     picture: Picture,
     face: Face,
     categories: Collection[str],
@@ -54,49 +71,74 @@ def read_moment(
     landmarks: Landmarks | None = None,
     motion: float | None = None,
     pack: ExpressionPack | None = None,
-) -> Moment:
-    """Read the one face in a picture, measuring only the asked data categories.
+) -> Rest:
+    """Measure of the one face in a picture what needs the picture; what comes back measures the rest.
 
     categories: of "expression", "blendshapes", "head-pose", "gaze" and "smile-marker"; leave one out at
     moments where it is not due. landmarks: where a tracker has them already, then ``face`` is
     ``landmarks.face``; else they are found here. motion: ``quality.motion`` since the moment
     before, if there was one. Raises ModelIntegrityError when a model file is not the one of the
-    manifest.
+    manifest, as does the rest.
     """
     quality = measure_quality(picture, face)
     if motion is not None:
         quality["motion"] = motion
-    status = verdict(quality)
-    if status != "read":
-        return Moment(time, status, faces, quality)
+    found = Moment(time, verdict(quality), faces, quality)
+    if found.status != "read":
+        return lambda: found
     landmarks = landmarks or find_landmarks(picture, face)
     if landmarks is None:  # what looked like a face is none
-        return Moment(time, "no-face", faces - 1)
-    height, width = picture.shape[:2]
-    pose, head = pose_and_head(metric_points(landmarks.points, width, height))
-    quality |= {
-        "certainty": landmarks.presence,
-        "turn_degrees": pose.turn,
-        "covered": cover(landmarks.cells),
-    }
-    status = verdict(quality)
-    if status != "read":
-        return Moment(time, status, faces, quality)
-    moved = None
-    if {"blendshapes", "smile-marker"} & set(categories):
-        moved = find_blendshapes(landmarks)
-    return Moment(
-        time,
-        status,
-        faces,
-        quality,
-        expression=find_expression(picture, landmarks, pack)
-        if "expression" in categories
-        else None,
-        blendshapes=moved if "blendshapes" in categories else None,
-        pose=pose if "head-pose" in categories else None,
-        gaze=find_gaze(head) if "gaze" in categories else None,
-        smile=find_smile_signs(head, moved)
-        if moved is not None and "smile-marker" in categories
-        else None,
-    )
+        return partial(Moment, time, "no-face", faces - 1)
+    seen = SeenFace(found, landmarks, picture.shape[1], picture.shape[0])
+    expression = None
+    if "expression" in categories and seen.status == "read":
+        expression = find_expression(picture, landmarks, pack)
+    return partial(seen.measured, frozenset(categories), expression)
+
+
+@dataclass(frozen=True)
+class SeenFace:
+    """What was seen of a face, from which the rest follows. width, height: of the picture, pixels."""
+
+    moment: Moment
+    landmarks: Landmarks
+    width: int
+    height: int
+
+    @cached_property
+    def posed(self) -> tuple[Pose, Wide]:
+        """The head's pose, and its points in its own axes."""
+        return pose_and_head(metric_points(self.landmarks.points, self.width, self.height))
+
+    @cached_property
+    def quality(self) -> dict[str, float]:
+        """All figures of ``quality.THRESHOLDS``."""
+        return self.moment.quality | {
+            "certainty": self.landmarks.presence,
+            "turn_degrees": self.posed[0].turn,
+            "covered": cover(self.landmarks.cells),
+        }
+
+    @cached_property
+    def status(self) -> str:
+        """What all of them say."""
+        return verdict(self.quality)
+
+    def measured(self, categories: frozenset[str], expression: Array | None) -> Moment:
+        """The whole moment."""
+        judged = replace(self.moment, status=self.status, quality=self.quality)
+        if judged.status != "read":
+            return judged
+        (pose, head), moved = self.posed, None
+        if {"blendshapes", "smile-marker"} & categories:
+            moved = find_blendshapes(self.landmarks)
+        return replace(
+            judged,
+            expression=expression,
+            blendshapes=moved if "blendshapes" in categories else None,
+            pose=pose if "head-pose" in categories else None,
+            gaze=find_gaze(head) if "gaze" in categories else None,
+            smile=find_smile_signs(head, moved)
+            if moved is not None and "smile-marker" in categories
+            else None,
+        )

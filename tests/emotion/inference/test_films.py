@@ -15,7 +15,7 @@ from emotion.inference.expressions import expression_pack
 from emotion.inference.faces import find_faces
 from emotion.inference.film_reading import FilmReader, read_film
 from emotion.inference.films import FilmFacts, FilmProbe, open_film
-from emotion.inference.series import to_series
+from emotion.inference.series import MEASURED_IN, to_series
 from tests.emotion.inference.film_making import (
     Recipe,
     film,
@@ -284,7 +284,7 @@ def test_colours_of_a_film_that_names_its_colour_matrix_are_right_too() -> None:
 
 
 def test_measuring_beside_looking_gives_what_one_after_the_other_gives() -> None:
-    categories = ["blendshapes", "expression", "body-motion"]
+    categories = list(MEASURED_IN)
     data = as_film(Scene(2, sits()))
     reader = FilmReader(categories, expression_pack())
     with open_film(io.BytesIO(data), rate=10) as opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from emotion.inference.faces import find_faces
 from emotion.inference.indices import activation_index, valence_index
 from emotion.inference.labels import LABELS
 from emotion.inference.landmarks import find_landmarks
-from emotion.inference.moments import Moment, read_moment
+from emotion.inference.moments import Moment, begin_moment, read_moment
 from emotion.inference.quality import motion
 from emotion.inference.series import MEASURED_IN, document, joined, to_moments, to_series
 from emotion.inference.smile_signs import LEFT_CHEEK, RIGHT_CHEEK
@@ -115,7 +116,7 @@ def test_a_tracked_face_reads_as_a_found_one() -> None:
     found = find_landmarks(pixels(), face)
     assert found is not None
     one = read_moment(pixels(), face, ALL)
-    other = read_moment(pixels(), found.face, ALL, landmarks=found, time=3.0, motion=0.1)
+    other = begin_moment(pixels(), found.face, ALL, landmarks=found, time=3.0, motion=0.1)()
     assert other.time == 3.0
     assert other.quality["motion"] == 0.1
     assert one.pose == other.pose
@@ -141,8 +142,18 @@ def test_a_fast_face_is_abstained_on() -> None:
     moved = found.points + np.array([0.25 * np.ptp(found.points[:, 0]), 0, 0], np.float32)
     speed = motion(found.points, moved, 0.1)
     assert speed == pytest.approx(2.5, rel=1e-3)
-    assert read_moment(pixels(), face, ALL, motion=speed).status == "moving"
-    assert read_moment(pixels(), face, ALL, motion=1.0).status == "read"
+    assert begin_moment(pixels(), face, ALL, motion=speed)().status == "moving"
+    assert begin_moment(pixels(), face, ALL, motion=1.0)().status == "read"
+
+
+@pytest.mark.parametrize("categories", [ALL, frozenset({"expression"}), frozenset({"blendshapes"})])
+def test_what_is_left_to_measure_holds_no_picture(categories: frozenset[str]) -> None:
+    picture = pixels().copy()
+    seen = weakref.ref(picture)
+    rest = begin_moment(picture, find_faces(picture)[0], categories)
+    del picture
+    assert seen() is None
+    assert rest().status == "read"
 
 
 def test_indices_are_their_formulas() -> None:
