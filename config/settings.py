@@ -204,6 +204,9 @@ CELERY_TASK_DEFAULT_QUEUE = env.matching(
     "CELERY_QUEUE", "consentry", r"[A-Za-z0-9_-]{1,100}", "consentry-2"
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Nothing asks for it. With it whoever reaches the broker could stop workers and read their settings, and
+# two workers of one machine on one RabbitMQ would claim the same queue for it, of which the second dies.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_PUBLISH_RETRY = False  # a failed hint is harmless: the keeper finds the row

@@ -106,16 +106,16 @@ def redis_answers() -> bool:
 
 
 def profiles(postgresql: bool, broker: bool) -> list[Profile]:
-    """What can run here. Tests on one broker share its queue, so they run one after the other."""
+    """What can run here, two tests at once; each process has a queue of its own (``tests.environment``)."""
     found = [Profile("SQLite, broker in a folder", {}, "all", 2)]
     if postgresql:
         engine = {"TEST_DATABASE_URL": DATABASE}
         found.append(Profile("PostgreSQL", engine, "databases", 2))
         if broker:
             both = engine | {"TEST_BROKER_URL": BROKER}
-            found.append(Profile("PostgreSQL and RabbitMQ", both, "queue", 0))
+            found.append(Profile("PostgreSQL and RabbitMQ", both, "queue", 2))
         else:
-            found.append(Profile("PostgreSQL, broker in a folder", engine, "queue", 0))
+            found.append(Profile("PostgreSQL, broker in a folder", engine, "queue", 2))
     return found
 
 

@@ -1,0 +1,59 @@
+"""A broker that others reach, too: another installation of the same machine, and whoever would command."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from amqp.exceptions import ChannelError
+from django.conf import settings
+
+from config.celery import app
+from tests.broker import in_folder, waiting_messages
+from tests.environment import forget_queue
+from tests.processes import WORKER, running, wait_for
+
+pytestmark = pytest.mark.processes
+
+
+def waits_in(queue: str) -> int | None:
+    """How many messages wait in a queue; None where there is no such queue."""
+    with app.connection_for_read() as connection:
+        try:
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:
+            return None
+
+
+def test_the_worker_of_another_installation_works_beside_ours(
+    worker: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    if in_folder():
+        pytest.skip("a folder belongs to one installation")
+    app.send_task("emotion.analyse", args=["no analysis"])
+    wait_for(lambda: waiting_messages() == [], 60)
+    other = f"{settings.CELERY_TASK_DEFAULT_QUEUE}-other"
+    try:
+        with running(WORKER, tmp_path / "other.log", CELERY_QUEUE=other) as beside:
+            wait_for(lambda: waits_in(other) == 0, 60, "the other worker to make its queue")
+            app.send_task(
+                "emotion.analyse", args=["no analysis"], exchange=other, routing_key=other
+            )
+            log = tmp_path / "other.log"
+            wait_for(lambda: "it names no row" in log.read_text(), 60, "it to take its message")
+            assert worker.poll() is None
+            assert beside.poll() is None
+    finally:
+        forget_queue(settings.CELERY_BROKER_URL, other)
+
+
+def test_nobody_commands_a_worker(worker: subprocess.Popen[bytes]) -> None:
+    app.send_task("emotion.analyse", args=["no analysis"])
+    wait_for(lambda: waiting_messages() == [], 60)
+    asked = app.control.inspect(timeout=2)
+    assert asked.ping() is None
+    assert asked.conf() is None
+    app.control.shutdown()
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.wait(3)
