@@ -75,7 +75,12 @@ class NoFilters(serializers.Serializer[Any]):
 
 
 def asked_for(request: Request, filters: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-    """The filters of a request. Raises ValidationError (422) for an unknown one or a wrong value."""
+    """The filters of a request, none of which must be given.
+
+    Raises ValidationError (422) for an unknown one or a wrong value.
+    """
+    if request.query_params.keys() <= NAMES:
+        return {}  # as most lists are asked for; a serializer copies all its fields
     # A plain dict: of a form an empty field would count as left out, and show everything too.
     given = filters(data=request.query_params.dict())
     unknown = set(request.query_params) - set(given.fields) - NAMES

@@ -153,7 +153,8 @@ class Process:
     def end(self) -> None:
         """Kill it, if it still runs, and let its number go; safe to repeat."""
         if self.line.fileno() >= 0 and self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the server ended meanwhile
+                os.kill(self.pid, signal.SIGKILL)
             self.wait(ENDING)
         self.line.close()
 

@@ -85,8 +85,10 @@ class FilmReader:
         return self.follow(picture, time)()()
 
     def follow(self, picture: Picture, time: float) -> Callable[[], Rest]:
-        """Find the person in one frame; what comes back measures it, on any thread, and what that gives
-        measures what needs no picture."""
+        """Find the person in one frame; what comes back measures it, on any thread.
+
+        What that gives measures the rest, which needs no picture.
+        """
         sighting = self.follower.see(picture, time)
         found, before = sighting.landmarks, self.last
         asked = self.asked(time)

@@ -73,7 +73,9 @@ class Server:
         for each in (self.woken, waking):
             each.setblocking(False)
         self.waking = waking
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client says when it is over
+        # The client says when it is over: who ends a whole group of processes lets it finish its work.
+        for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(asked, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
         self.poll.register(self.woken, select.POLLIN)

@@ -125,10 +125,15 @@ def test_a_child_whose_server_died_is_a_refusal(tmp_path: Path) -> None:
     assert refused.value.code is MediaCode.UNREADABLE
 
 
-def test_an_interrupt_leaves_the_server_to_its_client() -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_a_whole_group_lets_the_client_finish(sent: signal.Signals) -> None:
+    probe = PhotoProbe.start(10**7)
     old = server()
-    decode_photo(astronaut())
-    os.kill(old, signal.SIGINT)
+    probe.feed(astronaut()[:1000])
+    for pid in (old, probe.child.process.pid):
+        os.kill(pid, sent)
+    probe.feed(astronaut()[1000:])
+    assert probe.finish().width == 512
     assert decode_photo(astronaut()).shape == (512, 512, 3)
     assert server() == old
 
