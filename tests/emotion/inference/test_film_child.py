@@ -206,10 +206,16 @@ def test_child_that_reads_without_end_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = SAID(messages.READ, 1000, 0, 0, 0.0)
-    lying(tmp_path, monkeypatch, f"while os.write(1, {asked!r}): os.read(0, 1008)")
+    program = (
+        f"while os.write(1, {asked!r}):\n    left = 1008\n"
+        "    while left: left -= len(os.read(0, left))"
+    )
+    lying(tmp_path, monkeypatch, program)
+    started = time.monotonic()
     with pytest.raises(MediaRefused) as refused:
         run(plain())
     assert refused.value.code is MediaCode.TIMEOUT
+    assert time.monotonic() - started < films.SECONDS / 2, "by what it read, not by the clock"
 
 
 def test_child_that_only_says_it_is_alive_is_ended(
