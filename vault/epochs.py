@@ -117,14 +117,15 @@ def rotate(provider: Provider | None = None, progress: Progress = no_progress) -
 
 
 def record_entries() -> None:
-    """Write the log entries that are still missing: of epochs opened and of epochs destroyed.
+    """Write the log entries that are still missing, oldest first: of epochs opened and of epochs destroyed.
 
     The first epoch is opened by ``setup.ensure_root``; its entry is written here too.
     """
-    for epoch in Epoch.objects.filter(opened_entry=None).exclude(state=EpochState.OPENING):
+    epochs = Epoch.objects.order_by("id")
+    for epoch in epochs.filter(opened_entry=None).exclude(state=EpochState.OPENING):
         receipt = append_durable(entry(Action.EPOCH_OPEN, epoch))
         Epoch.objects.filter(id=epoch.id).update(opened_entry=receipt.entry_id)
-    for epoch in Epoch.objects.filter(destroyed_entry=None, state=EpochState.DESTROYED):
+    for epoch in epochs.filter(destroyed_entry=None, state=EpochState.DESTROYED):
         receipt = append_durable(entry(Action.EPOCH_DESTROY, epoch))
         Epoch.objects.filter(id=epoch.id).update(destroyed_entry=receipt.entry_id)
 
