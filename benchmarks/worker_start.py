@@ -17,19 +17,18 @@ import time
 from pathlib import Path
 
 from benchmarks._installation import INNER, ROOT, run_on
+from benchmarks._processor import TICKS, descendants
 
 WORKER = [
     *("-m", "celery", "-A", "config", "worker", "--pool", "prefork", "--concurrency", "1"),
     *("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"),
 ]
 TAKEN = b"names no analysis"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def family(parent: int) -> list[Path]:
-    """A process and its children in /proc."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [Path(f"/proc/{each}") for each in (parent, *map(int, children))]
+    """A process and all below it in /proc."""
+    return [Path(f"/proc/{each}") for each in (parent, *descendants(parent))]
 
 
 def kilobytes(process: Path, name: str) -> int:

@@ -44,7 +44,7 @@ def packages_folder() -> str:
     return str(Path(found.origin).parents[1])
 
 
-class Forking:
+class ForkServer:
     """The fork server of one program, in a process of its own that only this one talks to."""
 
     def __init__(self, program: Path) -> None:
@@ -63,7 +63,7 @@ class Forking:
                 close_fds=True,
             )
 
-    def forked(self, arguments: list[str], descriptors: list[int]) -> int:
+    def fork(self, arguments: list[str], descriptors: list[int]) -> int:
         """The process of a new child. Raises OSError where there is none."""
         with self.lock:
             try:
@@ -93,18 +93,26 @@ class Servers:
     """The fork servers of this process, by program; a process that is forked has none of them."""
 
     lock = threading.Lock()
-    running: ClassVar[dict[Path, Forking]] = {}
+    running: ClassVar[dict[Path, ForkServer]] = {}
 
     @classmethod
-    def of(cls, program: Path) -> Forking:
+    def of(cls, program: Path) -> ForkServer:
         """The one of a program, started for its first child and again if it has ended."""
         with cls.lock:
             found = cls.running.get(program)
             if found is None or found.process.poll() is not None:
                 if found is not None:
                     found.close()
-                found = cls.running[program] = Forking(program)
+                found = cls.running[program] = ForkServer(program)
             return found
+
+    @classmethod
+    def fork(cls, program: Path, arguments: list[str], descriptors: list[int]) -> int:
+        """A child of the program's server; of a new one, if that one has just ended. Raises OSError."""
+        try:
+            return cls.of(program).fork(arguments, descriptors)
+        except BrokenPipeError:
+            return cls.of(program).fork(arguments, descriptors)
 
     @classmethod
     def forget(cls) -> None:
@@ -182,7 +190,7 @@ class Child:
         if handed is not None:
             descriptors.append(handed)
         try:
-            pid = forked(program, list(arguments), descriptors)
+            pid = Servers.fork(program, list(arguments), descriptors)
         except OSError:
             line.close()
             self.input.close()
@@ -236,14 +244,6 @@ class Child:
         for pipe in (self.input, self.output):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-
-
-def forked(program: Path, arguments: list[str], descriptors: list[int]) -> int:
-    """A child of the program's fork server; of a new one, if that one has just ended."""
-    try:
-        return Servers.of(program).forked(arguments, descriptors)
-    except (BrokenPipeError, ConnectionResetError):
-        return Servers.of(program).forked(arguments, descriptors)
 
 
 def answer_from(text: bytes) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.util
+import importlib
 import json
 import os
 import resource
@@ -29,7 +29,6 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 MEMORY = 2 * 1024**3
 """Bytes of address space for the server and for each child."""
@@ -156,21 +155,12 @@ class Server:
             self.end(descriptor)
 
 
-def loaded(program: Path) -> ModuleType:
-    """A program's module, loaded from its file."""
-    spec = importlib.util.spec_from_file_location("program", program)
-    assert spec is not None  # noqa: S101  # it is a file of Python
-    assert spec.loader is not None  # noqa: S101  # the same
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def main(program: str, packages: str) -> None:
     """Load the program, then serve."""
     limit_before_loading()
-    sys.path += [packages, str(Path(__file__).resolve().parents[2])]
-    module = loaded(Path(program))
+    path = Path(program)
+    sys.path += [packages, str(Path(__file__).resolve().parents[2]), str(path.parent)]
+    module = importlib.import_module(path.stem)
     module.load()
     # What is there now stays: no child need copy it only because garbage is looked for in it.
     gc.collect()

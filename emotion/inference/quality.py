@@ -135,7 +135,7 @@ def sharpness(grey: Pixels) -> float:
 
     Setting the contrast first would only multiply the Laplacian: it is done last, on one number.
     """
-    factor, reduced = SHARPNESS_SIDE / max(grey.shape), grey
+    reduced, factor = grey, SHARPNESS_SIDE / max(grey.shape)
     if factor < 1:  # a smaller face is not enlarged: that would look like blur
         rows, columns = (max(1, round(side * factor)) for side in grey.shape)
         reduced = pixels_of(cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA))

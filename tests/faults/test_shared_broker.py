@@ -34,6 +34,7 @@ def took_its_message(log: Path) -> bool:
 def test_the_worker_of_another_installation_works_beside_ours(
     worker: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
+    # Each installation has a folder of its own, in which nothing can be claimed by two.
     if in_folder():
         pytest.skip("a folder belongs to one installation")
     app.send_task("emotion.analyse", args=["no analysis"])
