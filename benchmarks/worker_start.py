@@ -23,7 +23,7 @@ WORKER = [
     *("-m", "celery", "-A", "config", "worker", "--pool", "prefork", "--concurrency", "1"),
     *("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"),
 ]
-TAKEN = b"names no analysis"
+TAKEN = b"names no row"
 
 
 def family(parent: int) -> list[Path]:
