@@ -90,7 +90,7 @@ def naive(path: str) -> dict[str, Any]:
     from emotion.inference import sessions
     from emotion.inference.blendshapes import find_blendshapes
     from emotion.inference.expressions import find_expression
-    from emotion.inference.faces import find_faces
+    from emotion.inference.faces import WHOLE, find_faces
     from emotion.inference.landmarks import find_landmarks
     from emotion.inference.pose import find_pose
 
@@ -101,7 +101,7 @@ def naive(path: str) -> dict[str, Any]:
     while (picture := film.read()[1]) is not None:
         pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         frames += 1
-        for face in find_faces(pixels, closer=False)[:1]:
+        for face in find_faces(pixels, parts=WHOLE)[:1]:
             found = find_landmarks(pixels, face)
             if found is not None:
                 find_blendshapes(found)

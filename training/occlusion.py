@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from emotion.inference.faces import find_faces
+from emotion.inference.faces import WHOLE, find_faces
 from emotion.inference.intervals import SEED, wilson
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.occlusion import PACK, WEIGHTS
@@ -128,7 +128,7 @@ def look(pixels: Array, *, followed: bool) -> tuple[Landmarks, str, float] | Non
 
     followed: from a crop as in a film, made of the landmarks of the picture before.
     """
-    faces = find_faces(pixels, closer=False)
+    faces = find_faces(pixels, parts=WHOLE)
     found = find_landmarks(pixels, faces[0]) if faces else None
     if found is not None and followed:
         found = find_landmarks(pixels, found.face)

@@ -16,7 +16,7 @@ import numpy as np
 
 from emotion.inference.crops import tight_crop
 from emotion.inference.expressions import expression_pack
-from emotion.inference.faces import Face, find_faces
+from emotion.inference.faces import WHOLE, Face, find_faces
 from emotion.inference.intervals import SEED
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.occlusion import cover
@@ -85,7 +85,7 @@ def votes_apart(pixels: Array, landmarks: Landmarks) -> float:
 
 def signs(pixels: Array, landmarks: Landmarks) -> dict[str, float]:
     """Each sign, larger where more speaks for a cover."""
-    (face, *_others), points = find_faces(pixels, closer=False), landmarks.points[:, :2]
+    (face, *_others), points = find_faces(pixels, parts=WHOLE), landmarks.points[:, :2]
     return {
         "the landmark model's certainty": -landmarks.presence,
         "key points of detector and mesh apart": key_points_apart(face, points),

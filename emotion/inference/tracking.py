@@ -18,14 +18,24 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.arrays import Array
-from emotion.inference.faces import Face, covered, find_faces
+from emotion.inference.faces import (
+    HALVES,
+    QUARTERS,
+    SURELY_FOUND,
+    WHOLE,
+    Face,
+    covered,
+    distinct,
+    find_around,
+    find_faces,
+)
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.pictures import Picture
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at the whole picture for other faces; somebody who walks by needs longer."""
 LOOK_CLOSER_EVERY = 2.0
-"""Seconds between two looks at its parts, which find the faces that are small in it."""
+"""Seconds between two looks at all of its parts, which find the faces that are small in it."""
 NEAR = 1.5
 """Face widths between two centres within which another face disturbs what is measured on the person's."""
 OVER = 1.0
@@ -60,6 +70,13 @@ class Place:
         """The place of a face at a time."""
         x, y = (face.box[:2] + face.box[2:]) / 2
         return cls(float(x), float(y), face.size, time)
+
+    @property
+    def face(self) -> Face:
+        """A face of that size there, as far as is known of it."""
+        half = self.size / 2
+        box = [self.x - half, self.y - half, self.x + half, self.y + half]
+        return Face(np.array(box, np.float32), np.zeros((6, 2), np.float32), 0.0)
 
     def distance(self, other: Place) -> float:
         """Between the centres, in widths of the larger face."""
@@ -140,7 +157,7 @@ class Follower:
         busy = time - memory.company <= 2 * LOOK_EVERY  # somebody is about: look at every frame
         if landmarks is not None and not busy and time - memory.looked < self.look_every:
             return self.read(landmarks, time)
-        faces = self.look(picture, time, closer=landmarks is None and memory.person is None)
+        faces = self.look(picture, time, landmarks)
         if memory.person is None:
             return self.begin(picture, faces, time)
         if landmarks is not None:
@@ -163,14 +180,25 @@ class Follower:
             return None
         return found
 
-    def look(self, picture: Picture, time: float, *, closer: bool) -> list[Face]:
-        """The faces in the whole picture, and now and then also those that only its parts show."""
+    def look(self, picture: Picture, time: float, landmarks: Landmarks | None) -> list[Face]:
+        """The faces in the whole picture, and now and then also those that only its parts show.
+
+        Around a person who is small in it others are looked for each time: they may be as small. All of the
+        picture's parts are searched only while nobody is followed.
+        """
         memory = self.memory
-        closer = closer or time - memory.looked_closer >= LOOK_CLOSER_EVERY
-        memory.looked = time
-        if closer:
-            memory.looked_closer = time
-        return find_faces(picture, closer=closer)
+        memory.looked, parts = time, WHOLE
+        if time - memory.looked_closer >= LOOK_CLOSER_EVERY:
+            memory.looked_closer, parts = time, HALVES if landmarks else QUARTERS
+        elif memory.person is None:
+            parts = HALVES
+        faces = find_faces(picture, parts=parts)
+        known = memory.person.face if memory.person else None
+        if landmarks is not None:
+            known = landmarks.face
+        if known is None or known.size >= SURELY_FOUND * max(picture.shape[:2]):
+            return faces
+        return distinct([*faces, *find_around(picture, known)])
 
     def begin(self, picture: Picture, faces: list[Face], time: float) -> Sighting:
         """Nobody yet: the person is the first who is alone in the picture."""

@@ -111,7 +111,8 @@ def test_a_film_is_read_moment_by_moment(study: Study, person: Person) -> None:
     assert summary["film"]["moments_per_second"] == 10
     assert summary["figures"]["moments"]["value"] == 60
     abstained = summary["figures"]["abstained"]
-    assert set(abstained["why"]) == {"person-unclear"}  # somebody crossed
+    # Somebody crossed, drawn so broad that half of the person's face is covered before they are near.
+    assert {"person-unclear"} <= set(abstained["why"]) <= {"person-unclear", "covered"}
     assert 0.5 < abstained["value"] < 2
     assert opened.parts["expression"]["figures"]["happy_foremost"]["value"] > 3
     times = opened.series["head-pose"]["time"]

@@ -55,13 +55,24 @@ def put(canvas: Pixels, head: Pixels, x: float, y: float, middle: tuple[float, f
 
 @dataclass(frozen=True)
 class Scene:
-    """person, other: where they are; other_size: how near the other is; the other walks in front."""
+    """person, other: where they are; other_size: how near the other is; the other walks in front.
+
+    shrunk: how far off both are, and their ways: 1 as above, 0.5 half as large around the middle.
+    """
 
     seconds: float
     person: Path
     other: Path = lambda _time: None
     other_size: float = 1.0
     rate: float = 10.0
+    shrunk: float = 1.0
+
+    def truth(self, time: float) -> tuple[float, float] | None:
+        """Where in the picture the person's face is."""
+        if (where := self.person(time)) is None:
+            return None
+        x, y = ((at - of / 2) * self.shrunk for at, of in zip(where, (WIDTH, HEIGHT), strict=True))
+        return x + WIDTH / 2, y + HEIGHT / 2
 
     def frame(self, time: float) -> Pixels:
         """The picture at a time."""
@@ -75,7 +86,20 @@ class Scene:
                 MIDDLE[1] * self.other_size,
             )
             put(canvas, head.astype(np.uint8), *where, middle)
-        return canvas
+        if self.shrunk == 1:
+            return canvas
+        small = cv2.resize(
+            canvas, None, fx=self.shrunk, fy=self.shrunk, interpolation=cv2.INTER_AREA
+        )
+        farther = np.full_like(canvas, 110)
+        put(
+            farther,
+            small.astype(np.uint8),
+            WIDTH / 2,
+            HEIGHT / 2,
+            (WIDTH / 2 * self.shrunk, HEIGHT / 2 * self.shrunk),
+        )
+        return farther
 
     def frames(self) -> Iterator[tuple[float, Pixels]]:
         """Times and pictures."""

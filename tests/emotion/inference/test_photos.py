@@ -10,15 +10,27 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion.inference import faces
 from emotion.inference.arrays import Pixels
 from emotion.inference.blendshapes import FACS_UNITS, NAMES, POINTS
-from emotion.inference.faces import Face, covered, distinct, find_faces, tiles
+from emotion.inference.faces import (
+    HALVES,
+    QUARTERS,
+    WHOLE,
+    Face,
+    covered,
+    distinct,
+    find_around,
+    find_faces,
+    tiles,
+)
 from emotion.inference.landmarks import find_landmarks
 from emotion.inference.moments import Moment
 from emotion.inference.photos import analyse_photo
 from emotion.inference.quality import THRESHOLDS, measure_quality, verdict
 from emotion.inference.readings import STATUSES, PhotoReading
 from tests.emotion.inference.photographs import encode, pixels
+from tests.emotion.inference.scenes import FACE, MIDDLE, person, put
 
 BOTH = frozenset({"expression", "blendshapes"})
 
@@ -211,13 +223,14 @@ def test_light_is_judged_by_highlights_and_not_by_the_mean() -> None:
 
 
 def test_each_face_of_overlapping_tiles_is_counted_once() -> None:
-    for width, height in ((512, 512), (900, 512), (512, 900), (1400, 333)):
-        covering = np.zeros((height, width), int)
-        for left, top, right, bottom in tiles(width, height)[1:]:
-            assert 0 <= left < right <= width
-            assert 0 <= top < bottom <= height
-            covering[top:bottom, left:right] += 1
-        assert covering.min() >= 1, "the tiles leave a gap"
+    for parts in (WHOLE, HALVES, QUARTERS):
+        for width, height in ((512, 512), (900, 512), (512, 900), (1400, 333)):
+            covering = np.zeros((height, width), int)
+            for left, top, right, bottom in tiles(width, height, parts):
+                assert 0 <= left < right <= width
+                assert 0 <= top < bottom <= height
+                covering[top:bottom, left:right] += 1
+            assert covering.min() >= 1, "the tiles leave a gap"
     box = np.array([0, 0, 10, 10], np.float32)
     part = np.array([0, 0, 10, 5], np.float32)
     apart = np.array([20, 0, 30, 10], np.float32)
@@ -267,16 +280,55 @@ def test_one_person_anywhere_in_the_picture_is_one_face(scale: float) -> None:
 
 
 @pytest.mark.parametrize("width", [300, 853, 1023, 1024, 1600, 2048])
-@pytest.mark.parametrize("closer", [False, True])
+@pytest.mark.parametrize("parts", [WHOLE, HALVES])
 def test_a_face_is_found_in_the_same_place_whatever_it_was_reduced_from(
-    width: int, closer: bool
+    width: int, parts: int
 ) -> None:
-    known = find_faces(pixels(), closer=False)[0]
+    known = find_faces(pixels(), parts=WHOLE)[0]
     side = pixels().shape[1]
     larger = cv2.resize(pixels(), (width, width), interpolation=cv2.INTER_CUBIC)
-    (found,) = find_faces(larger, closer=closer)
+    (found,) = find_faces(larger, parts=parts)
     # A part of the picture may show it more surely than the whole, and a little elsewhere.
     assert np.abs(found.box * side / width - known.box).max() < 0.1 * known.size
+
+
+def far_off(size: float, *places: tuple[float, float]) -> Pixels:
+    """1280 x 720 pixels with faces of that size around these places, drawn from left to right."""
+    scale = size / FACE
+    head = cv2.resize(person()[:, 60:170], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    picture = np.full((720, 1280, 3), 110, np.uint8)
+    for place in places:
+        middle = ((MIDDLE[0] - 60) * scale, MIDDLE[1] * scale)
+        put(picture, head.astype(np.uint8), *place, middle)
+    return picture
+
+
+@pytest.mark.parametrize("place", [(640, 360), (90, 100), (1190, 640), (400, 500)])
+def test_a_small_face_is_found_and_read_wherever_it_is(place: tuple[float, float]) -> None:
+    picture = far_off(58, place)
+    assert find_faces(picture, parts=WHOLE) == find_faces(picture, parts=HALVES) == []
+    (face,) = find_faces(picture)
+    assert np.abs((face.box[:2] + face.box[2:]) / 2 - place).max() < 0.2 * face.size
+    assert analyse_photo(picture, BOTH).status == "read"
+
+
+@pytest.mark.parametrize(("apart", "seen"), [(75, 2), (120, 2), (220, 1)])
+def test_who_stands_beside_a_small_face_is_seen_around_it(apart: int, seen: int) -> None:
+    picture = far_off(58, (640, 360), (640 + apart, 360))
+    known = Face(np.array([611, 331, 669, 389], np.float32), np.zeros((6, 2), np.float32), 1.0)
+    assert find_faces(picture, parts=WHOLE) == []
+    places = sorted(float(face.box[[0, 2]].mean()) for face in find_around(picture, known))
+    assert places == pytest.approx([640, 640 + apart][:seen], abs=12)
+
+
+def test_in_a_picture_of_few_pixels_nobody_looks_for_faces_that_could_not_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[list[int]] = []
+    monkeypatch.setattr(faces, "search", lambda _picture, look: looks.append(look) or [])
+    for width in (511, 512):
+        find_faces(np.zeros((300, width, 3), np.uint8))
+    assert looks == [[WHOLE, HALVES], [WHOLE, HALVES], [QUARTERS]]
 
 
 @pytest.mark.parametrize("box", [(-200, 0, 0.5, 400), (0, -300, 400, 0.2), (511, 100, 900, 500)])

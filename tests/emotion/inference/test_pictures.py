@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from emotion.inference.arrays import Array, Pixels
 from emotion.inference.body import find_body
 from emotion.inference.crops import tight_crop
-from emotion.inference.faces import find_faces
+from emotion.inference.faces import WHOLE, find_faces
 from emotion.inference.landmarks import crop_matrix, find_landmarks
 from emotion.inference.pictures import Planes, halved, in_rgb, levels_of, luma_of, scaled, warped
 from emotion.inference.planes import CODES, TURNS, Colours, Turn
@@ -99,7 +99,7 @@ def test_sides_that_are_odd(odd: tuple[int, int]) -> None:
 
 def test_what_is_read_in_planes_is_what_is_read_in_rgb() -> None:
     rgb, planes = both()
-    (face,), (seen,) = (find_faces(each, closer=False) for each in (rgb, planes))
+    (face,), (seen,) = (find_faces(each, parts=WHOLE) for each in (rgb, planes))
     assert np.abs(face.box - seen.box).max() < 1
     one, other = find_landmarks(rgb, face), find_landmarks(planes, face)
     assert one is not None

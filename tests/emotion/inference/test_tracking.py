@@ -26,9 +26,9 @@ def misread(scene: Scene, story: Story) -> list[float]:
     for time, sighting in story:
         if sighting.landmarks is None:
             continue
-        where = scene.person(time)
+        where, size = scene.truth(time), FACE * scene.shrunk
         found = Place.of(sighting.landmarks.face, time)
-        if where is None or found.distance(Place(*where, FACE, time)) > 0.5:
+        if where is None or found.distance(Place(*where, size, time)) > 0.5:
             wrong.append(time)
     return wrong
 
@@ -45,13 +45,18 @@ def test_a_person_alone_is_read_in_every_frame() -> None:
     assert {sighting.faces for _time, sighting in story} == {1}
 
 
+SIZES = pytest.mark.parametrize("shrunk", [1.0, 0.7, 0.48])  # at the last a face has 49 pixels
+
+
+@SIZES
 @pytest.mark.parametrize("speed", [150, 400, 900])
-def test_a_bystander_who_crosses_in_front_is_never_read(speed: float) -> None:
+def test_a_bystander_who_crosses_in_front_is_never_read(speed: float, shrunk: float) -> None:
     scene = Scene(
         3 + 1200 / speed + 3,
         sits(),
         during(3, 3 + 1200 / speed, walks(3, -150, speed)),
         rate=25 if speed > 500 else 10,
+        shrunk=shrunk,
     )
     story = told(scene)
     assert misread(scene, story) == []
@@ -87,8 +92,9 @@ def stops(x: float, start: float, stand: float, speed: float) -> Path:
     return where
 
 
-def test_who_hides_the_person_for_a_while_is_not_read() -> None:
-    scene = Scene(10, sits(), stops(420, 2, 2.5, 300))
+@SIZES
+def test_who_hides_the_person_for_a_while_is_not_read(shrunk: float) -> None:
+    scene = Scene(10, sits(), stops(420, 2, 2.5, 300), shrunk=shrunk)
     story = told(scene)
     assert misread(scene, story) == []
     hidden = [time for time, _ in story if 3.9 <= time < 6.4]
@@ -96,16 +102,18 @@ def test_who_hides_the_person_for_a_while_is_not_read() -> None:
     assert story[-1][1].status == "read"
 
 
-def test_who_stays_when_the_person_left_behind_them_is_never_read() -> None:
-    scene = Scene(10, during(0, 5, sits()), stops(420, 2, 2.5, 300))
+@SIZES
+def test_who_stays_when_the_person_left_behind_them_is_never_read(shrunk: float) -> None:
+    scene = Scene(10, during(0, 5, sits()), stops(420, 2, 2.5, 300), shrunk=shrunk)
     story = told(scene)
     assert misread(scene, story) == []
     assert not [time for time in times(story, "read") if time > 3.9]
 
 
-def test_who_sits_down_in_the_persons_place_is_never_read() -> None:
+@SIZES
+def test_who_sits_down_in_the_persons_place_is_never_read(shrunk: float) -> None:
     other = stops(420, 2, 60, 300)
-    scene = Scene(12, during(0, 5, sits()), other)
+    scene = Scene(12, during(0, 5, sits()), other, shrunk=shrunk)
     story = told(scene)
     assert misread(scene, story) == []
     assert not [time for time in times(story, "read") if time > 3.9]
