@@ -21,6 +21,7 @@ import cv2
 
 from benchmarks.inference import PHOTO
 from emotion.inference.expressions import expression_pack
+from emotion.inference.film_rates import followed_at
 from emotion.inference.film_reading import read_film
 from emotion.inference.films import Film, open_film
 from emotion.inference.sessions import warm_up
@@ -79,8 +80,8 @@ def main() -> None:
         f"{minutes} minutes, {minutes * 60 * RATE} pictures, {len(data) / 2**20:.0f} MiB, {rate:g} a second"
     )
     clock, used, moments, due = time.perf_counter(), time.process_time(), 0, tenth
-    with open_film(io.BytesIO(data), rate=rate) as film:
-        for stretch in read_film(film, CATEGORIES, expression_pack()):
+    with open_film(io.BytesIO(data), rate=followed_at(rate)) as film:
+        for stretch in read_film(film, CATEGORIES, expression_pack(), rate):
             moments += len(stretch.series["summary"]["status"])
             if stretch.number * 60 >= due - 1:
                 due += tenth

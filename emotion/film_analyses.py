@@ -27,6 +27,7 @@ from emotion.inference.expressions import ExpressionPack
 from emotion.inference.film_covering import MEDIA_TYPE, write_covered
 from emotion.inference.film_formats import FilmFacts
 from emotion.inference.film_probe import Source
+from emotion.inference.film_rates import followed_at
 from emotion.inference.film_reading import STRETCH, Stretch, read_film
 from emotion.inference.film_results import film_parts
 from emotion.inference.films import Film, Frame, open_film
@@ -87,10 +88,11 @@ def analyse_film(held: Claim) -> None:
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
         start = done.number * STRETCH
         source = io.BufferedReader(blob)  # a sealed file gives what is left of a chunk, no more
-        with open_film(source, rate=rate, start=start, limits=film_limits()) as film:
+        often = followed_at(rate)
+        with open_film(source, rate=often, start=start, limits=film_limits()) as film:
             note_facts(recording, film.facts)
             frames = alive(held, permit, film, (0.0, MEASURING if keeps else 1.0))
-            for stretch in read_film(frames, measured, pack, done.state):
+            for stretch in read_film(frames, measured, pack, rate, done.state):
                 save_stretch(held, chosen, done, stretch)
         if not done.series:
             raise MediaRefused(MediaCode.FILM_WITHOUT_PICTURES)
@@ -121,8 +123,9 @@ class CoveredFilm:
 
     def write_to(self, write: Write) -> tuple[int, int]:
         """Read the film once more and hand the covered one on. Raises CannotTell."""
-        with open_film(self.source, rate=self.rate, limits=film_limits()) as film:
-            size = write_covered(alive(self.held, self.permit, film, (MEASURING, 1.0)), write)
+        with open_film(self.source, rate=followed_at(self.rate), limits=film_limits()) as film:
+            frames = alive(self.held, self.permit, film, (MEASURING, 1.0))
+            size = write_covered(frames, write, self.rate)
         return size.width, size.height
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from emotion.inference.arrays import Pixels
 from emotion.inference.covering import FILL, CannotTell, only_the_head
 from emotion.inference.faces import Face
+from emotion.inference.film_rates import due
 from emotion.inference.films import Frame
 from emotion.inference.tracking import Follower
 
@@ -54,12 +55,13 @@ class CoveredPicture:
         return made
 
 
-def covered_pictures(frames: Iterable[Frame]) -> Iterator[CoveredPicture]:
+def covered_pictures(frames: Iterable[Frame], rate: float | None) -> Iterator[CoveredPicture]:
     """The pictures of a film, as they may be kept; ``GUARD`` seconds of heads are held at a time."""
     follower, waiting = Follower(look_every=0), deque[CoveredPicture]()
-    doubt = -math.inf
+    doubt, before = -math.inf, None
     for frame in frames:
         time = frame.time
+        wanted, before = due(before, time, rate), time
         picture = CoveredPicture(time, frame.picture.shape[:2], None)
         try:
             picture.head = head_in(follower, frame)
@@ -70,8 +72,9 @@ def covered_pictures(frames: Iterable[Frame]) -> Iterator[CoveredPicture]:
                     earlier.head = None
         if time - doubt <= GUARD:
             picture.head = None
-        waiting.append(picture)
-        while time - waiting[0].time > GUARD:
+        if wanted:
+            waiting.append(picture)
+        while waiting and time - waiting[0].time > GUARD:
             yield waiting.popleft()
     yield from waiting
 
@@ -95,14 +98,18 @@ class Size:
     height: int
 
 
-def write_covered(frames: Iterable[Frame], write: Callable[[bytes], object]) -> Size:
+def write_covered(
+    frames: Iterable[Frame], write: Callable[[bytes], object], rate: float | None = None
+) -> Size:
     """Encode what may be kept of a film as MP4 (H.264), handing the bytes on as they are made.
 
-    Raises CannotTell when no picture shows the person beyond doubt; what was written is of no use then.
+    rate: pictures a second that are kept, of frames that come at ``film_rates.followed_at`` it; None is
+    every frame. Raises CannotTell when no picture shows the person beyond doubt; what was written is of no
+    use then.
     """
     encoder: Encoder | None = None
     shown = False
-    for picture in covered_pictures(frames):
+    for picture in covered_pictures(frames, rate):
         if encoder is None:
             encoder = Encoder(write, picture.shape)
         shown = shown or picture.head is not None

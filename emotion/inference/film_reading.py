@@ -17,6 +17,7 @@ from typing import Any
 from emotion.inference.arrays import Array
 from emotion.inference.body import find_body
 from emotion.inference.expressions import ExpressionPack
+from emotion.inference.film_rates import due
 from emotion.inference.films import PICTURES_HELD, Frame
 from emotion.inference.landmarks import Landmarks
 from emotion.inference.moments import Moment, Rest, begin_moment
@@ -50,25 +51,33 @@ class Stretch:
 
 
 class FilmReader:
-    """Reads the frames of one film in the order of their times, measuring only the asked categories."""
+    """Reads the frames of one film in the order of their times, measuring only the asked categories.
+
+    rate: moments a second that are measured, None for every frame; in the frames between the person is
+    followed.
+    """
 
     def __init__(
         self,
         categories: Collection[str],
         pack: ExpressionPack,
+        rate: float | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
         self.categories = frozenset(categories)
         self.pack = pack
+        self.rate = rate
         self.follower = Follower(Memory.from_json(state["memory"]) if state else None)
-        self.before: float | None = state["before"] if state else None
+        self.seen: float | None = state["seen"] if state else None
+        self.measured: float | None = state["measured"] if state else None
         self.last: Seen | None = None
 
     def state(self) -> dict[str, Any]:
         """From which another reader goes on after the last frame."""
         return {
             "memory": self.follower.memory.to_json(),
-            "before": self.before,
+            "seen": self.seen,
+            "measured": self.measured,
             "pack": self.pack.digest,
         }
 
@@ -76,26 +85,28 @@ class FilmReader:
         """Carry nothing over but the state, as if this were another reader."""
         self.last = None
 
-    def due(self, time: float, rate: float) -> bool:
-        """Whether a moment of the grid of ``rate`` lies between the frame before and this one."""
-        return self.before is None or int(time * rate + 1e-6) > int(self.before * rate + 1e-6)
+    def read(self, picture: Picture, time: float) -> Moment | None:
+        """One frame; None when no moment is due at it."""
+        measured = self.follow(picture, time)
+        return measured()() if measured else None
 
-    def read(self, picture: Picture, time: float) -> Moment:
-        """One frame."""
-        return self.follow(picture, time)()()
-
-    def follow(self, picture: Picture, time: float) -> Callable[[], Rest]:
-        """Find the person in one frame; what comes back measures it, on any thread.
+    def follow(self, picture: Picture, time: float) -> Callable[[], Rest] | None:
+        """Find the person in one frame; what comes back measures it, on any thread, if it is due.
 
         What that gives measures the rest, which needs no picture.
         """
         sighting = self.follower.see(picture, time)
         found, before = sighting.landmarks, self.last
+        wanted, self.seen = due(self.seen, time, self.rate), time
+        self.last = (time, found) if found is not None else None
+        if not wanted:
+            return None
         asked = self.asked(time)
         # The model of bodies takes one of those in the picture, and nobody can tell it which.
-        body = "body-motion" in asked and sighting.faces == 1 and self.due(time, BODY_RATE)
-        self.before = time
-        self.last = (time, found) if found is not None else None
+        body = (
+            "body-motion" in asked and sighting.faces == 1 and due(self.measured, time, BODY_RATE)
+        )
+        self.measured = time
         if found is None:
             nobody = partial(Moment, time, sighting.status, sighting.faces)
             return lambda: nobody
@@ -117,7 +128,7 @@ class FilmReader:
 
     def asked(self, time: float) -> frozenset[str]:
         """What is measured at this moment."""
-        if self.due(time, EXPRESSION_RATE):
+        if due(self.measured, time, EXPRESSION_RATE):
             return self.categories
         return self.categories - {"expression"}
 
@@ -138,22 +149,27 @@ def read_film(
     frames: Iterable[Frame],
     categories: Collection[str],
     pack: ExpressionPack,
+    rate: float | None = None,
     state: dict[str, Any] | None = None,
 ) -> Iterator[Stretch]:
     """The stretches of a film from its frames; with a ``state``, of what comes after it.
 
-    pack: who reads the expression. A frame is measured on a thread of its own while the person is looked
-    for in the next ones: models and decoder compute without Python's lock, so a film takes two cores. Not
-    every frame takes as long (expressions are due at some), so more than one may wait to be measured. What
-    needs no picture is measured for a row of frames at once, for which the model comes into the processor's
-    cache once. The order stays that of the film, and so does what comes out.
+    pack: who reads the expression. rate: moments a second that are measured, of frames that come at
+    ``film_rates.followed_at`` it; None is every frame. A frame is measured on a thread of its own while the
+    person is looked for in the next ones: models and decoder compute without Python's lock, so a film takes
+    two cores. Not every frame takes as long (expressions are due at some), so more than one may wait to be
+    measured. What needs no picture is measured for a row of frames at once, for which the model comes into
+    the processor's cache once. The order stays that of the film, and so does what comes out.
     """
-    reader = FilmReader(categories, pack, state)
+    reader = FilmReader(categories, pack, rate, state)
     number = 0
-    measuring, rests, rows = deque[Future[Rest]](), list[Rest](), list[Future[list[Moment]]]()
+    # One for each frame whose pixels are held; None where it is not measured.
+    measuring = deque[Future[Rest] | None]()
+    rests, rows = list[Rest](), list[Future[list[Moment]]]()
 
     def one_measured() -> None:
-        rests.append(measuring.popleft().result())
+        oldest = measuring.popleft()
+        rests.extend([oldest.result()] if oldest else [])
         if len(rests) == ROW:
             end_row()
 
@@ -176,7 +192,8 @@ def read_film(
                 yield finished()
                 reader.begin_stretch()
             number = here
-            measuring.append(aside.submit(reader.follow(frame.picture, frame.time)))
+            measured = reader.follow(frame.picture, frame.time)
+            measuring.append(aside.submit(measured) if measured else None)
             # Before another frame is asked for: the oldest one's pixels go then.
             if len(measuring) == PICTURES_HELD:
                 one_measured()

@@ -12,6 +12,7 @@ faces.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,8 +33,13 @@ from emotion.inference.faces import (
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.pictures import Picture
 
-LOOK_EVERY = 0.2
-"""Seconds between two looks at the whole picture for other faces; somebody who walks by needs longer."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks around the person for other faces; every other one is at the whole picture.
+
+Somebody who walks goes a face width in that time (``WALK``), and so is seen before they stand in front.
+"""
+COMPANY = 0.4
+"""Seconds after somebody else was seen in which every frame is searched."""
 LOOK_CLOSER_EVERY = 2.0
 """Seconds between two looks at all of its parts, which find the faces that are small in it."""
 NEAR = 1.5
@@ -44,6 +50,10 @@ SPEED = 2.0
 """Face widths a second by which a face that was lost may have moved: some 30 cm."""
 BRIEFLY = 2.0
 """Seconds in which a face that was lost cannot have been exchanged, if nobody else was seen."""
+WALK = 10.0
+"""Face widths a second by which somebody else may move: 1.5 m."""
+STILL = 0.1
+"""Face widths by which a face that stays moves between two frames, and the share by which its size does."""
 AWAY_MAX = 60.0
 """Seconds after which whoever sits in the person's place may be somebody else."""
 SAME_PLACE = 0.75
@@ -68,8 +78,13 @@ class Place:
     @classmethod
     def of(cls, face: Face, time: float) -> Place:
         """The place of a face at a time."""
-        x, y = (face.box[:2] + face.box[2:]) / 2
-        return cls(float(x), float(y), face.size, time)
+        return cls.of_box(face.box.tolist(), time)
+
+    @classmethod
+    def of_box(cls, box: list[float], time: float) -> Place:
+        """The place of a face of which only the box is known."""
+        left, top, right, bottom = box
+        return cls((left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top), time)
 
     @property
     def face(self) -> Face:
@@ -108,7 +123,8 @@ class Memory:
     Fields:
         person: the last place that was surely the person's; None before the first.
         face: the box (4,) and the two eyes (2, 2) from which the next crop is made; None when lost.
-        looked, looked_closer: when the picture and its parts were last searched.
+        looked, looked_wider, looked_closer: when others were last searched for: around the person, in the
+            whole picture, and in its parts.
         others: the boxes found then that are not the person's.
         company: when somebody else was last seen; contested: whether it is unclear who is who.
         alone_since: since when, before there is a person, one face has been alone in the picture.
@@ -117,6 +133,7 @@ class Memory:
     person: Place | None = None
     face: tuple[list[float], list[list[float]]] | None = None
     looked: float = -1e9
+    looked_wider: float = -1e9
     looked_closer: float = -1e9
     others: list[list[float]] = field(default_factory=list)
     company: float = -1e9
@@ -143,7 +160,7 @@ class Memory:
 class Follower:
     """Follows one person through the frames of a film, given in the order of their times.
 
-    look_every: seconds between two looks at the whole picture for other faces.
+    look_every: seconds between two looks around the person for other faces; at 0 all of each is searched.
     """
 
     def __init__(self, memory: Memory | None = None, look_every: float = LOOK_EVERY) -> None:
@@ -154,14 +171,15 @@ class Follower:
         """The next frame, at ``time`` seconds."""
         memory = self.memory
         landmarks = self.track(picture)
-        busy = time - memory.company <= 2 * LOOK_EVERY  # somebody is about: look at every frame
-        if landmarks is not None and not busy and time - memory.looked < self.look_every:
+        busy = time - memory.company <= COMPANY  # somebody is about: look at every frame
+        since = time - memory.looked
+        if landmarks is not None and not busy and since < self.look_every - 1e-6:
             return self.read(landmarks, time)
-        faces = self.look(picture, time, landmarks)
+        faces = self.look(picture, time, landmarks, wider=busy)
         if memory.person is None:
             return self.begin(picture, faces, time)
         if landmarks is not None:
-            return self.go_on(landmarks, faces, time)
+            return self.go_on(landmarks, faces, time, since)
         return self.find_again(picture, faces, time)
 
     def track(self, picture: Picture) -> Landmarks | None:
@@ -180,23 +198,30 @@ class Follower:
             return None
         return found
 
-    def look(self, picture: Picture, time: float, landmarks: Landmarks | None) -> list[Face]:
-        """The faces in the whole picture, and now and then also those that only its parts show.
+    def look(
+        self, picture: Picture, time: float, landmarks: Landmarks | None, *, wider: bool
+    ) -> list[Face]:
+        """The faces around the person; now and then, or if ``wider``, those in all of the picture.
 
-        Around a person who is small in it others are looked for each time: they may be as small. All of the
+        Around a person who is small in it they are looked for each time: others may be as small. All of the
         picture's parts are searched only while nobody is followed.
         """
-        memory = self.memory
-        memory.looked, parts = time, WHOLE
-        if time - memory.looked_closer >= LOOK_CLOSER_EVERY:
+        memory, parts = self.memory, 0
+        memory.looked = time
+        if time - memory.looked_closer >= LOOK_CLOSER_EVERY - 1e-6:
             memory.looked_closer, parts = time, HALVES if landmarks else QUARTERS
         elif memory.person is None:
             parts = HALVES
-        faces = find_faces(picture, parts=parts)
+        elif wider or landmarks is None or time - memory.looked_wider >= 2 * self.look_every - 1e-6:
+            parts = WHOLE
+        faces = []
+        if parts:
+            memory.looked_wider = time
+            faces = find_faces(picture, parts=parts)
         known = memory.person.face if memory.person else None
         if landmarks is not None:
             known = landmarks.face
-        if known is None or known.size >= SURELY_FOUND * max(picture.shape[:2]):
+        if known is None or (parts and known.size >= SURELY_FOUND * max(picture.shape[:2])):
             return faces
         return distinct([*faces, *find_around(picture, known)])
 
@@ -220,23 +245,42 @@ class Follower:
         memory.alone_since = None
         return self.read(landmarks, time)
 
-    def go_on(self, landmarks: Landmarks, faces: list[Face], time: float) -> Sighting:
-        """The face was followed: say whether it is still beyond doubt whose it is."""
+    def go_on(self, landmarks: Landmarks, faces: list[Face], time: float, since: float) -> Sighting:
+        """The face was followed: say whether it is still beyond doubt whose it is.
+
+        ``since``: seconds from the look before, in which whoever was seen then may have come nearer.
+        """
         memory, here = self.memory, landmarks.face
         others = [face for face in faces if covered(face.box, here.box) < SAME_FACE]
+        place, places = Place.of(here, time), [Place.of(face, time) for face in others]
+        hidden = self.may_be_hidden(place, places, WALK * since)
+        nearest = min(map(place.distance, places), default=math.inf)
         memory.others = sides(others)
-        if not others:
-            return self.read(landmarks, time)
-        memory.company = time
-        place = Place.of(here, time)
-        nearest = min(place.distance(Place.of(face, time)) for face in others)
-        if nearest < OVER:
+        if others or hidden:
+            memory.company = time
+        if nearest < OVER or (hidden and not self.stayed(place)):
             memory.contested = True
             return self.nobody("person-unclear", faces)
         sighting = self.read(landmarks, time)
-        if nearest < NEAR:
+        if nearest < NEAR or hidden:
             return replace(sighting, status="person-unclear", landmarks=None)
         return sighting
+
+    def may_be_hidden(self, here: Place, places: list[Place], way: float) -> bool:
+        """Whether somebody who was seen is not any more, and may stand before the person or behind.
+
+        places: where others are seen now; way: face widths that anybody may have gone since.
+        """
+        before = [Place.of_box(box, here.time) for box in self.memory.others]
+        near = [place for place in before if here.distance(place) <= OVER + way]
+        return any(all(place.distance(now) > way + 0.5 for now in places) for place in near)
+
+    def stayed(self, here: Place) -> bool:
+        """Whether a face is so much where the person's was that hardly anybody else's can be there."""
+        person = self.memory.person
+        if person is None or person.distance(here) > STILL:
+            return False
+        return max(person.size, here.size) <= (1 + STILL) * min(person.size, here.size)
 
     def find_again(self, picture: Picture, faces: list[Face], time: float) -> Sighting:
         """Lost, or not clear: take the face that is the person's by where it is, if there is one."""

@@ -115,6 +115,18 @@ def test_nobody_but_the_person_is_in_any_picture(study: Study, person: Person) -
     assert len(shown) > 30
 
 
+def test_who_is_there_only_between_the_kept_pictures_is_in_none() -> None:
+    """One picture a second is kept; somebody comes, stands in front at 3.0, and is gone at 4.0."""
+    study = film_study(keep_media=True, sample_rate=1)
+    person = consenting(study, categories=list(MEASURED))
+    scene = Scene(6, sits(), during(2.1, 3.9, walks(1.58, -150, 400)), rate=20)
+    found = pictures(kept(person, recorded(study, as_film(scene))))
+    assert [round(time, 3) for time, _picture in found] == [0, 1, 2, 3, 4, 5]
+    shown = [round(time) for time, picture in found if drawn(picture).any()]
+    assert 3 not in shown
+    assert {0, 1} <= set(shown)
+
+
 def test_a_doubt_takes_away_what_was_before_and_after_it(study: Study, person: Person) -> None:
     recording = recorded(study, crossed())
     row = recording.analyses.get()

@@ -13,6 +13,7 @@ import pytest
 
 from emotion.inference.expressions import expression_pack
 from emotion.inference.faces import find_faces
+from emotion.inference.film_rates import FOLLOWED, due, followed_at
 from emotion.inference.film_reading import FilmReader, read_film
 from emotion.inference.films import FilmFacts, FilmProbe, open_film
 from emotion.inference.series import MEASURED_IN, to_series
@@ -27,7 +28,7 @@ from tests.emotion.inference.film_making import (
     write,
 )
 from tests.emotion.inference.photographs import pixels, stored_as
-from tests.emotion.inference.scenes import Scene, as_film, sits
+from tests.emotion.inference.scenes import FACE, Scene, as_film, during, sits, walks
 
 MILLI = Fraction(1, 1000)
 ONE = 1 << 16
@@ -288,7 +289,8 @@ def test_measuring_beside_looking_gives_what_one_after_the_other_gives() -> None
     data = as_film(Scene(2, sits()))
     reader = FilmReader(categories, expression_pack())
     with open_film(io.BytesIO(data), rate=10) as opened:
-        alone = to_series([reader.read(each.picture, each.time) for each in opened], categories)
+        moments = [reader.read(each.picture, each.time) for each in opened]
+    alone = to_series([moment for moment in moments if moment], categories)
     with open_film(io.BytesIO(data), rate=10) as opened:
         (stretch,) = read_film(opened, categories, expression_pack())
     assert stretch.state == reader.state()
@@ -298,3 +300,37 @@ def test_measuring_beside_looking_gives_what_one_after_the_other_gives() -> None
             assert np.array_equal(
                 column, stretch.series[category][name], equal_nan=column.dtype.kind == "f"
             ), name
+
+
+@pytest.mark.parametrize("rate", [1, 2, 3, 7, 10, 12, 30])
+def test_what_is_measured_at_a_rate_is_among_what_is_followed(rate: float) -> None:
+    """Of a film with odd times: exactly the pictures that the rate alone would have taken."""
+    stamps = tuple(round(at * 41.7 + 9 * (at % 5)) for at in range(120))
+    data = film(Recipe(stamps=stamps, base=MILLI))
+    wanted = [each.time for each in run(data, rate=rate)]
+    before, found = None, list[float]()
+    for each in run(data, rate=followed_at(rate)):
+        if due(before, each.time, rate):
+            found.append(each.time)
+        before = each.time
+    assert found == wanted
+    assert (followed_at(rate) or 0) >= FOLLOWED
+
+
+@pytest.mark.parametrize("rate", [1.0, 2.0, 4.0])
+def test_who_steps_in_front_and_away_between_two_moments_is_not_measured(rate: float) -> None:
+    speed, start = 400.0, 1.58  # in front at 3.0
+    crossing = during(start, start + 3, walks(start, -150, speed))
+    scene = Scene(5, sits(), crossing, rate=20)
+    with open_film(io.BytesIO(as_film(scene)), rate=followed_at(rate)) as opened:
+        (stretch,) = read_film(opened, ["head-pose"], expression_pack(), rate)
+    summary = stretch.series["summary"]
+    assert summary["time"].tolist() == pytest.approx([at / rate for at in range(int(5 * rate))])
+    in_front = [
+        abs(where[0] - 420) < 0.8 * FACE
+        for where in (scene.other(time) or (-999, 0) for time in summary["time"].tolist())
+    ]
+    assert any(in_front), "nobody ever stood there"
+    for hidden, status in zip(in_front, summary["status"].tolist(), strict=True):
+        assert not (hidden and status == "read")
+    assert summary["status"].tolist().count("read") >= 2 * rate

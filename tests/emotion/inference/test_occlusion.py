@@ -75,9 +75,8 @@ def test_a_mask_is_seen_in_every_version(name: str) -> None:
 def test_a_film_leaves_out_the_moments_with_a_cover() -> None:
     bare, masked = pixels(), drawn("mask", 3)
     reader = FilmReader(ALL, expression_pack())
-    moments = [
-        reader.read(masked if 10 <= number < 20 else bare, number / 10) for number in range(30)
-    ]
+    read = [reader.read(masked if 10 <= at < 20 else bare, at / 10) for at in range(30)]
+    moments = [moment for moment in read if moment]
     statuses = [moment.status for moment in moments]
     assert set(statuses[:10]) == set(statuses[20:]) == {"read"}
     assert set(statuses[10:20]) == {"covered"}

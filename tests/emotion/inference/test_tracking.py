@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from emotion.inference import tracking
+from emotion.inference.faces import Face
 from emotion.inference.tracking import Follower, Memory, Place, Sighting
 from tests.emotion.inference.scenes import FACE, Path, Scene, during, sits, walks, without
 
@@ -21,14 +23,16 @@ def told(scene: Scene, memory: Memory | None = None, start: float = 0.0) -> Stor
 
 
 def misread(scene: Scene, story: Story) -> list[float]:
-    """The times at which a face was read that is not where the person is."""
+    """The times at which a face was read that is not where the person is, or stands before them."""
     wrong = []
     for time, sighting in story:
         if sighting.landmarks is None:
             continue
         where, size = scene.truth(time), FACE * scene.shrunk
         found = Place.of(sighting.landmarks.face, time)
-        if where is None or found.distance(Place(*where, size, time)) > 0.5:
+        other, person = scene.other(time), scene.person(time)
+        hidden = other and person and abs(other[0] - person[0]) < 0.8 * FACE
+        if hidden or where is None or found.distance(Place(*where, size, time)) > 0.5:
             wrong.append(time)
     return wrong
 
@@ -65,6 +69,37 @@ def test_a_bystander_who_crosses_in_front_is_never_read(speed: float, shrunk: fl
     # The doubt ends when they are side by side again, well apart.
     assert max(unclear) < 3 + (420 + 150 + 2 * FACE) / speed + 0.3
     assert story[-1][1].status == "read"
+
+
+@pytest.mark.parametrize("later", [0.0, 0.03, 0.07, 0.13])
+@pytest.mark.parametrize("speed", [500, 650, 800, 1000])
+@pytest.mark.parametrize("rate", [10, 25])
+def test_whoever_steps_in_front_between_two_looks_is_not_read(
+    rate: float, speed: float, later: float
+) -> None:
+    start = 1 + later
+    crossing = during(start, start + 1200 / speed, walks(start, -150, speed))
+    scene = Scene(start + 1200 / speed, sits(), crossing, rate=rate)
+    assert misread(scene, told(scene)) == []
+
+
+def test_who_is_overlooked_for_a_moment_costs_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody beside the person, whom the detector does not see in one frame; the person sits still."""
+    scene = Scene(4, sits(250), during(1, 4, sits(440)))
+    real, looks, blind_at = tracking.distinct, list[int](), 0
+
+    def blind_once(faces: list[Face]) -> list[Face]:
+        looks.append(len(looks) + 1)
+        found = real(faces)
+        return [face for face in found if face.box[0] < 300] if looks[-1] == blind_at else found
+
+    monkeypatch.setattr(tracking, "distinct", blind_once)
+    assert len(times(told(scene), "read")) == 40
+    blind_at = len(looks) - 10
+    looks.clear()
+    story = told(scene)
+    assert len(times(story, "person-unclear")) == 1
+    assert len(times(story, "read")) == 39
 
 
 def test_a_bystander_at_a_distance_leaves_the_person_readable() -> None:
