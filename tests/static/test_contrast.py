@@ -73,3 +73,12 @@ def test_colours_stand_in_the_token_layer_only() -> None:
     rest = CSS.split("@layer base {")[1]
     stray = set(re.findall(r"#[0-9a-fA-F]{3,8}\b", rest)) - {"#fff", "#000", "#999", "#333"}
     assert not stray  # the four are ink and paper of the print styles and the QR code's ground
+
+
+def test_nothing_but_colours_differs_in_the_dark() -> None:
+    """So pages in the dark are asked by the rules about colours only (``tests.browser.looking``)."""
+    _before, after = CSS.split("@media (prefers-color-scheme: dark) {")
+    block = after[: after.index("\n  }\n")]
+    lines = [line.strip() for line in block.splitlines() if line.strip()]
+    assert (lines[0], lines[-1]) == (":root {", "}")
+    assert all(re.fullmatch(r"--[a-z-]+: #[0-9a-f]{6};", line) for line in lines[1:-1])
