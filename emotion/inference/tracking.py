@@ -125,7 +125,8 @@ class Memory:
         face: the box (4,) and the two eyes (2, 2) from which the next crop is made; None when lost.
         looked, looked_wider, looked_closer: when others were last searched for: around the person, in the
             whole picture, and in its parts.
-        others: the boxes found then that are not the person's.
+        others: the boxes found then that are not the person's; confirmed: those in which the landmark model
+            sees a face as well. The detector sees one where there is none now and then, and a doubt stays.
         company: when somebody else was last seen; contested: whether it is unclear who is who.
         alone_since: since when, before there is a person, one face has been alone in the picture.
     """
@@ -136,6 +137,7 @@ class Memory:
     looked_wider: float = -1e9
     looked_closer: float = -1e9
     others: list[list[float]] = field(default_factory=list)
+    confirmed: list[list[float]] = field(default_factory=list)
     company: float = -1e9
     contested: bool = False
     alone_since: float | None = None
@@ -172,14 +174,14 @@ class Follower:
         memory = self.memory
         landmarks = self.track(picture)
         busy = time - memory.company <= COMPANY  # somebody is about: look at every frame
-        since = time - memory.looked
-        if landmarks is not None and not busy and since < self.look_every - 1e-6:
+        looked = memory.looked
+        if landmarks is not None and not busy and time - looked < self.look_every - 1e-6:
             return self.read(landmarks, time)
         faces = self.look(picture, time, landmarks, wider=busy)
         if memory.person is None:
             return self.begin(picture, faces, time)
         if landmarks is not None:
-            return self.go_on(landmarks, faces, time, since)
+            return self.go_on(picture, landmarks, faces, time, looked)
         return self.find_again(picture, faces, time)
 
     def track(self, picture: Picture) -> Landmarks | None:
@@ -241,39 +243,41 @@ class Follower:
         landmarks = find_landmarks(picture, faces[0])
         if landmarks is None:  # what looked like a face is none
             return self.nobody("no-face", [])
-        memory.others = []
+        memory.others = memory.confirmed = []
         memory.alone_since = None
         return self.read(landmarks, time)
 
-    def go_on(self, landmarks: Landmarks, faces: list[Face], time: float, since: float) -> Sighting:
+    def go_on(
+        self, picture: Picture, landmarks: Landmarks, faces: list[Face], time: float, looked: float
+    ) -> Sighting:
         """The face was followed: say whether it is still beyond doubt whose it is.
 
-        ``since``: seconds from the look before, in which whoever was seen then may have come nearer.
+        ``looked``: when others were searched for before; whoever was seen then may have come nearer since.
         """
         memory, here = self.memory, landmarks.face
         others = [face for face in faces if covered(face.box, here.box) < SAME_FACE]
-        place, places = Place.of(here, time), [Place.of(face, time) for face in others]
-        hidden = self.may_be_hidden(place, places, WALK * since)
-        nearest = min(map(place.distance, places), default=math.inf)
-        memory.others = sides(others)
-        if others or hidden:
+        confirmed = [face for face in others if find_landmarks(picture, face) is not None]
+        place = Place.of(here, time)
+        hidden = self.may_be_hidden(place, confirmed, WALK * (time - looked))
+        memory.others, memory.confirmed = sides(others), sides(confirmed)
+        if confirmed or hidden:
             memory.company = time
-        if nearest < OVER or (hidden and not self.stayed(place)):
+        if nearest(place, confirmed) < OVER or (hidden and not self.stayed(place)):
             memory.contested = True
             return self.nobody("person-unclear", faces)
         sighting = self.read(landmarks, time)
-        if nearest < NEAR or hidden:
+        if nearest(place, others) < NEAR or hidden:
             return replace(sighting, status="person-unclear", landmarks=None)
         return sighting
 
-    def may_be_hidden(self, here: Place, places: list[Place], way: float) -> bool:
+    def may_be_hidden(self, here: Place, confirmed: list[Face], way: float) -> bool:
         """Whether somebody who was seen is not any more, and may stand before the person or behind.
 
-        places: where others are seen now; way: face widths that anybody may have gone since.
+        confirmed: others who are seen now; way: face widths that anybody may have gone since.
         """
-        before = [Place.of_box(box, here.time) for box in self.memory.others]
+        before = [Place.of_box(box, here.time) for box in self.memory.confirmed]
         near = [place for place in before if here.distance(place) <= OVER + way]
-        return any(all(place.distance(now) > way + 0.5 for now in places) for place in near)
+        return any(nearest(place, confirmed) > way + 0.5 for place in near)
 
     def stayed(self, here: Place) -> bool:
         """Whether a face is so much where the person's was that hardly anybody else's can be there."""
@@ -287,6 +291,8 @@ class Follower:
         memory = self.memory
         assert memory.person is not None  # noqa: S101  # somebody was there
         if len(faces) > 1:
+            faces = [face for face in faces if find_landmarks(picture, face) is not None]
+        if len(faces) > 1:
             memory.company = time
         if memory.company >= memory.person.time - BRIEFLY:
             memory.contested = True  # lost while somebody else was about
@@ -297,7 +303,7 @@ class Follower:
         if face is None or landmarks is None:
             return self.nobody("person-unclear", faces)
         memory.contested = False
-        memory.others = sides([other for other in faces if other is not face])
+        memory.others = memory.confirmed = sides([other for other in faces if other is not face])
         return self.read(landmarks, time)
 
     def by_place(self, person: Place, faces: list[Face], time: float) -> Face | None:
@@ -338,13 +344,18 @@ class Follower:
         """Nobody is read in this frame; every face in it counts as somebody else's."""
         memory = self.memory
         memory.face = None
-        memory.others = sides(faces)
+        memory.others, memory.confirmed = sides(faces), []
         return Sighting(status, None, len(faces), [face.box for face in faces])
 
 
 def sides(faces: list[Face]) -> list[list[float]]:
     """The boxes as plain numbers."""
     return [[float(side) for side in face.box] for face in faces]
+
+
+def nearest(place: Place, faces: list[Face]) -> float:
+    """How many face widths away the nearest of these is; without any, infinitely many."""
+    return min((place.distance(Place.of(face, place.time)) for face in faces), default=math.inf)
 
 
 def same_size(one: float, other: float) -> bool:

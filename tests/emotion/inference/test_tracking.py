@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from emotion.inference import tracking
@@ -100,6 +101,29 @@ def test_who_is_overlooked_for_a_moment_costs_a_moment(monkeypatch: pytest.Monke
     story = told(scene)
     assert len(times(story, "person-unclear")) == 1
     assert len(times(story, "read")) == 39
+
+
+@pytest.mark.parametrize("away", [0.8, 1.2])
+def test_what_the_detector_takes_for_a_face_once_costs_a_moment(
+    monkeypatch: pytest.MonkeyPatch, away: float
+) -> None:
+    """The person moves meanwhile. A doubt about who is who would never end, as nobody else is there."""
+    scene = Scene(4, lambda time: (200 + 90 * time, 250))
+    real, looks = tracking.distinct, list[int]()
+
+    def mistaken_once(faces: list[Face]) -> list[Face]:
+        looks.append(len(looks) + 1)
+        found = real(faces)
+        if looks[-1] != 25:
+            return found
+        box = found[0].box + np.array([-away, 0, -away, 0], np.float32) * FACE
+        return [*found, Face(box, found[0].points, 0.6)]
+
+    monkeypatch.setattr(tracking, "distinct", mistaken_once)
+    story = told(scene)
+    assert len(looks) > 30
+    assert len(times(story, "read")) == len(story) - 1
+    assert len(times(story, "person-unclear")) == 1
 
 
 def test_a_bystander_at_a_distance_leaves_the_person_readable() -> None:
