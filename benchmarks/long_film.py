@@ -9,6 +9,7 @@ of the parent and of the decoding child so far.
 from __future__ import annotations
 
 import io
+import re
 import resource
 import sys
 import time
@@ -64,11 +65,11 @@ def long_film(minutes: int) -> bytes:
 
 
 def child_of(film: Film) -> tuple[float, float]:
-    """Processor seconds and largest MiB of the decoding child."""
+    """Processor seconds and largest MiB of the decoding child; at the end it has none any more."""
     process = Path(f"/proc/{film.child.process.pid}")
     fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
-    peak = (process / "status").read_text().split("VmHWM:")[1].split()[0]
-    return (int(fields[11]) + int(fields[12])) / 100, int(peak) / 1024
+    peak = re.search(r"VmHWM:\s*(\d+)", (process / "status").read_text())
+    return (int(fields[11]) + int(fields[12])) / 100, int(peak[1]) / 1024 if peak else 0.0
 
 
 def main() -> None:
