@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiClient, User
@@ -16,6 +18,17 @@ from consent.models import Purpose
 register = template.Library()
 
 SHORT = 8
+
+
+@register.filter
+def with_commands(text: str) -> SafeString:
+    """A text whose commands stand between backticks, as the terminal shows them, with them as code."""
+    parts = enumerate(str(text).split("`"))
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in parts),
+    )
 
 
 @register.filter

@@ -28,6 +28,7 @@ from audit_log.verdicts import remember
 from audit_log.verification import Verdict
 from consent.erasure import record_final
 from consent.models import DataSubject
+from consent.templatetags.operate import with_commands
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
@@ -291,3 +292,8 @@ def test_lists_ask_as_often_for_thirty_rows_as_for_three(role: str) -> None:
     few = {name: queries_of(browser, reverse(name)) for name in names}
     fill(study, 27)
     assert {name: queries_of(browser, reverse(name)) for name in names} == few
+
+
+def test_commands_in_a_text_are_code_and_all_of_it_is_escaped() -> None:
+    text = with_commands("Run `manage.py <b>` every <i>day</i>.")
+    assert text == "Run <code>manage.py &lt;b&gt;</code> every &lt;i&gt;day&lt;/i&gt;."
