@@ -148,8 +148,8 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
             "takes": _("People are asked for just that, and nothing else is taken."),
             "sample_rate": _(
                 "10 is enough for expressions and smiles; for blinks take 25 or more. 0 reads every "
-                "picture, which takes as much longer. Fewer than 10 save little: so often the person is "
-                "followed anyway, so that nobody who walks by is taken for them."
+                "picture, which takes as much longer. Fewer than 10 save less than it seems: ten times a "
+                "second the person is followed anyway, so that nobody who walks by is taken for them."
             ),
             "keep_media": _(
                 "Only the person's head is kept; all beside it, also other people, becomes a coarse mosaic "

@@ -88,8 +88,7 @@ def analyse_film(held: Claim) -> None:
     with open_blob(permit, receipt, recording.media_key_id, unit, row, path) as blob:
         start = done.number * STRETCH
         source = io.BufferedReader(blob)  # a sealed file gives what is left of a chunk, no more
-        often = followed_at(rate)
-        with open_film(source, rate=often, start=start, limits=film_limits()) as film:
+        with open_film(source, rate=followed_at(rate), start=start, limits=film_limits()) as film:
             note_facts(recording, film.facts)
             frames = alive(held, permit, film, (0.0, MEASURING if keeps else 1.0))
             for stretch in read_film(frames, measured, pack, rate, done.state):

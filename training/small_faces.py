@@ -31,10 +31,13 @@ from emotion.inference.faces import (
     overlap,
     search,
 )
+from emotion.inference.intervals import SEED
+from emotion.inference.landmarks import find_landmarks
 from training.fitting import Array
 
 SIDE = 1280
 SMALLER = (1.0, 2.0, 2.5, 3.0, 4.0)
+DRAWINGS = 12
 ALL = [WHOLE, HALVES, QUARTERS]
 Boxes = list[Array]
 
@@ -104,11 +107,6 @@ def is_among(box: Array, boxes: Boxes) -> bool:
     return bool(boxes) and bool((overlap(box, np.stack(boxes)) > SAME_FACE_IOU).any())
 
 
-def at(box: Array) -> Face:
-    """A face of which no more is known than where it is."""
-    return Face(np.asarray(box, np.float32), np.zeros((6, 2), np.float32), 1.0)
-
-
 def main() -> None:
     """Print what each way finds of faces so small, and what it takes for one."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
@@ -125,6 +123,7 @@ def main() -> None:
     if given.centerface:
         ways["CenterFace"] = centerface(given.centerface)
     known = [(each, boxes_of(search(each, ALL))) for each in pictures(given.photographs)]
+    report_mistakes(known)
     for times in SMALLER:
         scenes = [made_smaller(pixels, boxes, times) for pixels, boxes in known]
         sides = [max(box[2:] - box[:2]) for _pixels, boxes in scenes for box in boxes]
@@ -145,12 +144,34 @@ def main() -> None:
             print(f"without a face: {name}: {sum(seen)} in {len(empty)} pictures")
 
 
+def report_mistakes(known: list[tuple[Array, Boxes]]) -> None:
+    """What a look around a face takes for others where there are none, and what the landmark model says.
+
+    Each look is somewhat beside the face, in noise and another light.
+    """
+    chance = np.random.default_rng(SEED)
+    looks = mistakes = confirmed = 0
+    for pixels, boxes in known * DRAWINGS:
+        noisy = pixels * chance.uniform(0.6, 1.2) + chance.normal(0, 4, pixels.shape)
+        made = np.clip(noisy, 0, 255).astype(np.uint8)
+        for box in boxes:
+            size = max(box[2:] - box[:2])
+            middle = (box[:2] + box[2:]) / 2 + chance.uniform(-0.15, 0.15, 2) * size
+            half = size * chance.uniform(0.85, 1.2) / 2
+            beside = Face.of_box(np.concatenate([middle - half, middle + half]))
+            wrong = [each for each in find_around(made, beside) if not is_among(each.box, boxes)]
+            looks += 1
+            mistakes += len(wrong)
+            confirmed += sum(find_landmarks(made, each) is not None for each in wrong)
+    print(f"{looks} looks around: {mistakes} times no face, {confirmed} of them confirmed")
+
+
 def report_neighbours(scenes: list[tuple[Array, Boxes]]) -> None:
     """Around each face as the known one: how many of those within two sizes are found."""
     itself = near = found = 0
     for pixels, boxes in scenes:
         for one, box in enumerate(boxes):
-            seen = boxes_of(find_around(pixels, at(box)))
+            seen = boxes_of(find_around(pixels, Face.of_box(box)))
             itself += is_among(box, seen)
             for other in boxes[:one] + boxes[one + 1 :]:
                 apart = np.abs((other[:2] + other[2:] - box[:2] - box[2:]) / 2)

@@ -47,6 +47,11 @@ class Face:
     points: Array
     score: float
 
+    @classmethod
+    def of_box(cls, box: Array) -> Face:
+        """A face of which only the box is known."""
+        return cls(np.asarray(box, np.float32), np.zeros((6, 2), np.float32), 1.0)
+
     @property
     def size(self) -> float:
         """The longer side of the box in pixels."""

@@ -86,7 +86,7 @@ def head_in(follower: Follower, frame: Frame) -> tuple[tuple[slice, slice], Pixe
         raise CannotTell
     if sighting.landmarks is None:
         return None
-    others = [Face(box, np.zeros((6, 2), np.float32), 1.0) for box in sighting.others]
+    others = [Face.of_box(box) for box in sighting.others]
     return only_the_head(frame.pixels, sighting.landmarks.face, others)
 
 

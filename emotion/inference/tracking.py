@@ -33,6 +33,8 @@ from emotion.inference.faces import (
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.pictures import Picture
 
+TICK = 1e-6
+"""Seconds by which two spans of time may differ that are the same: they are differences of fractions."""
 LOOK_EVERY = 0.1
 """Seconds between two looks around the person for other faces; every other one is at the whole picture.
 
@@ -90,8 +92,7 @@ class Place:
     def face(self) -> Face:
         """A face of that size there, as far as is known of it."""
         half = self.size / 2
-        box = [self.x - half, self.y - half, self.x + half, self.y + half]
-        return Face(np.array(box, np.float32), np.zeros((6, 2), np.float32), 0.0)
+        return Face.of_box(np.array([self.x - half, self.y - half, self.x + half, self.y + half]))
 
     def distance(self, other: Place) -> float:
         """Between the centres, in widths of the larger face."""
@@ -175,9 +176,9 @@ class Follower:
         landmarks = self.track(picture)
         busy = time - memory.company <= COMPANY  # somebody is about: look at every frame
         looked = memory.looked
-        if landmarks is not None and not busy and time - looked < self.look_every - 1e-6:
+        if landmarks is not None and not busy and time - looked < self.look_every - TICK:
             return self.read(landmarks, time)
-        faces = self.look(picture, time, landmarks, wider=busy)
+        faces = self.look(picture, time, followed=landmarks is not None, wider=busy)
         if memory.person is None:
             return self.begin(picture, faces, time)
         if landmarks is not None:
@@ -200,9 +201,7 @@ class Follower:
             return None
         return found
 
-    def look(
-        self, picture: Picture, time: float, landmarks: Landmarks | None, *, wider: bool
-    ) -> list[Face]:
+    def look(self, picture: Picture, time: float, *, followed: bool, wider: bool) -> list[Face]:
         """The faces around the person; now and then, or if ``wider``, those in all of the picture.
 
         Around a person who is small in it they are looked for each time: others may be as small. All of the
@@ -210,22 +209,20 @@ class Follower:
         """
         memory, parts = self.memory, 0
         memory.looked = time
-        if time - memory.looked_closer >= LOOK_CLOSER_EVERY - 1e-6:
-            memory.looked_closer, parts = time, HALVES if landmarks else QUARTERS
+        if time - memory.looked_closer >= LOOK_CLOSER_EVERY - TICK:
+            memory.looked_closer, parts = time, HALVES if followed else QUARTERS
         elif memory.person is None:
             parts = HALVES
-        elif wider or landmarks is None or time - memory.looked_wider >= 2 * self.look_every - 1e-6:
+        elif wider or not followed or time - memory.looked_wider >= 2 * self.look_every - TICK:
             parts = WHOLE
         faces = []
         if parts:
             memory.looked_wider = time
             faces = find_faces(picture, parts=parts)
-        known = memory.person.face if memory.person else None
-        if landmarks is not None:
-            known = landmarks.face
-        if known is None or (parts and known.size >= SURELY_FOUND * max(picture.shape[:2])):
+        person = memory.person
+        if person is None or (parts and person.size >= SURELY_FOUND * max(picture.shape[:2])):
             return faces
-        return distinct([*faces, *find_around(picture, known)])
+        return distinct([*faces, *find_around(picture, person.face)])
 
     def begin(self, picture: Picture, faces: list[Face], time: float) -> Sighting:
         """Nobody yet: the person is the first who is alone in the picture."""
@@ -284,13 +281,15 @@ class Follower:
         person = self.memory.person
         if person is None or person.distance(here) > STILL:
             return False
-        return max(person.size, here.size) <= (1 + STILL) * min(person.size, here.size)
+        return same_size(person.size, here.size, 1 + STILL)
 
     def find_again(self, picture: Picture, faces: list[Face], time: float) -> Sighting:
         """Lost, or not clear: take the face that is the person's by where it is, if there is one."""
         memory = self.memory
         assert memory.person is not None  # noqa: S101  # somebody was there
-        if len(faces) > 1:
+        if (
+            len(faces) > 1
+        ):  # a doubt that begins here stays, so what only the detector sees begins none
             faces = [face for face in faces if find_landmarks(picture, face) is not None]
         if len(faces) > 1:
             memory.company = time
@@ -358,9 +357,9 @@ def nearest(place: Place, faces: list[Face]) -> float:
     return min((place.distance(Place.of(face, place.time)) for face in faces), default=math.inf)
 
 
-def same_size(one: float, other: float) -> bool:
+def same_size(one: float, other: float, ratio: float = SAME_SIZE) -> bool:
     """Whether two sizes are those of one face at one distance."""
-    return max(one, other) <= SAME_SIZE * min(one, other)
+    return max(one, other) <= ratio * min(one, other)
 
 
 def reachable(before: Place, now: Place, away: float) -> bool:

@@ -315,7 +315,7 @@ def test_a_small_face_is_found_and_read_wherever_it_is(place: tuple[float, float
 @pytest.mark.parametrize(("apart", "seen"), [(75, 2), (120, 2), (220, 1)])
 def test_who_stands_beside_a_small_face_is_seen_around_it(apart: int, seen: int) -> None:
     picture = far_off(58, (640, 360), (640 + apart, 360))
-    known = Face(np.array([611, 331, 669, 389], np.float32), np.zeros((6, 2), np.float32), 1.0)
+    known = Face.of_box(np.array([611, 331, 669, 389]))
     assert find_faces(picture, parts=WHOLE) == []
     places = sorted(float(face.box[[0, 2]].mean()) for face in find_around(picture, known))
     assert places == pytest.approx([640, 640 + apart][:seen], abs=12)
@@ -335,5 +335,5 @@ def test_in_a_picture_of_few_pixels_nobody_looks_for_faces_that_could_not_be_rea
 def test_of_a_face_that_is_nearly_out_of_the_picture_the_quality_is_measured(
     box: tuple[float, float, float, float],
 ) -> None:
-    face = Face(np.array(box, np.float32), np.zeros((6, 2), np.float32), 1.0)
+    face = Face.of_box(np.array(box))
     assert all(np.isfinite(list(measure_quality(pixels(), face).values())))
