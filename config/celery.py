@@ -7,13 +7,15 @@ found again by the keeper from the database row.
 import os
 import subprocess
 import sys
+import threading
 from typing import Any
 
 from celery import Celery
 from celery.bootsteps import StartStopStep
-from celery.signals import worker_init, worker_process_init
+from celery.signals import worker_init, worker_process_init, worker_shutting_down
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from kombu.asynchronous import get_event_loop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery would run Django's checks and heed nothing of what they say; with the check of the addresses come
@@ -55,6 +57,19 @@ app.steps["worker"].add(Mark)
 
 
 @worker_init.connect
+def delay_nothing(**_signal: Any) -> None:
+    """Make no queues for messages that wait for a time: there are none, the keeper finds what is due.
+
+    Celery would make 28 queues and as many exchanges in a RabbitMQ that others use, too.
+    """
+    from celery.worker.consumer import Consumer
+
+    Consumer.Blueprint.default_steps.remove(
+        "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+    )
+
+
+@worker_init.connect
 def require_tables(**_signal: Any) -> None:
     """A worker of another version than the databases ends with one line."""
     from emotion.upgrades import upgrade_needed  # only after the settings
@@ -84,3 +99,13 @@ def load_models(**_signal: Any) -> None:
 
     compute_on(settings.EXECUTION_PROVIDER)
     warm_up()
+
+
+@worker_shutting_down.connect
+def wake_up(**_signal: Any) -> None:
+    """Let a worker that waits for its broker see at once that it shall stop, and not at its next timer.
+
+    A signal alone does not end the wait (PEP 475), and only what another thread adds to the loop does.
+    """
+    if loop := get_event_loop():
+        threading.Thread(target=loop.call_soon, args=(lambda: None,)).start()

@@ -209,6 +209,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
+# For whoever listens to them with `celery worker -E`: not those of another installation on the same broker.
+CELERY_EVENT_EXCHANGE = f"{CELERY_TASK_DEFAULT_QUEUE}-events"
 CELERY_TASK_PUBLISH_RETRY = False  # a failed hint is harmless: the keeper finds the row
 
 # --- people ----------------------------------------------------------------------------------

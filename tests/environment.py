@@ -19,11 +19,13 @@ atexit.register(shutil.rmtree, ROOT, ignore_errors=True)
 
 
 def forget_queue(broker: str, queue: str) -> None:
-    """Leave no queue behind on a server that is not ours."""
+    """Leave nothing behind on a server that is not ours."""
     from kombu import Connection
 
     with Connection(broker) as connection:
         connection.default_channel.queue_delete(queue)
+        for exchange in (queue, f"{queue}-events"):
+            connection.default_channel.exchange_delete(exchange)
 
 
 (ROOT / "keys").mkdir(mode=0o700)

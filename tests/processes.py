@@ -80,7 +80,7 @@ def is_throwaway(command: list[str]) -> bool:
 def end(child: subprocess.Popen[bytes], patience: float) -> None:
     """End a child, and kill its group when it has not ended after ``patience`` seconds.
 
-    Celery takes about five seconds to end; how it ends in an installation, the supervisor's tests see.
+    Celery takes about two seconds to end; how it ends in an installation, the supervisor's tests see.
     """
     if child.poll() is not None:
         return

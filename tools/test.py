@@ -113,9 +113,9 @@ def profiles(postgresql: bool, broker: bool) -> list[Profile]:
         found.append(Profile("PostgreSQL", engine, "databases", 2))
         if broker:
             both = engine | {"TEST_BROKER_URL": BROKER}
-            found.append(Profile("PostgreSQL and RabbitMQ", both, "queue", 2))
+            found.append(Profile("PostgreSQL and RabbitMQ", both, "queue", 3))
         else:
-            found.append(Profile("PostgreSQL, broker in a folder", engine, "queue", 2))
+            found.append(Profile("PostgreSQL, broker in a folder", engine, "queue", 3))
     return found
 
 

@@ -53,6 +53,8 @@ def test_the_worker_of_another_installation_works_beside_ours(
             wait_for(lambda: took_its_message(tmp_path / "other.log"), 60)
             assert worker.poll() is None
             assert beside.poll() is None
+        # Nothing is sent to be done later, so no worker fills the broker with queues for that.
+        assert "delayed" not in (tmp_path / "other.log").read_text()
     finally:
         forget_queue(settings.CELERY_BROKER_URL, other)
 
