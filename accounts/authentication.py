@@ -8,13 +8,13 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from accounts.actors import Actor, actor_for_client
 from accounts.client_keys import find_key, note_use
 from accounts.counting import count
-from accounts.limits import REFUSALS
+from accounts.limits import REFUSALS, requests_limit
 from accounts.models import ApiKey
 from accounts.networks import within
 from audit_log.actions import Action, Outcome, ReasonCode
@@ -30,11 +30,15 @@ class ApiKeyAuthentication(BaseAuthentication):
     Wrong, expired and revoked keys get the same answer, and so does a right key from a network that the
     client does not come from: whoever tries a stolen key elsewhere does not learn that it is one. Such a
     refusal is logged under the client's name, at most ten in an hour for a key and a reason; a wrong key
-    names nobody and opens nothing.
+    names nobody and opens nothing. What is asked with a right key counts, whatever comes of it, as one
+    request of its client.
     """
 
     def authenticate(self, request: Request) -> tuple[Actor, Actor] | None:
-        """The client behind the key; None without an Authorization header of this scheme."""
+        """The client behind the key; None without an Authorization header of this scheme.
+
+        Raises AuthenticationFailed, and Throttled for a client that has asked too often.
+        """
         scheme, _space, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != SCHEME.lower():
             return None
@@ -46,6 +50,9 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise not_valid()
         note_use(found)
         note_use(found.client)
+        counted = count(requests_limit(), str(found.client_id))
+        if not counted.within:
+            raise Throttled(counted.reset)
         actor = actor_for_client(found.client, found.prefix)
         return actor, actor
 

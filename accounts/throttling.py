@@ -8,34 +8,10 @@ here one upload counts under two.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponse
-from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle
 
-from accounts.actors import actor_of
-from accounts.counting import Counted, count, noting
-from accounts.limits import requests_limit
-
-if TYPE_CHECKING:
-    from rest_framework.views import APIView  # it loads this module itself
-
-
-class ClientThrottle(BaseThrottle):
-    """One rate for each client, whatever it asks for and with whichever of its keys."""
-
-    def allow_request(self, request: Request, view: APIView) -> bool:
-        """Count the request; those without a live key never come this far."""
-        actor = actor_of(request)
-        if actor.kind != "client":
-            return True
-        self.counted = count(requests_limit(), str(actor.id))
-        return self.counted.within
-
-    def wait(self) -> float:
-        """Seconds until the next stretch, for ``Retry-After``."""
-        return self.counted.reset
+from accounts.counting import Counted, noting
 
 
 class RateHeaders:

@@ -32,7 +32,6 @@ class Bare(APIView):
 
     authentication_classes = ()
     permission_classes = ()
-    throttle_classes = ()
     answer: Any = SMALL
 
     def get(self, _request: Request) -> Response:

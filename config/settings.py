@@ -379,7 +379,6 @@ QUEUE_AT_MOST = env.number("QUEUE_AT_MOST", 2000, least=1)  # analyses that wait
 # Of each process; a quarter of them may hold an answer back (``Prefer: wait``).
 WEB_THREADS = env.number("CONSENTRY_WEB_THREADS", 4, least=1)
 REST_FRAMEWORK = {
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.ClientThrottle"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.counting import Limit, count, standing, take_back
-from accounts.models import ApiClient, Count
+from accounts.models import ApiClient, Count, Scope
 from consent.models import DataSubject
 from emotion.errors import TooManyUploads
 from emotion.limits import admit
@@ -53,6 +53,34 @@ def test_every_answer_says_what_is_left(settings: Any) -> None:
         assert api_get(key, "api_client").status_code == 200
     for answer in (Client().get(reverse("api_client")), Client().get("/"), Client().get("/api/")):
         assert "RateLimit" not in answer
+
+
+REFUSED = {
+    "a scope is missing": ("GET", {}, 403),
+    "no such method": ("DELETE", {}, 405),
+    "a wrong kind of body": ("POST", {"content_type": "text/plain"}, 415),
+    "a wrong body": ("POST", {"content_type": "application/json"}, 400),
+}
+
+
+@pytest.mark.parametrize(("method", "options", "status"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_counts_as_well(
+    method: str, options: dict[str, Any], status: int, settings: Any
+) -> None:
+    settings.API_RATE = "2/min"
+    scopes = (Scope.CONSENT_REQUEST,) if method == "POST" else (Scope.RECORDINGS_UPLOAD,)
+    key, address = open_study().key(*scopes), reverse("api_consent_requests")
+
+    def ask() -> Any:
+        client = Client(headers={"Authorization": f"Bearer {key}"})
+        return client.generic(method, address, b"{", **options)
+
+    with time_machine.travel(NOON, tick=False):
+        told = [ask() for _number in range(3)]
+    assert [each.status_code for each in told] == [status, status, 429]
+    assert [each["RateLimit"] for each in told] == [
+        f'"requests";r={left};t=50' for left in (1, 0, 0)
+    ]
 
 
 def test_an_upload_counts_under_two_limits_and_a_failed_one_under_none(settings: Any) -> None:
