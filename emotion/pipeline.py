@@ -109,6 +109,12 @@ def steps() -> list[dict[str, Any]]:
             limit(
                 "absence", tracking.AWAY_MAX, "seconds", "whoever sits there may be somebody else"
             ),
+            limit(
+                "first seen again",
+                tracking.LEAN,
+                "face widths away",
+                "it may be somebody else beyond",
+            ),
         ),
         step(
             "cover",

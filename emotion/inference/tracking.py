@@ -48,10 +48,14 @@ NEAR = 1.5
 """Face widths between two centres within which another face disturbs what is measured on the person's."""
 OVER = 1.0
 """Face widths within which one face may hide the other: from then on it is not clear who is who."""
-SPEED = 2.0
-"""Face widths a second by which a face that was lost may have moved: some 30 cm."""
+SPEED = 6.0
+"""Face widths a second by which a face that was lost may have moved: 90 cm, as when somebody sneezes."""
+LEAN = 2.0
+"""Face widths by which it may have moved in all, without getting up: some 30 cm."""
 BRIEFLY = 2.0
 """Seconds in which a face that was lost cannot have been exchanged, if nobody else was seen."""
+EDGE = 0.25
+"""Face widths to a side of the picture within which a face that is lost may have left it."""
 WALK = 10.0
 """Face widths a second by which somebody else may move: 1.5 m."""
 STILL = 0.1
@@ -130,6 +134,9 @@ class Memory:
             sees a face as well. The detector sees one where there is none now and then, and a doubt stays.
         company: when somebody else was last seen; contested: whether it is unclear who is who.
         alone_since: since when, before there is a person, one face has been alone in the picture.
+        speed: face widths a second by which the person moved between the last two places; leaving: whether
+            they may have left the picture from there. replaced: whether somebody came in while nobody else
+            was there. That may be the person, and nobody can tell.
     """
 
     person: Place | None = None
@@ -142,6 +149,9 @@ class Memory:
     company: float = -1e9
     contested: bool = False
     alone_since: float | None = None
+    speed: float = 0.0
+    leaving: bool = False
+    replaced: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As values of JSON; ``from_json`` gives back an equal memory."""
@@ -177,7 +187,7 @@ class Follower:
         busy = time - memory.company <= COMPANY  # somebody is about: look at every frame
         looked = memory.looked
         if landmarks is not None and not busy and time - looked < self.look_every - TICK:
-            return self.read(landmarks, time)
+            return self.read(picture, landmarks, time)
         faces = self.look(picture, time, followed=landmarks is not None, wider=busy)
         if memory.person is None:
             return self.begin(picture, faces, time)
@@ -242,7 +252,7 @@ class Follower:
             return self.nobody("no-face", [])
         memory.others = memory.confirmed = []
         memory.alone_since = None
-        return self.read(landmarks, time)
+        return self.read(picture, landmarks, time)
 
     def go_on(
         self, picture: Picture, landmarks: Landmarks, faces: list[Face], time: float, looked: float
@@ -262,7 +272,7 @@ class Follower:
         if nearest(place, confirmed) < OVER or (hidden and not self.stayed(place)):
             memory.contested = True
             return self.nobody("person-unclear", faces)
-        sighting = self.read(landmarks, time)
+        sighting = self.read(picture, landmarks, time)
         if nearest(place, others) < NEAR or hidden:
             return replace(sighting, status="person-unclear", landmarks=None)
         return sighting
@@ -287,23 +297,39 @@ class Follower:
         """Lost, or not clear: take the face that is the person's by where it is, if there is one."""
         memory = self.memory
         assert memory.person is not None  # noqa: S101  # somebody was there
-        if (
-            len(faces) > 1
-        ):  # a doubt that begins here stays, so what only the detector sees begins none
-            faces = [face for face in faces if find_landmarks(picture, face) is not None]
+        # A doubt that begins here stays, so what only the detector sees begins none.
+        sure = [(face, found) for face in faces if (found := find_landmarks(picture, face))]
+        confirmed = [face for face, _landmarks in sure]
+        if len(faces) > 1:
+            faces = confirmed
         if len(faces) > 1:
             memory.company = time
         if memory.company >= memory.person.time - BRIEFLY:
             memory.contested = True  # lost while somebody else was about
         if not faces:
             return self.nobody("no-face", faces)
-        face = self.by_place(memory.person, faces, time)
-        landmarks = find_landmarks(picture, face) if face is not None else None
-        if face is None or landmarks is None:
+        if confirmed and not memory.contested:
+            memory.replaced |= not any(self.may_be_theirs(face, time) for face in confirmed)
+        chosen = self.by_place(memory.person, faces, time)
+        landmarks = next((found for face, found in sure if face is chosen), None)
+        if landmarks is None:
             return self.nobody("person-unclear", faces)
         memory.contested = False
-        memory.others = memory.confirmed = sides([other for other in faces if other is not face])
-        return self.read(landmarks, time)
+        memory.others = memory.confirmed = sides([face for face in faces if face is not chosen])
+        return self.read(picture, landmarks, time)
+
+    def may_be_theirs(self, face: Face, time: float) -> bool:
+        """Whether a face may be the one that was lost, by where and how large it is, and after how long.
+
+        Who got up and came back, or came in instead, is first seen elsewhere, or where the person left.
+        """
+        person, place = self.memory.person, Place.of(face, time)
+        if person is None or not same_size(person.size, place.size):
+            return False
+        away, distance = time - person.time, person.distance(place)
+        if away <= BRIEFLY:
+            return distance <= max(SAME_PLACE, min(0.25 + SPEED * away, LEAN))
+        return distance <= SAME_PLACE and away <= AWAY_MAX and not self.memory.leaving
 
     def by_place(self, person: Place, faces: list[Face], time: float) -> Face | None:
         """The one face that can only be the person's; None when that cannot be told.
@@ -311,27 +337,30 @@ class Follower:
         Whoever is alone after a doubt may stand where the person sat, and hide them: only two faces
         side by side end it.
         """
-        away = time - person.time
+        if self.memory.replaced or time - person.time > AWAY_MAX:
+            return None
+        if len(faces) == 1:
+            possible = not self.memory.contested and self.may_be_theirs(faces[0], time)
+            return faces[0] if possible else None
         places = [Place.of(face, time) for face in faces]
         at_home = [
             face
             for face, place in zip(faces, places, strict=True)
             if person.distance(place) <= SAME_PLACE and same_size(person.size, place.size)
         ]
-        if away > AWAY_MAX:
-            return None
-        if len(faces) > 1:
-            return at_home[0] if len(at_home) == 1 and apart(places) else None
-        if self.memory.contested:
-            return None
-        if at_home or reachable(person, places[0], away):
-            return faces[0]
-        return None
+        return at_home[0] if len(at_home) == 1 and apart(places) else None
 
-    def read(self, landmarks: Landmarks, time: float) -> Sighting:
+    def read(self, picture: Picture, landmarks: Landmarks, time: float) -> Sighting:
         """This is the person."""
-        memory, face = self.memory, landmarks.face
-        memory.person = Place.of(face, time)
+        memory, face, before = self.memory, landmarks.face, self.memory.person
+        memory.person = here = Place.of(face, time)
+        if before is not None and time > before.time:
+            memory.speed = before.distance(here) / (time - before.time)
+        # At this speed they are out of the picture before two more looks.
+        height, width = picture.shape[:2]
+        within = (EDGE + memory.speed * 2 * LOOK_EVERY) * here.size
+        left, top, right, bottom = (float(side) for side in face.box)
+        memory.leaving = min(left, top, width - right, height - bottom) < within
         memory.face = (
             [float(side) for side in face.box],
             [[float(each) for each in eye] for eye in face.points[:2]],
@@ -360,12 +389,6 @@ def nearest(place: Place, faces: list[Face]) -> float:
 def same_size(one: float, other: float, ratio: float = SAME_SIZE) -> bool:
     """Whether two sizes are those of one face at one distance."""
     return max(one, other) <= ratio * min(one, other)
-
-
-def reachable(before: Place, now: Place, away: float) -> bool:
-    """Whether a face that was lost for a moment can have moved that far."""
-    near = now.distance(before) <= SPEED * away + 0.25
-    return away <= BRIEFLY and near and same_size(before.size, now.size)
 
 
 def apart(places: list[Place]) -> bool:

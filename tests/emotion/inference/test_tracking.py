@@ -207,6 +207,82 @@ def test_another_place_after_an_absence_cannot_be_told() -> None:
     assert {sighting.status for time, sighting in story if time >= 5} == {"person-unclear"}
 
 
+@pytest.mark.parametrize(("away", "widths"), [(0.3, 1.5), (0.6, 1.8), (1.5, 1.8)])
+def test_who_leans_aside_while_they_are_not_seen_is_found_again(away: float, widths: float) -> None:
+    scene = Scene(
+        5, lambda t: None if 2 <= t < 2 + away else (300 + (widths * FACE if t > 2 else 0), 250)
+    )
+    story = told(scene)
+    assert misread(scene, story) == []
+    assert len(times(story, "read")) == len(story) - round(away * scene.rate)
+
+
+def test_what_the_detector_alone_sees_elsewhere_replaces_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(12, without(2, 10, sits()))
+    real, looks = tracking.distinct, list[int]()
+
+    def mistaken(faces: list[Face]) -> list[Face]:
+        looks.append(len(looks) + 1)
+        found = real(faces)
+        if found or looks[-1] % 2:
+            return found
+        box = np.array([100, 100, 200, 200], np.float32)
+        return [Face(box, np.full((6, 2), 150, np.float32), 0.6)]
+
+    monkeypatch.setattr(tracking, "distinct", mistaken)
+    story = told(scene)
+    assert len(times(story, "person-unclear")) > 20
+    assert len(times(story, "read")) == 40
+
+
+def arrives(start: float, x: float, speed: float, seat: float = 420) -> Path:
+    """Comes in at ``x`` when ``start``, goes to the seat and stays there."""
+
+    def where(time: float) -> tuple[float, float] | None:
+        if time < start:
+            return None
+        gone = (time - start) * speed
+        return min(x + gone, seat) if speed > 0 else max(x + gone, seat), 250
+
+    return where
+
+
+def leaves(start: float, speed: float) -> Path:
+    """Gets up from the seat when ``start`` and walks out of the picture, face to the camera."""
+    return lambda time: (420 + max(0.0, time - start) * speed, 250)
+
+
+NEWCOMERS = {
+    "turned away, the next comes in": (during(0, 3, sits()), arrives(5, -150, 300)),
+    "turned away, the next comes in at once": (during(0, 3, sits()), arrives(3, -100, 250)),
+    "turned away, the next comes in after half a minute": (
+        during(0, 3, sits()),
+        arrives(33, 1000, -300),
+    ),
+    "walks out, the next comes in there": (leaves(3, 300), arrives(7, 1000, -300)),
+    "walks out, the next comes in there and stays there": (
+        leaves(3, 300),
+        arrives(7, 1000, -300, 830),
+    ),
+    "walks out, the next comes in elsewhere": (leaves(3, 300), arrives(7, -150, 300)),
+    "two come in": (
+        lambda time: (420, 250) if time < 3 else arrives(6, 1000, -300, 720)(time),
+        arrives(6, -150, 300),
+    ),
+}
+
+
+@pytest.mark.parametrize(("person", "other"), NEWCOMERS.values(), ids=NEWCOMERS)
+def test_who_comes_in_after_the_person_left_is_never_read(person: Path, other: Path) -> None:
+    scene = Scene(38 if other(30) is None else 12, person, other)
+    story = told(scene)
+    left = 3.0 if person(4) is None else 3 + (854 - 420 + FACE) / 300
+    assert not [time for time in times(story, "read") if time > left]
+    assert times(story, "person-unclear")
+
+
 def test_nothing_depends_on_when_the_work_was_interrupted() -> None:
     scene = Scene(9, sits(), during(3, 6.5, walks(3, -150, 350)))
     whole = told(scene)
