@@ -11,7 +11,8 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +37,7 @@ from emotion.kept_films import pieces_of
 from emotion.models import Analysis, Recording
 from emotion.results import read_media, read_result
 from emotion.sealed_series import as_csv as series_csv
-from emotion.streaming import Drain, begun
+from emotion.streaming import Drain, Sending
 from vault.errors import KeyDestroyed
 
 AT_ONCE = 600  # seconds after which a download that never ended no longer stands in the way
@@ -51,7 +52,7 @@ File = tuple[str, bytes | Iterator[bytes]]
 """Name and content; a film comes in pieces, so that it is not in memory as a whole."""
 
 
-def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[bytes]:
+def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Sending:
     """The archive as it is made, in the language of the moment.
 
     Raises NotFound for anybody but the person themself, and BundleInProgress for a second one at once. An
@@ -62,7 +63,8 @@ def bundle(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[byt
         raise NotFound(_("There is no such study."))
     if not cache.add(place(subject), True, AT_ONCE):
         raise BundleInProgress(_("A download of your data is being made already; wait a moment."))
-    return begun(stream(actor, subject, purpose, get_language() or settings.LANGUAGE_CODE))
+    parts = stream(actor, subject, purpose, get_language() or settings.LANGUAGE_CODE)
+    return Sending(parts, partial(cache.delete, place(subject)))
 
 
 def place(subject: DataSubject) -> str:
@@ -70,24 +72,22 @@ def place(subject: DataSubject) -> str:
     return f"bundle:{subject.id}"
 
 
-def stream(actor: Actor, subject: DataSubject, purpose: Purpose, language: str) -> Iterator[bytes]:
+def stream(
+    actor: Actor, subject: DataSubject, purpose: Purpose, language: str
+) -> Generator[bytes, None, None]:
     """Write file after file into the archive and hand on what is ready."""
     drain = Drain()
-    try:
-        yield b""
-        with override(language), zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in files(actor, subject, purpose):
-                if isinstance(content, bytes):
-                    archive.writestr(name, content)
+    with override(language), zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files(actor, subject, purpose):
+            if isinstance(content, bytes):
+                archive.writestr(name, content)
+                yield drain.take()
+                continue
+            with archive.open(name, "w") as file:
+                for piece in content:
+                    file.write(piece)
                     yield drain.take()
-                    continue
-                with archive.open(name, "w") as file:
-                    for piece in content:
-                        file.write(piece)
-                        yield drain.take()
-        yield drain.take()
-    finally:
-        cache.delete(place(subject))
+    yield drain.take()
 
 
 def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[File]:

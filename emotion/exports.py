@@ -13,9 +13,10 @@ import io
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +38,7 @@ from emotion.models import Analysis, AnalysisState, Export, ExportFormat
 from emotion.result_rows import rows_of, table_as_csv, table_as_parquet
 from emotion.results import OpenResult, read_result
 from emotion.sealed_series import as_csv, written
-from emotion.streaming import Drain, begun
+from emotion.streaming import Drain, Sending
 
 MOST = 10_000
 """Analyses in one archive at most: its list of contents is kept in memory until the end."""
@@ -153,7 +154,7 @@ def forget_exports() -> int:
     return gone
 
 
-def archive(actor: Actor, export: Export) -> Iterator[bytes]:
+def archive(actor: Actor, export: Export) -> Sending:
     """The archive as it is made. Raises ExportInProgress for a second one of this client at once.
 
     An error in the middle (log or keystore out of reach) ends the stream, so that the archive is broken
@@ -161,7 +162,7 @@ def archive(actor: Actor, export: Export) -> Iterator[bytes]:
     """
     if not cache.add(place_of(export), True, AT_ONCE):
         raise ExportInProgress("An export of yours is being sent already; wait until it has ended.")
-    return begun(stream(actor, export))
+    return Sending(stream(actor, export), partial(cache.delete, place_of(export)))
 
 
 def place_of(export: Export) -> str:
@@ -178,22 +179,18 @@ class Sent:
     index: list[tuple[str, ...]] = field(default_factory=list)
 
 
-def stream(actor: Actor, export: Export) -> Iterator[bytes]:
+def stream(actor: Actor, export: Export) -> Generator[bytes, None, None]:
     """Write file after file into the archive and hand on what is ready."""
     drain, sent = Drain(), Sent()
-    try:
-        yield b""
-        with zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED) as made:
-            for name, content in files(actor, export, sent):
-                made.writestr(name, content)
-                yield drain.take()
-            made.writestr("index.csv", index_of(sent))
-        yield drain.take()
-        Export.objects.filter(pk=export.pk).update(
-            sent_at=timezone.now(), included=sent.included, refused=dict(sent.refused)
-        )
-    finally:
-        cache.delete(place_of(export))
+    with zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in files(actor, export, sent):
+            made.writestr(name, content)
+            yield drain.take()
+        made.writestr("index.csv", index_of(sent))
+    yield drain.take()
+    Export.objects.filter(pk=export.pk).update(
+        sent_at=timezone.now(), included=sent.included, refused=dict(sent.refused)
+    )
 
 
 def files(actor: Actor, export: Export, sent: Sent) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import zipfile
@@ -13,21 +14,24 @@ from uuid import UUID
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pyarrow import parquet
 from uuid_utils.compat import uuid7
 
+from accounts.actors import actor_for_client
 from accounts.models import ApiClient, Scope
 from audit_log.errors import LogUnavailable
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.withdrawals import withdraw
-from emotion import exports, results
+from emotion import bundles, exports, results
 from emotion.exports import forget_exports
 from emotion.models import Analysis, Export
-from tests.cast import Person, Study, analysed, api_get, consenting, open_study
+from tests.cast import Person, Study, analysed, api_get, client_of, consenting, open_study
 from tests.emotion.test_films import MEASURED, done, film_study, short
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -253,6 +257,25 @@ def test_one_at_a_time_and_not_too_many(
     monkeypatch.setattr(exports, "MOST", 1)
     large = asked(key)
     assert (large.status_code, large.json()["code"]) == (422, "export-too-large")
+
+
+def test_what_is_thrown_away_unclosed_asks_no_database(
+    study: Study, rows: list[Analysis], people: list[Person]
+) -> None:
+    """Garbage is collected at any time, also in the middle of a statement: it would wait for itself."""
+    actor = actor_for_client(client_of(study.key(*BOTH)))
+    export = Export.objects.get(pk=asked(study.key(*BOTH)).json()["id"])
+    archives = [
+        exports.archive(actor, export),
+        bundles.bundle(people[0].actor, people[0].subject, study.purpose),
+    ]
+    for each in archives:
+        assert next(each)
+    with CaptureQueriesContext(connection) as asking:
+        archives.clear()
+        del each
+        gc.collect()
+    assert len(asking) == 0
 
 
 def test_it_is_over_after_a_day_or_when_given_up(study: Study, rows: list[Analysis]) -> None:
