@@ -54,6 +54,10 @@ LEAN = 2.0
 """Face widths by which it may have moved in all, without getting up: some 30 cm."""
 BRIEFLY = 2.0
 """Seconds in which a face that was lost cannot have been exchanged, if nobody else was seen."""
+WALKING = 0.7
+"""Face widths a second from which a person is on their way, and has no place by which to tell them."""
+FLICKER = 0.5
+"""Seconds in which somebody who is there may not be seen."""
 EDGE = 0.25
 """Face widths to a side of the picture within which a face that is lost may have left it."""
 WALK = 10.0
@@ -134,9 +138,12 @@ class Memory:
             sees a face as well. The detector sees one where there is none now and then, and a doubt stays.
         company: when somebody else was last seen; contested: whether it is unclear who is who.
         alone_since: since when, before there is a person, one face has been alone in the picture.
-        speed: face widths a second by which the person moved between the last two places; leaving: whether
-            they may have left the picture from there. replaced: whether somebody came in while nobody else
-            was there. That may be the person, and nobody can tell.
+        velocity: of the person, face widths a second to the right and down; leaving: whether they may have
+            left the picture from where they were last.
+        present: the boxes of everybody who was seen just now, each followed by when. While it is unclear
+            who is who, hidden: whether the person may be behind somebody; taken: whether somebody else
+            was seen last in the person's place.
+        ended: whether nobody can tell any more which face is the person's.
     """
 
     person: Place | None = None
@@ -149,9 +156,12 @@ class Memory:
     company: float = -1e9
     contested: bool = False
     alone_since: float | None = None
-    speed: float = 0.0
+    velocity: list[float] = field(default_factory=lambda: [0.0, 0.0])
     leaving: bool = False
-    replaced: bool = False
+    present: list[list[float]] = field(default_factory=list)
+    hidden: bool = False
+    taken: bool = False
+    ended: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As values of JSON; ``from_json`` gives back an equal memory."""
@@ -217,20 +227,20 @@ class Follower:
         Around a person who is small in it they are looked for each time: others may be as small. All of the
         picture's parts are searched only while nobody is followed.
         """
-        memory, parts = self.memory, 0
+        memory, parts, person = self.memory, 0, self.memory.person
         memory.looked = time
+        small = person is None or person.size < SURELY_FOUND * max(picture.shape[:2])
         if time - memory.looked_closer >= LOOK_CLOSER_EVERY - TICK:
             memory.looked_closer, parts = time, HALVES if followed else QUARTERS
-        elif memory.person is None:
-            parts = HALVES
+        elif small and not followed:
+            parts = HALVES  # whoever comes in shall be seen on the way
         elif wider or not followed or time - memory.looked_wider >= 2 * self.look_every - TICK:
             parts = WHOLE
         faces = []
         if parts:
             memory.looked_wider = time
             faces = find_faces(picture, parts=parts)
-        person = memory.person
-        if person is None or (parts and person.size >= SURELY_FOUND * max(picture.shape[:2])):
+        if person is None or (parts and not small):
             return faces
         return distinct([*faces, *find_around(picture, person.face)])
 
@@ -270,7 +280,8 @@ class Follower:
         if confirmed or hidden:
             memory.company = time
         if nearest(place, confirmed) < OVER or (hidden and not self.stayed(place)):
-            memory.contested = True
+            self.doubt(hidden=hidden)
+            self.note([here, *confirmed], time)
             return self.nobody("person-unclear", faces)
         sighting = self.read(picture, landmarks, time)
         if nearest(place, others) < NEAR or hidden:
@@ -304,12 +315,14 @@ class Follower:
             faces = confirmed
         if len(faces) > 1:
             memory.company = time
-        if memory.company >= memory.person.time - BRIEFLY:
-            memory.contested = True  # lost while somebody else was about
+        if memory.company >= memory.person.time - BRIEFLY and not memory.contested:
+            self.doubt(hidden=False)  # lost while somebody else was about
+        if memory.contested:
+            self.watch(confirmed, time)
         if not faces:
             return self.nobody("no-face", faces)
         if confirmed and not memory.contested:
-            memory.replaced |= not any(self.may_be_theirs(face, time) for face in confirmed)
+            memory.ended |= not any(self.may_be_theirs(face, time) for face in confirmed)
         chosen = self.by_place(memory.person, faces, time)
         landmarks = next((found for face, found in sure if face is chosen), None)
         if landmarks is None:
@@ -317,6 +330,73 @@ class Follower:
         memory.contested = False
         memory.others = memory.confirmed = sides([face for face in faces if face is not chosen])
         return self.read(picture, landmarks, time)
+
+    def doubt(self, *, hidden: bool) -> None:
+        """From now on it is open who is who; of somebody who walks it stays so, as they have no place."""
+        memory = self.memory
+        memory.contested, memory.hidden, memory.taken = True, hidden, hidden
+        memory.ended |= self.walking
+
+    @property
+    def walking(self) -> bool:
+        """Whether the person was on their way when they were seen last."""
+        return math.hypot(*self.memory.velocity) > WALKING
+
+    def note(self, faces: list[Face], time: float) -> None:
+        """These are seen now, and nobody else."""
+        self.memory.present = [[*box, time] for box in sides(faces)]
+
+    def watch(self, faces: list[Face], time: float) -> None:
+        """While it is open who is who: who stands behind whom, and who comes into the person's place.
+
+        A face that vanishes beside another may be behind it. Somebody who goes to the person's place while
+        the person is nowhere has taken it, and whoever is seen elsewhere then says nothing about that.
+        """
+        memory, now = self.memory, [Place.of(face, time) for face in faces]
+        before = [entry for entry in memory.present if time - entry[4] <= FLICKER]
+        were = [Place.of_box(entry[:4], entry[4]) for entry in before]
+        same = went_on(now, were)
+        lost = [at for at in range(len(before)) if at not in same.values()]
+        newest = max((place.time for place in were), default=time)
+        memory.hidden |= any(
+            were[at].time == newest
+            and self.in_place(were[at])
+            and any(beside(were[at], place) for place in now)
+            for at in lost
+        )
+        alone_there = sum(self.in_place(place) for place in now) == 1
+        for at, was in same.items():
+            if self.in_place(now[at]) and not self.in_place(were[was]):
+                memory.taken |= alone_there
+                memory.ended |= alone_there and not memory.hidden
+            elif self.in_place(were[was]) and not self.in_place(now[at]):
+                memory.ended |= not memory.taken  # it was the person who went away
+                memory.taken = False
+        new = [at for at in range(len(now)) if at not in same or were[same[at]].time < newest]
+        for at in new:
+            memory.hidden &= not self.uncovered(now[at], [*were, *now])
+        memory.present = [*(before[at] for at in lost), *([*box, time] for box in sides(faces))]
+
+    def uncovered(self, place: Place, others: list[Place]) -> bool:
+        """Whether a face that is new is the person's, who was behind another.
+
+        others: all who are seen and were. Who comes out elsewhere leaves open who it is that stays.
+        """
+        if not self.in_place(place):
+            return False
+        return not self.memory.taken or any(
+            each is not place and beside(each, place) for each in others
+        )
+
+    def in_place(self, place: Place) -> bool:
+        """Whether this is where the person was, of whatever size: half of a face looks smaller."""
+        person = self.memory.person
+        return person is not None and person.distance(place) <= SAME_PLACE
+
+    def at_home(self, place: Place) -> bool:
+        """Whether this is the person's place, and their size."""
+        person = self.memory.person
+        return person is not None and self.in_place(place) and same_size(person.size, place.size)
 
     def may_be_theirs(self, face: Face, time: float) -> bool:
         """Whether a face may be the one that was lost, by where and how large it is, and after how long.
@@ -327,6 +407,8 @@ class Follower:
         if person is None or not same_size(person.size, place.size):
             return False
         away, distance = time - person.time, person.distance(place)
+        if self.memory.leaving and self.walking and away > 2 * LOOK_EVERY + TICK:
+            return False
         if away <= BRIEFLY:
             return distance <= max(SAME_PLACE, min(0.25 + SPEED * away, LEAN))
         return distance <= SAME_PLACE and away <= AWAY_MAX and not self.memory.leaving
@@ -335,32 +417,33 @@ class Follower:
         """The one face that can only be the person's; None when that cannot be told.
 
         Whoever is alone after a doubt may stand where the person sat, and hide them: only two faces
-        side by side end it.
+        side by side end it, with the person not behind them.
         """
-        if self.memory.replaced or time - person.time > AWAY_MAX:
+        if self.memory.ended or time - person.time > AWAY_MAX:
             return None
         if len(faces) == 1:
             possible = not self.memory.contested and self.may_be_theirs(faces[0], time)
             return faces[0] if possible else None
         places = [Place.of(face, time) for face in faces]
-        at_home = [
-            face
-            for face, place in zip(faces, places, strict=True)
-            if person.distance(place) <= SAME_PLACE and same_size(person.size, place.size)
-        ]
-        return at_home[0] if len(at_home) == 1 and apart(places) else None
+        home = [face for face, at in zip(faces, places, strict=True) if self.at_home(at)]
+        return home[0] if len(home) == 1 and apart(places) and not self.memory.hidden else None
 
     def read(self, picture: Picture, landmarks: Landmarks, time: float) -> Sighting:
         """This is the person."""
         memory, face, before = self.memory, landmarks.face, self.memory.person
         memory.person = here = Place.of(face, time)
         if before is not None and time > before.time:
-            memory.speed = before.distance(here) / (time - before.time)
+            passed = time - before.time
+            share = 1 - math.exp(-passed / LOOK_EVERY / 2)
+            way = ((here.x - before.x) / here.size, (here.y - before.y) / here.size)
+            memory.velocity = [
+                old + share * (new / passed - old)
+                for old, new in zip(memory.velocity, way, strict=True)
+            ]
         # At this speed they are out of the picture before two more looks.
-        height, width = picture.shape[:2]
-        within = (EDGE + memory.speed * 2 * LOOK_EVERY) * here.size
-        left, top, right, bottom = (float(side) for side in face.box)
-        memory.leaving = min(left, top, width - right, height - bottom) < within
+        soon = math.hypot(*memory.velocity) * 2 * LOOK_EVERY
+        memory.leaving = margin(picture, here) < EDGE + soon
+        memory.present = [[*box, time] for box in [*sides([face]), *memory.confirmed]]
         memory.face = (
             [float(side) for side in face.box],
             [[float(each) for each in eye] for eye in face.points[:2]],
@@ -374,6 +457,38 @@ class Follower:
         memory.face = None
         memory.others, memory.confirmed = sides(faces), []
         return Sighting(status, None, len(faces), [face.box for face in faces])
+
+
+def margin(picture: Picture, place: Place) -> float:
+    """Face widths between a face and the nearest side of the picture; negative where it is cut off."""
+    height, width = picture.shape[:2]
+    middle = min(place.x, place.y, width - place.x, height - place.y)
+    return float(middle / place.size) - 0.5
+
+
+def way_between(before: Place, now: Place) -> float:
+    """Face widths that anybody may have gone between two looks, at least of one look."""
+    return WALK * min(max(now.time - before.time, LOOK_EVERY), 2 * LOOK_EVERY)
+
+
+def beside(before: Place, now: Place) -> bool:
+    """Whether one may have been behind the other, or is now."""
+    return before.distance(now) <= OVER + way_between(before, now)
+
+
+def went_on(now: list[Place], before: list[Place]) -> dict[int, int]:
+    """Which of those now is which of those before: who was seen last first, then who is nearest."""
+    found: dict[int, int] = {}
+    pairs = sorted(
+        (-was.time, at.distance(was), i, j)
+        for i, at in enumerate(now)
+        for j, was in enumerate(before)
+        if at.distance(was) <= 0.5 + way_between(was, at)
+    )
+    for _time, _distance, i, j in pairs:
+        if i not in found and j not in found.values():
+            found[i] = j
+    return found
 
 
 def sides(faces: list[Face]) -> list[list[float]]:

@@ -283,6 +283,54 @@ def test_who_comes_in_after_the_person_left_is_never_read(person: Path, other: P
     assert times(story, "person-unclear")
 
 
+def then(change: float, one: Path, other: Path) -> Path:
+    """One way until ``change``, another from then on."""
+    return lambda time: one(time) if time < change else other(time)
+
+
+def nowhere(_time: float) -> None:
+    return None
+
+
+THIRDS = {
+    "who waited moves up, and the next one queues": (
+        then(8, during(0, 4, sits()), sits(720)),
+        then(5, during(1, 9, sits(720)), arrives(5, 720, -300)),
+    ),
+    "who hid them stays, and another comes in": (
+        then(8, during(0, 5, sits()), arrives(8, 1000, -300, 720)),
+        stops(420, 2, 60, 300),
+    ),
+    "who took their place turns away and back while another is there": (
+        then(8, during(0, 4, sits()), sits(720)),
+        without(9, 10, then(5, during(1, 9, sits(720)), arrives(5, 720, -300))),
+    ),
+    "who waits looks away while the next one comes in": (
+        then(7, during(0, 4, sits()), arrives(7, -150, 300)),
+        without(6, 10, during(1, 20, sits(720))),
+    ),
+}
+
+
+@pytest.mark.parametrize(("person", "other"), THIRDS.values(), ids=THIRDS)
+def test_a_third_ends_no_doubt_about_two(person: Path, other: Path) -> None:
+    scene = Scene(13, person, other)
+    story = told(scene)
+    assert not [time for time in times(story, "read") if time > 4]
+    assert [sighting for time, sighting in story if time > 10.5 and sighting.faces == 2]
+
+
+@pytest.mark.parametrize("away", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("beside", [600, 720])
+def test_who_turns_away_beside_another_is_found_again(beside: float, away: float) -> None:
+    scene = Scene(8, without(3, 3 + away, sits()), during(1, 8, sits(beside)))
+    story = told(scene)
+    assert misread(scene, story) == []
+    unread = [time for time, sighting in story if sighting.status != "read"]
+    # Somebody at a distance is seen every two seconds only, and has to be seen beside the person again.
+    assert all(3 <= time < 3 + away + tracking.LOOK_CLOSER_EVERY for time in unread)
+
+
 def test_nothing_depends_on_when_the_work_was_interrupted() -> None:
     scene = Scene(9, sits(), during(3, 6.5, walks(3, -150, 350)))
     whole = told(scene)
