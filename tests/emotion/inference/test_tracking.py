@@ -266,6 +266,7 @@ NEWCOMERS = {
         leaves(3, 300),
         arrives(7, 1000, -300, 830),
     ),
+    "walks out, the next comes in there at once": (leaves(3, 300), arrives(4.4, 1000, -600)),
     "walks out, the next comes in elsewhere": (leaves(3, 300), arrives(7, -150, 300)),
     "two come in": (
         lambda time: (420, 250) if time < 3 else arrives(6, 1000, -300, 720)(time),
@@ -281,6 +282,11 @@ def test_who_comes_in_after_the_person_left_is_never_read(person: Path, other: P
     left = 3.0 if person(4) is None else 3 + (854 - 420 + FACE) / 300
     assert not [time for time in times(story, "read") if time > left]
     assert times(story, "person-unclear")
+
+
+def test_at_the_side_of_the_picture_nobody_can_tell_who_comes_back() -> None:
+    story = told(Scene(10, without(3, 6, sits(60))))
+    assert times(story, "read") == [time for time, _ in story if time < 3]
 
 
 def then(change: float, one: Path, other: Path) -> Path:
