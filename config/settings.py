@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.second_factor.RequireSecondFactor",
-    "accounts.throttling.RateHeaders",
+    "accounts.rate_headers.RateHeaders",
 ]
 
 ROOT_URLCONF = "config.urls"

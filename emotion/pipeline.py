@@ -47,7 +47,7 @@ def quality_limits() -> list[dict[str, Any]]:
 def steps() -> list[dict[str, Any]]:
     """Every step: what it does, in which file, and its limits."""
     # Whoever imports these loads the engine that runs the models; most pages never need it.
-    from emotion.inference import covering, faces, film_reading, landmarks, tracking
+    from emotion.inference import covering, faces, film_reading, landmarks, places, tracking
     from emotion.inference.expressions import expression_pack
 
     sure = expression_pack().calibration
@@ -104,8 +104,8 @@ def steps() -> list[dict[str, Any]]:
             limit("largest film", settings.FILM_MAX_BYTES, "bytes", "refused"),
             limit("longest film", settings.FILM_MAX_SECONDS, "seconds", "refused"),
             limit("stretch", film_reading.STRETCH, "seconds", "sealed, and the next one begins"),
-            limit("another face", tracking.NEAR, "face widths", "this moment is not read below"),
-            limit("another face", tracking.OVER, "face widths", "it is open who is who below"),
+            limit("another face", places.NEAR, "face widths", "this moment is not read below"),
+            limit("another face", places.OVER, "face widths", "it is open who is who below"),
             limit(
                 "absence", tracking.AWAY_MAX, "seconds", "whoever sits there may be somebody else"
             ),

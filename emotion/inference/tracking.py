@@ -2,8 +2,9 @@
 
 A film is one person's. Others may walk through it, and nothing here recognises anybody: the person is
 the one who was alone in the picture when a face was first seen, and stays the one as long as the face can
-be followed without doubt. Where another face comes so near that the two could be taken for each other, or
-where a face appears again in another place, nobody is read until the doubt is over, if it ever is.
+be followed without doubt. Where another face comes so near that the two could be taken for each other,
+nobody is read until the doubt is over, if it ever is. Where somebody comes in after the person was
+lost from sight, nobody is read any more.
 
 Between two looks with the detector the landmarks of one frame say where to look in the next (Bazarevsky
 et al. 2019). How often to look again is set in seconds: counted in frames, sparse sampling would lose
@@ -32,22 +33,27 @@ from emotion.inference.faces import (
 )
 from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.pictures import Picture
+from emotion.inference.places import (
+    LOOK_EVERY,
+    NEAR,
+    OVER,
+    SAME_ONE,
+    WALK,
+    Place,
+    apart,
+    beside,
+    margin,
+    nearest,
+    same_size,
+    went_on,
+)
 
 TICK = 1e-6
 """Seconds by which two spans of time may differ that are the same: they are differences of fractions."""
-LOOK_EVERY = 0.1
-"""Seconds between two looks around the person for other faces; every other one is at the whole picture.
-
-Somebody who walks goes a face width in that time (``WALK``), and so is seen before they stand in front.
-"""
 COMPANY = 0.4
 """Seconds after somebody else was seen in which every frame is searched."""
 LOOK_CLOSER_EVERY = 2.0
 """Seconds between two looks at all of its parts, which find the faces that are small in it."""
-NEAR = 1.5
-"""Face widths between two centres within which another face disturbs what is measured on the person's."""
-OVER = 1.0
-"""Face widths within which one face may hide the other: from then on it is not clear who is who."""
 SPEED = 6.0
 """Face widths a second by which a face that was lost may have moved: 90 cm, as when somebody sneezes."""
 LEAN = 2.0
@@ -60,51 +66,16 @@ FLICKER = 0.5
 """Seconds in which somebody who is there may not be seen."""
 EDGE = 0.25
 """Face widths to a side of the picture within which a face that is lost may have left it."""
-WALK = 10.0
-"""Face widths a second by which somebody else may move: 1.5 m."""
 STILL = 0.1
 """Face widths by which a face that stays moves between two frames, and the share by which its size does."""
 AWAY_MAX = 60.0
 """Seconds after which whoever sits in the person's place may be somebody else."""
 SAME_PLACE = 0.75
 """Face widths around a place that are still that place."""
-SAME_SIZE = 1.4
-"""Ratio of two sizes that are still one person at one distance."""
 SETTLED = 1.0
 """Seconds that a face must be alone at the start, if others were there: a helper who leaves is not it."""
 SAME_FACE = 0.5
 """Share of the smaller box that two views of one face cover at least."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a face was. x, y, size: pixels (centre, longer side); time: seconds of the film."""
-
-    x: float
-    y: float
-    size: float
-    time: float
-
-    @classmethod
-    def of(cls, face: Face, time: float) -> Place:
-        """The place of a face at a time."""
-        return cls.of_box(face.box.tolist(), time)
-
-    @classmethod
-    def of_box(cls, box: list[float], time: float) -> Place:
-        """The place of a face of which only the box is known."""
-        left, top, right, bottom = box
-        return cls((left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top), time)
-
-    @property
-    def face(self) -> Face:
-        """A face of that size there, as far as is known of it."""
-        half = self.size / 2
-        return Face.of_box(np.array([self.x - half, self.y - half, self.x + half, self.y + half]))
-
-    def distance(self, other: Place) -> float:
-        """Between the centres, in widths of the larger face."""
-        return float(np.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size))
 
 
 @dataclass(frozen=True)
@@ -281,7 +252,7 @@ class Follower:
             memory.company = time
         if nearest(place, confirmed) < OVER or (hidden and not self.stayed(place)):
             self.doubt(hidden=hidden)
-            self.note([here, *confirmed], time)
+            memory.present = stamped([here, *confirmed], time)
             return self.nobody("person-unclear", faces)
         sighting = self.read(picture, landmarks, time)
         if nearest(place, others) < NEAR or hidden:
@@ -295,7 +266,7 @@ class Follower:
         """
         before = [Place.of_box(box, here.time) for box in self.memory.confirmed]
         near = [place for place in before if here.distance(place) <= OVER + way]
-        return any(nearest(place, confirmed) > way + 0.5 for place in near)
+        return any(nearest(place, confirmed) > way + SAME_ONE for place in near)
 
     def stayed(self, here: Place) -> bool:
         """Whether a face is so much where the person's was that hardly anybody else's can be there."""
@@ -338,13 +309,14 @@ class Follower:
         memory.ended |= self.walking
 
     @property
+    def speed(self) -> float:
+        """Of the person when they were seen last, face widths a second."""
+        return math.hypot(*self.memory.velocity)
+
+    @property
     def walking(self) -> bool:
         """Whether the person was on their way when they were seen last."""
-        return math.hypot(*self.memory.velocity) > WALKING
-
-    def note(self, faces: list[Face], time: float) -> None:
-        """These are seen now, and nobody else."""
-        self.memory.present = [[*box, time] for box in sides(faces)]
+        return self.speed > WALKING
 
     def watch(self, faces: list[Face], time: float) -> None:
         """While it is open who is who: who stands behind whom, and who comes into the person's place.
@@ -375,7 +347,7 @@ class Follower:
         new = [at for at in range(len(now)) if at not in same or were[same[at]].time < newest]
         for at in new:
             memory.hidden &= not self.uncovered(now[at], [*were, *now])
-        memory.present = [*(before[at] for at in lost), *([*box, time] for box in sides(faces))]
+        memory.present = [*(before[at] for at in lost), *stamped(faces, time)]
 
     def uncovered(self, place: Place, others: list[Place]) -> bool:
         """Whether a face that is new is the person's, who was behind another.
@@ -410,7 +382,7 @@ class Follower:
         if self.memory.leaving and self.walking and away > 2 * LOOK_EVERY + TICK:
             return False
         if away <= BRIEFLY:
-            return distance <= max(SAME_PLACE, min(0.25 + SPEED * away, LEAN))
+            return distance <= max(SAME_PLACE, min(SPEED * away, LEAN))
         return distance <= SAME_PLACE and away <= AWAY_MAX and not self.memory.leaving
 
     def by_place(self, person: Place, faces: list[Face], time: float) -> Face | None:
@@ -441,9 +413,8 @@ class Follower:
                 for old, new in zip(memory.velocity, way, strict=True)
             ]
         # At this speed they are out of the picture before two more looks.
-        soon = math.hypot(*memory.velocity) * 2 * LOOK_EVERY
-        memory.leaving = margin(picture, here) < EDGE + soon
-        memory.present = [[*box, time] for box in [*sides([face]), *memory.confirmed]]
+        memory.leaving = margin(picture, here) < EDGE + self.speed * 2 * LOOK_EVERY
+        memory.present = [*stamped([face], time), *([*box, time] for box in memory.confirmed)]
         memory.face = (
             [float(side) for side in face.box],
             [[float(each) for each in eye] for eye in face.points[:2]],
@@ -459,55 +430,11 @@ class Follower:
         return Sighting(status, None, len(faces), [face.box for face in faces])
 
 
-def margin(picture: Picture, place: Place) -> float:
-    """Face widths between a face and the nearest side of the picture; negative where it is cut off."""
-    height, width = picture.shape[:2]
-    middle = min(place.x, place.y, width - place.x, height - place.y)
-    return float(middle / place.size) - 0.5
-
-
-def way_between(before: Place, now: Place) -> float:
-    """Face widths that anybody may have gone between two looks, at least of one look."""
-    return WALK * min(max(now.time - before.time, LOOK_EVERY), 2 * LOOK_EVERY)
-
-
-def beside(before: Place, now: Place) -> bool:
-    """Whether one may have been behind the other, or is now."""
-    return before.distance(now) <= OVER + way_between(before, now)
-
-
-def went_on(now: list[Place], before: list[Place]) -> dict[int, int]:
-    """Which of those now is which of those before: who was seen last first, then who is nearest."""
-    found: dict[int, int] = {}
-    pairs = sorted(
-        (-was.time, at.distance(was), i, j)
-        for i, at in enumerate(now)
-        for j, was in enumerate(before)
-        if at.distance(was) <= 0.5 + way_between(was, at)
-    )
-    for _time, _distance, i, j in pairs:
-        if i not in found and j not in found.values():
-            found[i] = j
-    return found
-
-
 def sides(faces: list[Face]) -> list[list[float]]:
     """The boxes as plain numbers."""
     return [[float(side) for side in face.box] for face in faces]
 
 
-def nearest(place: Place, faces: list[Face]) -> float:
-    """How many face widths away the nearest of these is; without any, infinitely many."""
-    return min((place.distance(Place.of(face, place.time)) for face in faces), default=math.inf)
-
-
-def same_size(one: float, other: float, ratio: float = SAME_SIZE) -> bool:
-    """Whether two sizes are those of one face at one distance."""
-    return max(one, other) <= ratio * min(one, other)
-
-
-def apart(places: list[Place]) -> bool:
-    """Whether no two faces disturb each other."""
-    return all(
-        one.distance(other) >= NEAR for at, one in enumerate(places) for other in places[at + 1 :]
-    )
+def stamped(faces: list[Face], time: float) -> list[list[float]]:
+    """The boxes, each followed by when it was seen."""
+    return [[*box, time] for box in sides(faces)]

@@ -13,8 +13,6 @@ from celery.signals import worker_shutting_down
 from kombu.asynchronous import Hub, set_event_loop
 from kombu.asynchronous.timer import Timer
 
-import config.celery  # noqa: F401  it connects what is tried
-
 LONG = 10.0  # seconds; kombu waits no longer at once
 
 

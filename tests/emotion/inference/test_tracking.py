@@ -9,7 +9,8 @@ import pytest
 
 from emotion.inference import tracking
 from emotion.inference.faces import Face
-from emotion.inference.tracking import Follower, Memory, Place, Sighting
+from emotion.inference.places import Place
+from emotion.inference.tracking import Follower, Memory, Sighting
 from tests.emotion.inference.scenes import FACE, Path, Scene, during, sits, walks, without
 
 Story = list[tuple[float, Sighting]]
