@@ -7,6 +7,7 @@ address.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -131,9 +132,11 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
         return entity
 
     def generate_authenticator_name(self, user: User, type: str) -> str:
-        """What a new passkey is called until its owner says otherwise."""
-        number = Authenticator.objects.filter(user=user, type=type).count() + 1
-        return gettext("Passkey %(number)d") % {"number": number}
+        """What a new passkey is called, an operator's until its owner says otherwise."""
+        known = Authenticator.objects.filter(user=user, type=type)
+        taken = set(known.values_list("data__name", flat=True))
+        names = (gettext("Passkey %(number)d") % {"number": each} for each in itertools.count(1))
+        return next(name for name in names if name not in taken)
 
     def _get_site_name(self) -> str:
         return "Consentry"

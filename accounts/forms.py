@@ -11,7 +11,6 @@ from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import generate_totp_secret
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.conf import settings
 from django.core.cache import cache
@@ -118,17 +117,3 @@ class ActivateAppForm(ActivateTOTPForm):  # type: ignore[misc]  # allauth ships 
         code: str = super().clean_code()
         context.request.session.pop(SESSION_KEY, None)
         return code
-
-
-class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
-    """Add a passkey; one that can sign in by itself unless the person says otherwise."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {}).setdefault("passwordless", True)
-        super().__init__(*args, **kwargs)
-        self.fields["name"].label = _("Name of this passkey")
-        self.fields["name"].widget.attrs = {"maxlength": 60}
-        self.fields["passwordless"].label = _("Sign in with this passkey alone")
-        self.fields["passwordless"].help_text = _(
-            "The device then asks for a finger print, a face or a PIN."
-        )

@@ -51,8 +51,7 @@ class CertificateForm(forms.Form):
 
     def end(self) -> datetime:
         """The end of the last day, where the operator is."""
-        day = self.cleaned_data["last_day"] + timedelta(days=1)
-        return timezone.make_aware(datetime.combine(day, time.min))
+        return timezone.make_aware(datetime.combine(self.cleaned_data["last_day"], time.max))
 
 
 def in_a_year() -> dict[str, object]:

@@ -75,7 +75,11 @@ urlpatterns = [
         recorded(webauthn.remove_webauthn),
         name="mfa_remove_webauthn",
     ),
-    path("2fa/webauthn/keys/<int:pk>/edit/", webauthn.edit_webauthn, name="mfa_edit_webauthn"),
+    path(
+        "2fa/webauthn/keys/<int:pk>/edit/",
+        operators_only(webauthn.edit_webauthn),
+        name="mfa_edit_webauthn",
+    ),
     path("signup/", not_here, name="account_signup"),
     path("email/", not_here, name="account_email"),
     path("password/set/", not_here, name="account_set_password"),

@@ -258,7 +258,11 @@ MFA_FORMS = {
     "authenticate": "accounts.forms.SecondFactorForm",
     "reauthenticate": "accounts.forms.ConfirmCodeForm",
     "activate_totp": "accounts.forms.ActivateAppForm",
-    "add_webauthn": "accounts.forms.AddPasskeyForm",
+    "add_webauthn": "accounts.passkeys.AddPasskeyForm",
+    "edit_webauthn": "accounts.passkeys.RenamePasskeyForm",
+    "login_webauthn": "accounts.passkeys.PasskeySignInForm",
+    "authenticate_webauthn": "accounts.passkeys.SecondFactorPasskeyForm",
+    "reauthenticate_webauthn": "accounts.passkeys.ConfirmPasskeyForm",
 }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
@@ -423,6 +427,7 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "CRITICAL"},
         "django.security": {"level": "CRITICAL"},
+        "fido2": {"level": "WARNING"},  # else a line for each passkey, with its number
         "httpx": {"level": "WARNING"},  # else a line for each webhook, with its whole address
     },
 }

@@ -19,6 +19,7 @@ from consent.errors import ConsentError
 from consent.forms import ConfirmForm
 from consent.models import Purpose
 from consent.operator_views import UNPROCESSABLE
+from consent.purpose_forms import LONGEST_DAYS
 from consent.visibility import find_purpose, visible_purposes
 from emotion.forecast import WITHIN_DAYS, forecast
 from emotion.periods import (
@@ -41,8 +42,12 @@ def retention(request: HttpRequest) -> HttpResponse:
 class PeriodsForm(forms.Form):
     """The shorter periods."""
 
-    media_days = forms.IntegerField(label=gettext_lazy("Keep photographs for (days)"), min_value=1)
-    result_days = forms.IntegerField(label=gettext_lazy("Keep results for (days)"), min_value=1)
+    media_days = forms.IntegerField(
+        label=gettext_lazy("Keep photographs for (days)"), min_value=1, max_value=LONGEST_DAYS
+    )
+    result_days = forms.IntegerField(
+        label=gettext_lazy("Keep results for (days)"), min_value=1, max_value=LONGEST_DAYS
+    )
 
     def periods(self) -> Periods:
         """What was written."""

@@ -149,7 +149,7 @@ def test_the_pages_from_no_training_to_a_result(study: Study) -> None:
     last_day = timezone.localdate() + timedelta(days=10)
     assert officer.post(page, {"title": "Course", "last_day": last_day}).status_code == 302
     newest = certificates_of(study.researcher.user.id)[0]
-    assert timezone.localtime(newest.valid_until).date() == last_day + timedelta(days=1)
+    assert timezone.localtime(newest.valid_until).date() == last_day
     assert newest.recorded_by == study.officer.user
     opened = reader.post(door, {"reason": REASON})
     assert opened.status_code == 200

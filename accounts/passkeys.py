@@ -1,0 +1,143 @@
+"""The forms that take what a passkey's device answered.
+
+django-allauth verifies the answer. Three things it leaves open are settled here: an answer that is not
+built as WebAuthn says (fido2 then raises whatever it comes across: KeyError, binascii.Error, struct.error),
+a falsy one such as ``0`` (which allauth would file as a passkey without having looked at it), and a refusal
+that nobody would find in the access log. Of an answer only what is needed later is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.webauthn.forms import (
+    AddWebAuthnForm,
+    AuthenticateWebAuthnForm,
+    EditWebAuthnForm,
+    LoginWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
+from cryptography.exceptions import InvalidSignature
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from fido2.webauthn import AuthenticationResponse, RegistrationResponse
+
+from accounts.models import User
+from accounts.sign_ins import record_failure
+from audit_log.actions import ReasonCode
+
+LONGEST_NAME = 60
+
+
+def registered(answer: Any) -> dict[str, Any]:
+    """The parts of the answer to a registration that are kept; raises something unless it is one.
+
+    https://www.w3.org/TR/webauthn-3/#dictdef-registrationresponsejson
+    """
+    told = RegistrationResponse.from_dict(answer)
+    key = told.response.attestation_object.auth_data.credential_data
+    if key is None:
+        raise ValueError("no key came")
+    with suppress(InvalidSignature):  # anything else means that the key could never verify one
+        key.public_key.verify(b"", bytes(64))
+    alone = answer.get("clientExtensionResults", {}).get("credProps", {}).get("rk") is True
+    return {
+        "id": told.id,
+        "rawId": told.id,
+        "type": "public-key",
+        "response": dict(told.response),
+        "clientExtensionResults": {"credProps": {"rk": alone}},
+    }
+
+
+def signed_in(answer: Any) -> Any:
+    """The answer to a request to sign in; raises something unless it is one.
+
+    https://www.w3.org/TR/webauthn-3/#dictdef-authenticationresponsejson
+    """
+    AuthenticationResponse.from_dict(answer)
+    return answer
+
+
+class DeviceAnswer(forms.JSONField):
+    """What a device answered, in JSON; it serves once and is never written back into a page."""
+
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        super().__init__(widget=forms.HiddenInput)
+        self.read = read
+
+    def to_python(self, value: Any) -> Any:
+        """The answer; a ValidationError for anything that a device would not answer."""
+        if value in self.empty_values:
+            return None
+        try:
+            return self.read(super().to_python(value))
+        except Exception:  # hostile bytes, in a reader that promises no kind of error
+            raise get_adapter().validation_error("incorrect_code") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Nothing of what came."""
+        return initial
+
+
+class RefusalsAreRecorded:
+    """Writes down that a passkey was not the right one, as a wrong password is."""
+
+    user: User | None
+
+    def clean_credential(self) -> Any:
+        """The passkey, when it is right."""
+        try:
+            return super().clean_credential()  # type: ignore[misc]  # of the form it is mixed into
+        except ValidationError:
+            record_failure(ReasonCode.BAD_CREDENTIALS, self.user)
+            raise
+
+
+class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+    """Add a passkey; one that can sign in by itself unless the person says otherwise.
+
+    A data subject's is numbered: a name of their choosing ("Alice's telephone") would lie in the database
+    for everybody to read.
+    """
+
+    credential = DeviceAnswer(registered)
+    name = forms.CharField(label=_("Name of this passkey"), max_length=LONGEST_NAME, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {}).setdefault("passwordless", True)
+        super().__init__(*args, **kwargs)
+        self.fields["passwordless"].label = _("Sign in with this passkey alone")
+        self.fields["passwordless"].help_text = _(
+            "The device then asks for a finger print, a face or a PIN."
+        )
+        if not self.user.is_operator:
+            self.fields["name"].disabled = True
+
+
+class RenamePasskeyForm(EditWebAuthnForm):  # type: ignore[misc]  # the same
+    """What an operator calls a passkey."""
+
+    name = forms.CharField(label=_("Name of this passkey"), max_length=LONGEST_NAME)
+
+
+class PasskeySignInForm(RefusalsAreRecorded, LoginWebAuthnForm):  # type: ignore[misc]  # the same
+    """A passkey alone, at sign-in."""
+
+    credential = DeviceAnswer(signed_in)
+
+
+class SecondFactorPasskeyForm(RefusalsAreRecorded, AuthenticateWebAuthnForm):  # type: ignore[misc]  # the same
+    """A passkey after the password."""
+
+    credential = DeviceAnswer(signed_in)
+
+
+class ConfirmPasskeyForm(RefusalsAreRecorded, ReauthenticateWebAuthnForm):  # type: ignore[misc]  # the same
+    """A passkey before the means of signing in are changed."""
+
+    credential = DeviceAnswer(signed_in)
