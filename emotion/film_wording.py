@@ -21,6 +21,9 @@ NOT_READ = {
     "no-face": gettext_lazy("no face was found"),
     "several-faces": gettext_lazy("more than one face was found"),
     "person-unclear": gettext_lazy("it was not clear which face is the right one"),
+    "person-lost": gettext_lazy(
+        "somebody came in or passed by, and it could not be told any more which face is the right one"
+    ),
     "too-small": gettext_lazy("the face was too small"),
     "too-dark": gettext_lazy("too dark"),
     "too-bright": gettext_lazy("too bright"),
@@ -39,6 +42,7 @@ EVENTS = {
     "shake": gettext_lazy("Shake of the head"),
     "look-away": gettext_lazy("Looking away"),
     "no-face": gettext_lazy("No face"),
+    "person-lost": gettext_lazy("From here on nobody was analysed"),
 }
 """What happened, by the kind of an event."""
 VERDICTS = {
@@ -84,7 +88,12 @@ def reading_sentences(figures: Figures) -> list[str]:
     found = [_("The face could be read in %(part)s of %(whole)s seconds.") % words]
     for status, seconds in figures["abstained"]["why"].items():
         words = {"seconds": shown(seconds), "why": str(NOT_READ.get(status, status))}
-        found.append(_("Not read for %(seconds)s seconds: %(why)s.") % words)
+        if status == "person-lost":
+            words["second"] = shown(figures["ended"]["value"])
+            told = _("From second %(second)s on not read, for %(seconds)s seconds: %(why)s.")
+        else:
+            told = _("Not read for %(seconds)s seconds: %(why)s.")
+        found.append(told % words)
     return found
 
 

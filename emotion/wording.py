@@ -32,6 +32,9 @@ ABSTAINED = {
     "person-unclear": gettext_lazy(
         "It cannot be told which face is the right one, so nobody was analysed."
     ),
+    "person-lost": gettext_lazy(
+        "From here on it cannot be told which face is the right one, so nobody was analysed."
+    ),
 }
 QUALITY = {
     "face_size_px": gettext_lazy("Size of the face (pixels)"),

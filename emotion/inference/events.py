@@ -1,5 +1,5 @@
 """What happened when in a film, from its tables: smiles, blinks, nods, looking away, stretches without a
-face."""
+face, and where it could not be told any more which face is the person's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_FACE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Event:
-    """kind: "smile", "blink", "eyes-closed", "nod", "shake", "look-away" or "no-face".
+    """kind: "smile", "blink", "eyes-closed", "nod", "shake", "look-away", "no-face" or "person-lost".
 
     start, end: seconds of the film. categories: the data categories that it was made of; it may be kept and
     shown only with a consent to all of them. values: what else is known, by name; units in ``UNITS``.
@@ -60,7 +60,7 @@ UNITS = {
 
 def find_events(series: Series, baseline: Baseline | None = None) -> list[Event]:
     """Everything that the tables of a whole film show, by time."""
-    found = no_face(series["summary"])
+    found = no_face(series["summary"]) + person_lost(series["summary"])
     if "smile-marker" in series:
         rest = 0.0
         if baseline is not None:
@@ -108,3 +108,12 @@ def no_face(summary: Table) -> list[Event]:
         for span in spans_above(summary["time"], gone, 0.5, 0.5)
         if span.seconds >= NO_FACE_SECONDS
     ]
+
+
+def person_lost(summary: Table) -> list[Event]:
+    """From the first moment in which it stays unclear which face is the person's, to the film's end."""
+    (lost,) = np.nonzero(summary["status"] == "person-lost")
+    if not lost.size:
+        return []
+    start, end = (float(summary["time"][at]) for at in (lost[0], -1))
+    return [Event("person-lost", start, end, (), {})]

@@ -27,7 +27,7 @@ from emotion.inference.tracking import Follower
 MEDIA_TYPE = "video/mp4"
 GUARD = 0.5
 """Seconds around a doubt of which nothing stays: somebody who walks does two face widths in them."""
-DOUBTFUL = {"several-faces", "person-unclear"}
+DOUBTFUL = {"several-faces", "person-unclear", "person-lost"}
 KEY_EVERY = 2.0
 """Seconds between two pictures from which a player can begin."""
 TICKS = 90_000

@@ -39,6 +39,7 @@ STATUSES = {
     "covered": "Something seems to cover the mouth or an eye.",
     "moving": "The face moves too fast to be seen clearly.",
     "person-unclear": "It cannot be told which face is the data subject's; nobody is analysed.",
+    "person-lost": "From here on it cannot be told which face is the data subject's; nobody is analysed.",
 }
 IN_A_PHOTOGRAPH = ("expression", "blendshapes", "head-pose", "gaze", "smile-marker")
 """The data categories that one picture can say something about; movement needs a film."""

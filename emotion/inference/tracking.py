@@ -83,8 +83,8 @@ class Sighting:
     """What one frame shows of the person.
 
     Fields:
-        status: "read" when the face is surely the person's, else "no-face", "several-faces" or
-            "person-unclear".
+        status: "read" when the face is surely the person's, else "no-face", "several-faces",
+            "person-unclear", or "person-lost" where it stays unclear to the end of the film.
         landmarks: of the person's face; None unless "read".
         faces: how many faces were seen when last looked.
         others: boxes of the faces that are not the person's, or of all when it is not clear; pixels.
@@ -292,9 +292,11 @@ class Follower:
             self.watch(confirmed, time)
         if not faces:
             return self.nobody("no-face", faces)
+        if confirmed:
+            memory.ended |= time - memory.person.time > AWAY_MAX
         if confirmed and not memory.contested:
             memory.ended |= not any(self.may_be_theirs(face, time) for face in confirmed)
-        chosen = self.by_place(memory.person, faces, time)
+        chosen = self.by_place(faces, time)
         landmarks = next((found for face, found in sure if face is chosen), None)
         if landmarks is None:
             return self.nobody("person-unclear", faces)
@@ -383,15 +385,15 @@ class Follower:
             return False
         if away <= BRIEFLY:
             return distance <= max(SAME_PLACE, min(SPEED * away, LEAN))
-        return distance <= SAME_PLACE and away <= AWAY_MAX and not self.memory.leaving
+        return distance <= SAME_PLACE and not self.memory.leaving
 
-    def by_place(self, person: Place, faces: list[Face], time: float) -> Face | None:
+    def by_place(self, faces: list[Face], time: float) -> Face | None:
         """The one face that can only be the person's; None when that cannot be told.
 
         Whoever is alone after a doubt may stand where the person sat, and hide them: only two faces
         side by side end it, with the person not behind them.
         """
-        if self.memory.ended or time - person.time > AWAY_MAX:
+        if self.memory.ended:
             return None
         if len(faces) == 1:
             possible = not self.memory.contested and self.may_be_theirs(faces[0], time)
@@ -427,6 +429,8 @@ class Follower:
         memory = self.memory
         memory.face = None
         memory.others, memory.confirmed = sides(faces), []
+        if memory.ended and status == "person-unclear":
+            status = "person-lost"
         return Sighting(status, None, len(faces), [face.box for face in faces])
 
 

@@ -53,6 +53,17 @@ def test_a_film_in_sentences() -> None:
     ]
 
 
+def test_from_when_on_nobody_was_analysed_is_said() -> None:
+    times = sampled(10, 10)
+    series = film(times)
+    series["summary"]["status"][times >= 6] = "person-lost"
+    assert film_sentences(summarise(series, find_events(series))) == [
+        "The face could be read in 6.0 of 10 seconds.",
+        "From second 6.0 on not read, for 4.0 seconds: somebody came in or passed by, and it could not be "
+        "told any more which face is the right one.",
+    ]
+
+
 def test_only_what_was_measured_is_said() -> None:
     times = sampled(5, 10)
     assert len(film_sentences(summarise(film(times), []))) == 1

@@ -137,6 +137,16 @@ def test_a_doubt_takes_away_what_was_before_and_after_it(study: Study, person: P
     assert all(abs(time - doubt) > GUARD - 0.01 for time in shown for doubt in doubts)
 
 
+def test_who_comes_in_after_the_person_left_is_not_kept(study: Study, person: Person) -> None:
+    scene = Scene(6, lambda t: (250, 250) if t < 2 else (None if t < 3 else (650, 250)))
+    recording = recorded(study, as_film(scene))
+    opened = read_result(person.actor, recording.analyses.get().id, series=MEASURED)
+    (lost,) = [each for each in opened.parts["summary"]["events"] if each["kind"] == "person-lost"]
+    assert lost["start"] == pytest.approx(3, abs=0.11)
+    shown = [time for time, picture in pictures(kept(person, recording)) if drawn(picture).any()]
+    assert max(shown) < 2
+
+
 def test_where_no_face_is_nothing_is_shown_and_time_goes_on(study: Study, person: Person) -> None:
     recording = recorded(study, alone())
     found = pictures(kept(person, recording))

@@ -255,3 +255,18 @@ def test_nothing_is_carried_across_a_hole() -> None:
     head = table("head-pose", times, pitch=down)
     assert len(find_nods(head)) == 1
     assert find_nods(with_hole(head, 5.02, 5.55)) == [], "who knows what was in between"
+
+
+def test_where_nobody_could_be_told_any_more_is_an_event_to_the_end() -> None:
+    times = sampled(10, 10)
+    told = summary(times, absent=(4.0, 5.95))
+    told["status"][(times >= 6) & (times < 9)] = "person-lost"
+    told["status"][times >= 9] = "no-face"  # whoever came in went out again
+    series = film(times)
+    series["summary"] = told
+    (lost,) = [event for event in find_events(series) if event.kind == "person-lost"]
+    assert (lost.start, lost.end, lost.values) == (6.0, float(times[-1]), {})
+    figures = summarise(series, find_events(series))["summary"]
+    assert figures["ended"]["value"] == 6.0
+    assert figures["abstained"]["why"]["person-lost"] == pytest.approx(3.0, abs=0.05)
+    assert summarise(film(times), find_events(film(times)))["summary"]["ended"]["value"] is None

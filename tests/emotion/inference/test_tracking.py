@@ -195,7 +195,7 @@ def test_a_face_that_is_away_for_a_moment_is_found_again() -> None:
 
 
 def test_back_in_the_same_place_within_a_minute_but_not_after_it() -> None:
-    for away, status in [(50, "read"), (70, "person-unclear")]:
+    for away, status in [(50, "read"), (70, "person-lost")]:
         scene = Scene(2 + away + 2, without(2, 2 + away, sits()), rate=2)
         story = told(scene)
         assert story[-1][1].status == status
@@ -205,7 +205,7 @@ def test_back_in_the_same_place_within_a_minute_but_not_after_it() -> None:
 def test_another_place_after_an_absence_cannot_be_told() -> None:
     scene = Scene(8, lambda t: (250, 250) if t < 2 else (None if t < 5 else (650, 250)))
     story = told(scene)
-    assert {sighting.status for time, sighting in story if time >= 5} == {"person-unclear"}
+    assert {sighting.status for time, sighting in story if time >= 5} == {"person-lost"}
 
 
 @pytest.mark.parametrize(("away", "widths"), [(0.3, 1.5), (0.6, 1.8), (1.5, 1.8)])
@@ -282,7 +282,9 @@ def test_who_comes_in_after_the_person_left_is_never_read(person: Path, other: P
     story = told(scene)
     left = 3.0 if person(4) is None else 3 + (854 - 420 + FACE) / 300
     assert not [time for time in times(story, "read") if time > left]
-    assert times(story, "person-unclear")
+    lost = times(story, "person-lost")
+    assert lost
+    assert not times([each for each in story if each[0] > lost[0]], "person-unclear"), "to the end"
 
 
 def test_at_the_side_of_the_picture_nobody_can_tell_who_comes_back() -> None:
