@@ -6,6 +6,7 @@ line drawn across.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,9 +24,11 @@ from emotion.set_words import EXPRESSIONS
 COLUMNS = 240
 """Columns of a strip: more than a telephone has room for, few enough to be quick."""
 HEIGHT = 20.0
+JITTER = 1.5
+"""How much later than usual a moment may come: films have no steady clock."""
 TO = UNREAD = "\u2013"
 ROWS = 12
-"""Rows of the table beside the strips."""
+"""Most rows of the table beside the strips."""
 
 LINES: list[tuple[str, str, Any, float, float]] = [
     *(("expression", name, label, 0.0, 1.0) for name, label in EXPRESSIONS.items()),
@@ -64,26 +67,25 @@ def strips(series: Series, seconds: float) -> list[Strip]:
 
 
 def binned(table: Table, name: str, seconds: float) -> np.ndarray:
-    """The mean of a column in each part of the film, (COLUMNS,); NaN where nothing was read."""
+    """The mean of a column in each part of the film, (COLUMNS,); NaN where nothing was read.
+
+    A part in which no moment lies takes the one before, if that is no longer ago than moments of this
+    column lie apart: some are measured less often than there are parts.
+    """
     values, times = table[name].astype(np.float64), table["time"]
     there = np.isfinite(values)
-    at = np.minimum(times[there] / max(seconds, 1e-9) * COLUMNS, COLUMNS - 1).astype(int)
+    width = max(seconds, 1e-9) / COLUMNS
+    at = np.minimum(times[there] / width, COLUMNS - 1).astype(int)
     sums = np.bincount(at, values[there], COLUMNS)
     counts = np.bincount(at, minlength=COLUMNS)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return bridged(means, len(times))
-
-
-def bridged(means: np.ndarray, moments: int) -> np.ndarray:
-    """Columns between two moments of a film with fewer moments than columns take the one before."""
-    step = -(-COLUMNS // max(moments, 1))
-    found = means.copy()
-    for _ahead in range(step - 1):
-        empty = np.isnan(found)
-        empty[0] = False
-        before = np.roll(found, 1)
-        found = np.where(empty, before, found)
-    return found
+    if not there.any():
+        return means
+    starts = np.arange(COLUMNS) * width
+    last = np.searchsorted(times, starts + width) - 1
+    apart = float(np.median(np.diff(times[there]))) if there.sum() > 1 else seconds
+    carried = (last >= 0) & (starts - times[last] < JITTER * apart)
+    return np.where(np.isnan(means) & carried, values[last], means)
 
 
 def strip(label: str, values: np.ndarray, low: float, high: float) -> Strip:
@@ -108,9 +110,10 @@ def in_range(value: float, most: float) -> str:
 
 
 def table_rows(series: Series, seconds: float) -> list[dict[str, Any]]:
-    """The same in a table: one row for each of ROWS parts of the film."""
+    """The same in a table: one row for each so many whole seconds of the film."""
     summary = series["summary"]
-    edges = np.linspace(0, max(seconds, 1e-9), min(ROWS, max(int(seconds), 1)) + 1)
+    step = max(1, math.ceil(seconds / ROWS))
+    edges = [*np.arange(0, seconds, step), max(seconds, 1e-9)]
     found = []
     for start, end in pairwise(edges):
         here = (summary["time"] >= start) & (summary["time"] < end)
