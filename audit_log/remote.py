@@ -30,7 +30,10 @@ class Remote:
     keys: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:  # a bracket without its other
+            parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ExportInvalid(f"expected https://HOST/log; got {self.url!r}")
         if self.token and parts.scheme == "http" and parts.hostname not in LOOPBACK:

@@ -7,6 +7,7 @@ evaluation.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -32,7 +33,7 @@ from emotion.pack_choice import find_pack, note
 
 def add(source: Path) -> Path:
     """Check a pack's folder and take a copy of it in; where it lies then. Raises PackRefused."""
-    name = source.resolve().name
+    name = Path(os.path.realpath(source)).name  # Path.resolve falls over a loop of links
     if not NAME.fullmatch(name):
         raise PackRefused([f"{name!r}: small letters, digits and . _ - were expected as its name"])
     if any(folder.name == name for folder in installed()):
@@ -42,8 +43,9 @@ def add(source: Path) -> Path:
         copy = Path(incoming) / name
         try:
             shutil.copytree(source, copy, symlinks=True)
-        except (OSError, shutil.Error) as error:
-            raise PackRefused([f"{source}: {type(error).__name__}"]) from error
+        except OSError as error:
+            why = error.strerror or "not all of it can be read"  # shutil names each file instead
+            raise PackRefused([f"{source}: {why}"]) from error
         if any(path.is_symlink() for path in copy.rglob("*")):
             raise PackRefused(["a pack holds files and no links"])
         problems = problems_of(copy)

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from audit_log.checkpoint import InvalidNote, SignerKey, VerifierKey
 from audit_log.cosignature import witness_key
 from audit_log.durable_files import write_durably
+from audit_log.errors import in_words
 from audit_log.witness import Witness
 from audit_log.witness_server import Server
 
@@ -45,10 +46,10 @@ class Command(BaseCommand):
         if not BIND.fullmatch(options["bind"]):
             raise CommandError(f"--bind: expected HOST:PORT; got {options['bind']!r}")
         try:
-            logs = [VerifierKey.parse(text) for text in options["log"]]
+            logs = [log_key(text) for text in options["log"]]
             key = own_key(options["folder"] / KEY, options["name"])
         except (InvalidNote, OSError) as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(in_words(error)) from None
         if not logs:
             raise CommandError(
                 "Name at least one log with --log, by a key that you got from elsewhere."
@@ -56,6 +57,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{witness_key(key)}\nwitness of {', '.join(log.name for log in logs)}")
         self.stdout.flush()
         Server(Witness(options["folder"], key, logs), options["bind"]).run()
+
+
+def log_key(text: str) -> VerifierKey:
+    """The key of a log to watch. Raises CommandError for what is none."""
+    try:
+        return VerifierKey.parse(text)
+    except InvalidNote as error:
+        raise CommandError(f"--log: expected ORIGIN+HASH+KEY; got {text!r}: {error}") from None
 
 
 def own_key(path: Path, name: str | None) -> SignerKey:

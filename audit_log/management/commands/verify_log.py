@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from audit_log.errors import AuditLogError
+from audit_log.errors import AuditLogError, in_words
 from audit_log.export import verify_export
 from audit_log.remote import Remote, verify_remote
 from audit_log.row_entries import RowsUnreadable, verify_rows
@@ -55,12 +55,12 @@ class Command(BaseCommand):
             else:
                 said = self.database()
         except (AuditLogError, OSError) as error:
-            raise CommandError(f"NOT VERIFIED: {error}") from None
+            raise CommandError(f"NOT VERIFIED: {in_words(error)}") from None
         self.stdout.write(said)
 
     def remote(self, options: dict[str, Any]) -> str:
         """The verdict on a log at an address."""
-        token = options["token_file"].read_text().strip() if options["token_file"] else ""
+        token = token_in(options["token_file"]) if options["token_file"] else ""
         remote = Remote(options["url"], token, options["key"])
         tree = verify_remote(remote, self.progress())
         if token:
@@ -103,3 +103,13 @@ class Command(BaseCommand):
                 self.stderr.write(f"{done:,} of {total:,} entries")
 
         return say
+
+
+def token_in(path: Path) -> str:
+    """What an auditor's file holds. Raises CommandError for what is no text, and OSError."""
+    try:
+        return path.read_text().strip()
+    except UnicodeDecodeError:
+        raise CommandError(
+            f"--token-file: expected an auditor's token; {path} is no text"
+        ) from None

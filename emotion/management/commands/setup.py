@@ -82,9 +82,9 @@ class Command(BaseCommand):
         record_entries()
         collect_static()
         note_kind()
-        if options["administrator"]:
+        if options["administrator"] is not None:
             self.first_administrator(options["administrator"], ask=options["ask_password"])
-        elif options["reset_administrator"]:
+        elif options["reset_administrator"] is not None:
             self.reset(options["reset_administrator"])
         elif not settings.DEMO and not operators().filter(role=Role.ADMINISTRATOR).exists():
             self.stdout.write(
