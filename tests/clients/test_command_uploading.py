@@ -68,6 +68,38 @@ def test_a_folder_is_sent_once_and_only_what_is_missing_later(
     assert Recording.objects.count() == 3
 
 
+def test_odd_names_stop_no_other_file(
+    lab: Lab, consentry: Consentry, photograph: Path, tmp_path: Path
+) -> None:
+    for name in ("漢字", "Ünal", "-dash", "a b"):
+        consenting(lab.study, name)
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in (
+        b"\xff.jpg",
+        "漢字.jpg".encode(),
+        "Ünal__1\n2.jpg".encode(),
+        b"-dash.jpg",
+        b"a b.jpg",
+    ):
+        (folder / os.fsdecode(name)).write_bytes(photograph.read_bytes())
+    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
+    (folder / "zero.jpg").symlink_to("/dev/zero")
+    done = consentry("upload", folder, PYTHONIOENCODING="ascii")
+    lines = [line.split("  recording ")[0] for line in done.stdout.splitlines()]
+    assert lines == [
+        "sent       -dash.jpg",
+        "sent       a b.jpg",
+        "skipped    loop.jpg  not a file",
+        "skipped    zero.jpg  not a file",
+        r"sent       \xdcnal__1?2.jpg",
+        r"sent       \u6f22\u5b57.jpg",
+        "skipped    ?.jpg  its name is no text in UTF-8",
+        "4 sent, 3 skipped",
+    ], done.stderr
+    assert done.returncode == 0
+
+
 def test_a_map_says_whom_files_are_about(
     lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
 ) -> None:
@@ -93,13 +125,16 @@ def test_a_map_says_whom_files_are_about(
         ("file,subject\n../../etc/passwd,P\n", "line 2: there is no such file"),
         (f"file,subject\nP-001.jpg,{'x' * 121}\n", "1 to 120 characters"),
         ("\x00", "map.csv"),
+        ("file,subject\n\udcff.jpg,P\n", "no text in UTF-8"),
+        ("file,subject\nloop.jpg,P\n", "line 2: there is no such file"),
     ],
 )
 def test_a_wrong_map_stops_it_before_anything_is_sent(
     alone: Consentry, session: Path, tmp_path: Path, text: str, says: str
 ) -> None:
     listed = tmp_path / "map.csv"
-    listed.write_text(text)
+    listed.write_text(text, encoding="utf-8", errors="surrogateescape")
+    (session / "loop.jpg").symlink_to(session / "loop.jpg")
     done = alone("upload", session, "--map", listed)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr

@@ -39,6 +39,8 @@ def named(path: Path) -> Chosen:
     if path.suffix.lower() not in KINDS:
         return Chosen(path, why_not="no photograph or film by its name")
     reference = path.stem.partition(SEPARATOR)[0].strip()
+    if any("\ud800" <= each <= "\udfff" for each in reference):  # as Python reads what is no UTF-8
+        return Chosen(path, why_not="its name is no text in UTF-8")
     if not 1 <= len(reference) <= LONGEST:
         return Chosen(path, why_not=f"its name does not begin with a reference of 1 to {LONGEST}")
     return Chosen(path, reference)
@@ -63,6 +65,6 @@ def mapped(folder: Path, name: str, subject: str, place: str) -> Chosen:
     if not name or not 1 <= len(subject) <= LONGEST:
         raise Stop(f"{place}: needs a file and a subject of 1 to {LONGEST} characters.")
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise Stop(f"{place}: there is no such file in the folder.")
     return Chosen(path, subject)

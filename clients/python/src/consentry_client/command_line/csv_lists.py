@@ -19,8 +19,12 @@ def read_rows(path: Path, *columns: str) -> list[tuple[str, list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Stop(f"{path} cannot be read as CSV ({type(error).__name__}).") from None
+    except OSError as error:
+        raise Stop(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise Stop(f"{path} cannot be read as CSV: it is no text in UTF-8.") from None
+    except csv.Error as error:
+        raise Stop(f"{path} cannot be read as CSV: {error}.") from None
     return [
         (f"{path}, line {number}", [(row.get(name) or "").strip() for name in columns])
         for number, row in enumerate(rows, 2)

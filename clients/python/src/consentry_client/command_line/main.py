@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from consentry_client.errors import (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    allow_every_letter()
     given = parser().parse_args(arguments)
     try:
         status: int = given.run(given)
@@ -44,6 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return say(f"{where}{error.strerror or error}", outcomes.SOME_FAILED)
     except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where something is asked
         return say("Interrupted. Run the command again to go on.", outcomes.INTERRUPTED)
+
+
+def allow_every_letter() -> None:
+    """A terminal may know fewer letters than a file's name has."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(line: str, status: int) -> int:
