@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 
 import httpx
@@ -21,6 +22,7 @@ EVERY = 10.0  # seconds between two questions to a witness, when the log has gro
 LONGEST = 300.0  # seconds: the longest wait after failures, which double it
 TIMEOUT = 10.0
 MOST_BYTES = 16_384  # of an answer
+SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class Asker:
@@ -66,7 +68,7 @@ def last_size(key: WitnessKey) -> int:
 def ask(key: WitnessKey, url: str, newest: Checkpoint, last: int) -> bool:
     """Ask one witness to cosign; whether it has. Raises WitnessError and httpx.HTTPError."""
     status, text = post(url, request_body(last, newest))
-    if status == httpx.codes.CONFLICT and text.strip().isdecimal():
+    if status == httpx.codes.CONFLICT and SIZE.fullmatch(text.strip()):
         # It remembers another size than we do, perhaps from before a restore.
         known = int(text)
         if known > newest.size:
@@ -77,7 +79,9 @@ def ask(key: WitnessKey, url: str, newest: Checkpoint, last: int) -> bool:
         if known != last:
             status, text = post(url, request_body(known, newest))
     if status == httpx.codes.CONFLICT:
-        raise WitnessError(f"It has cosigned another tree of {text.strip()} entries than this log.")
+        raise WitnessError(
+            f"It has cosigned another tree of {text[:200].strip()} entries than this log."
+        )
     if status != httpx.codes.OK:
         raise WitnessError(f"It answered with status {status}: {text[:200].strip()}")
     try:

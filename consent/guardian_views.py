@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from django.conf import settings
@@ -31,6 +32,7 @@ from consent.views import (
 )
 
 UNPROCESSABLE = 422
+MONTH = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
 
 
 def child_state(request: HttpRequest, purpose_id: UUID) -> ConsentState:
@@ -65,9 +67,8 @@ def decide_as_guardian(
 
 def month_in(text: str) -> tuple[int, int]:
     """Year and month as a form sends them, 2031-05. Raises InvalidChoice."""
-    year, dash, month = text.partition("-")
-    if dash and len(year) == 4 and (year + month).isdecimal() and 1 <= int(month) <= 12:
-        return int(year), int(month)
+    if found := MONTH.fullmatch(text):
+        return int(found[1]), int(found[2])
     raise InvalidChoice(_("Please choose the month in which the child comes of age."))
 
 

@@ -254,7 +254,7 @@ def answer_from(text: bytes) -> dict[str, Any]:
             refusal = MediaRefused(MediaCode(body["code"]), str(body["message"])[:200])
         else:
             return dict(body)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         refusal = MediaRefused(MediaCode.UNREADABLE)
     raise refusal
 

@@ -128,7 +128,7 @@ def expression_pack(folder: Path = BUILT_IN) -> ExpressionPack:
                 for entry in listed["files"]
             },
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelIntegrityError(f"{folder.name}: {type(error).__name__}: {error}") from error
 
 

@@ -30,7 +30,7 @@ def read_pack(folder: Path) -> dict[str, Any]:
             entry["pack"] = listed["pack"]
         if listed["pack"] != folder.name:
             raise ValueError("the folder has another name")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"{folder.name}/manifest.json: {type(error).__name__}"
         raise ModelIntegrityError(problem) from error
     return listed

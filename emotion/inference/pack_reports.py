@@ -22,7 +22,7 @@ def reports_of(folder: Path) -> list[dict[str, Any]]:
         whole = json.loads(path.read_text(encoding="utf-8"))
         fresh = whole["pack_sha256"] == pack_digest(folder)
         return list(whole["reports"]) if fresh else []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelIntegrityError(f"evaluation.json: {type(error).__name__}") from error
 
 

@@ -7,11 +7,13 @@ import re
 import shutil
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,8 @@ from django.utils import timezone
 from accounts.models import Role
 from audit_log import signing, witnesses
 from audit_log.actions import Action
-from audit_log.cosignature import WitnessKey, cosignatures
+from audit_log.checkpoint import SignerKey
+from audit_log.cosignature import WitnessKey, cosignatures, witness_key
 from audit_log.entries import Draft
 from audit_log.errors import WitnessError
 from audit_log.export import export_log
@@ -97,6 +100,42 @@ def grow(count: int = 1) -> Checkpoint:
     newest = Checkpoint.objects.order_by("-size").first()
     assert newest is not None
     return newest
+
+
+@contextmanager
+def liar(folder: Path, body: str) -> Iterator[Running]:
+    """What calls itself a witness, and always says that it has cosigned a tree of ``body`` entries."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(409)
+            self.send_header("Content-Type", "text/x.tlog.size")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        key = witness_key(SignerKey.generate("liar.example"))
+        yield Running("liar", key, f"http://127.0.0.1:{server.server_port}", folder)
+        server.shutdown()
+
+
+@pytest.mark.parametrize("body", ["x", "9" * 18, "9" * 5_000, "9" * 100_000])
+def test_a_witness_that_answers_nonsense_keeps_nobody_from_the_next(
+    settings: Any, tmp_path: Path, body: str
+) -> None:
+    with liar(tmp_path / "liar", body) as first, witness(tmp_path / "one", "one") as one:
+        write_policy(settings, tmp_path, "any", first, one)
+        grow(2)
+        with pytest.raises(WitnessError) as told:
+            Asker().ask_all()
+        assert len(str(told.value)) < 400
+        (kept,) = Cosignature.objects.all()
+        assert kept.witness == str(one.key)
 
 
 def test_a_log_that_grows_is_witnessed_and_its_receipts_say_so(

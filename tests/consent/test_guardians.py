@@ -150,6 +150,8 @@ def test_the_guardians_yes_does_not_outlast_its_own_end(study: Study) -> None:
         ({"of_age": ""}, "choose the month"),
         ({"of_age": "2031-13"}, "choose the month"),
         ({"of_age": "²031-05"}, "choose the month"),
+        ({"of_age": "0000-05"}, "choose the month"),
+        ({"of_age": "10000-05"}, "choose the month"),
         ({"of_age": lambda: month(0)}, "says yes alone"),
         ({"of_age": lambda: month(-400)}, "says yes alone"),
         ({"of_age": lambda: month(366 * 7 + 40)}, "Children under 7 cannot take part"),

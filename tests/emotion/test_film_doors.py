@@ -81,6 +81,13 @@ def test_markers_are_carried_through_and_lie_nowhere_in_plain(study: Study, pers
         '{"marks": [{"at": true, "name": "a"}]}',
         '{"baseline": [5, 2]}',
         '{"baseline": 5}',
+        "[" * 20_000,
+        '{"marks": ' * 5_000,
+        '{"marks": [{"at": 1' + "0" * 400 + ', "name": "x"}]}',
+        '{"marks": [{"at": NaN, "name": "x"}]}',
+        '{"marks": [{"at": 1e400, "name": "x"}]}',
+        '{"marks": [{"at": 1, "name": "\\ud800"}]}',
+        '{"baseline": [0, 1' + "0" * 5_000 + "]}",
     ],
 )
 def test_markers_that_are_none_are_refused_with_what_was_expected(

@@ -29,7 +29,7 @@ def read_json(answer: Answer) -> Any:
     """The body; raises UnexpectedAnswer when it is no JSON."""
     try:
         return json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnexpectedAnswer(
             f"expected JSON with status {answer.status}; something else came"
         ) from None
@@ -127,7 +127,7 @@ def error_in(answer: Answer) -> ApiError:
     """The error that an answer of 400 or more tells."""
     try:
         told = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     told = told if isinstance(told, dict) else {}
     kind = BY_STATUS.get(answer.status, Unavailable if answer.status >= 500 else ApiError)
