@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from audit_log import signing
+from audit_log.bounded import TooLong, body_of
 from audit_log.checkpoint import Checkpoint, InvalidNote, VerifierKey, verify
 from audit_log.errors import ExportInvalid
 from audit_log.merkle import leaf_hash
@@ -90,13 +91,13 @@ def fetcher(browser: httpx.Client, remote: Remote) -> Reader:
         secret = remote.token and path.startswith("tile/entries/")
         headers = {"Authorization": f"Bearer {remote.token}"} if secret else {}
         try:
-            answer = browser.get(f"{base}/{path}", headers=headers)
+            with browser.stream("GET", f"{base}/{path}", headers=headers) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    raise ExportInvalid(f"{base}/{path}: the answer is {answer.status_code}")
+                return body_of(answer, MOST)
         except httpx.HTTPError as error:
             raise ExportInvalid(f"{base}/{path}: {type(error).__name__}") from None
-        if answer.status_code != httpx.codes.OK:
-            raise ExportInvalid(f"{base}/{path}: the answer is {answer.status_code}")
-        if len(answer.content) > MOST:
-            raise ExportInvalid(f"{base}/{path}: more than {MOST} bytes")
-        return answer.content
+        except TooLong:
+            raise ExportInvalid(f"{base}/{path}: more than {MOST} bytes") from None
 
     return read

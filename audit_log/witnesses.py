@@ -10,6 +10,7 @@ import httpx
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from audit_log.bounded import TooLong, body_of
 from audit_log.checkpoint import InvalidNote
 from audit_log.cosignature import Cosignature as Word
 from audit_log.cosignature import WitnessKey, cosignatures
@@ -106,12 +107,10 @@ def post(url: str, body: bytes) -> tuple[int, str]:
         httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client,
         client.stream("POST", f"{url}/add-checkpoint", content=body) as answer,
     ):
-        found = b""
-        for part in answer.iter_bytes():
-            found += part
-            if len(found) > MOST_BYTES:
-                raise WitnessError(f"Its answer has more than {MOST_BYTES} bytes.")
-        return answer.status_code, found.decode(errors="replace")
+        try:
+            return answer.status_code, body_of(answer, MOST_BYTES).decode(errors="replace")
+        except TooLong:
+            raise WitnessError(f"Its answer has more than {MOST_BYTES} bytes.") from None
 
 
 def keep(checkpoint: Checkpoint, word: Word) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -27,7 +27,7 @@ from audit_log.entries import Draft
 from audit_log.errors import ExportInvalid
 from audit_log.log import append_durable
 from audit_log.models import Checkpoint
-from audit_log.remote import Remote, verify_remote
+from audit_log.remote import MOST, Remote, verify_remote
 from audit_log.rotation import rotate
 from audit_log.sequencer import integrate_once
 from audit_log.tiles import bundle, read_bundle
@@ -177,3 +177,20 @@ def test_addresses_and_answers_that_cannot_be(files: Files) -> None:
         Remote("http://log.example/log", "cna_a_b")
     with pytest.raises(ExportInvalid, match="ConnectError"):
         verify_remote(Remote("http://127.0.0.1:9/log"))
+
+
+def test_an_answer_without_an_end_is_left() -> None:
+    sent: list[int] = []
+
+    def endless(_environ: object, start: Callable[..., object]) -> Iterator[bytes]:
+        start("200 OK", [("Content-Type", "text/plain")])
+        while True:
+            sent.append(65_536)
+            yield b"x" * 65_536
+
+    with make_server("127.0.0.1", 0, endless, Server, Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ExportInvalid, match="checkpoint: more than"):
+            verify_remote(Remote(f"http://127.0.0.1:{server.server_port}/log"))
+        server.shutdown()
+    assert sum(sent) < 2 * MOST

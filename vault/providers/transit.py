@@ -193,6 +193,6 @@ def data_of(answer: httpx.Response) -> Json:
     """What the server said, without its envelope. Raises ProviderUnavailable for another's answer."""
     try:
         found: Json = (answer.json() if answer.content else {}).get("data") or {}
-    except ValueError:
+    except (ValueError, AttributeError):  # no JSON, or no object
         raise ProviderUnavailable("what answers for the Transit server speaks no JSON") from None
     return found
