@@ -195,7 +195,7 @@ def test_parts_survive_json_and_describe_themselves() -> None:
 
 
 def test_every_status_is_explained() -> None:
-    found = {"read", "no-face", "several-faces", "person-unclear"}
+    found = {"read", "no-face", "several-faces", "person-unclear", "person-lost"}
     known = found | {rule.status for rule in THRESHOLDS.values()}
     assert set(STATUSES) == known
     for status in STATUSES:
