@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
     AuthenticateWebAuthnForm,
@@ -84,20 +85,6 @@ class DeviceAnswer(forms.JSONField):
         return initial
 
 
-class RefusalsAreRecorded:
-    """Writes down that a passkey was not the right one, as a wrong password is."""
-
-    user: User | None
-
-    def clean_credential(self) -> Any:
-        """The passkey, when it is right."""
-        try:
-            return super().clean_credential()  # type: ignore[misc]  # of the form it is mixed into
-        except ValidationError:
-            record_failure(ReasonCode.BAD_CREDENTIALS, self.user)
-            raise
-
-
 class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
     """Add a passkey; one that can sign in by itself unless the person says otherwise.
 
@@ -119,25 +106,31 @@ class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no
             self.fields["name"].disabled = True
 
 
-class RenamePasskeyForm(EditWebAuthnForm):  # type: ignore[misc]  # the same
+class RenamePasskeyForm(EditWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
     """What an operator calls a passkey."""
 
     name = forms.CharField(label=_("Name of this passkey"), max_length=LONGEST_NAME)
 
 
-class PasskeySignInForm(RefusalsAreRecorded, LoginWebAuthnForm):  # type: ignore[misc]  # the same
+class SecondFactorPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+    """A passkey after the password. One that is not right is written down, as a wrong password is."""
+
+    credential = DeviceAnswer(signed_in)
+    user: User | None
+
+    def clean_credential(self) -> Authenticator:
+        """The passkey, when it is right."""
+        try:
+            passkey: Authenticator = super().clean_credential()
+        except ValidationError:
+            record_failure(ReasonCode.BAD_CREDENTIALS, self.user)
+            raise
+        return passkey
+
+
+class PasskeySignInForm(SecondFactorPasskeyForm, LoginWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
     """A passkey alone, at sign-in."""
 
-    credential = DeviceAnswer(signed_in)
 
-
-class SecondFactorPasskeyForm(RefusalsAreRecorded, AuthenticateWebAuthnForm):  # type: ignore[misc]  # the same
-    """A passkey after the password."""
-
-    credential = DeviceAnswer(signed_in)
-
-
-class ConfirmPasskeyForm(RefusalsAreRecorded, ReauthenticateWebAuthnForm):  # type: ignore[misc]  # the same
+class ConfirmPasskeyForm(SecondFactorPasskeyForm, ReauthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
     """A passkey before the means of signing in are changed."""
-
-    credential = DeviceAnswer(signed_in)

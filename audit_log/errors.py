@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 
-def in_words(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """An error in one line for somebody at a terminal: of a file its path and what is wrong with it."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import time
 
 import httpx
@@ -11,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit_log.bounded import TooLong, body_of
-from audit_log.checkpoint import InvalidNote
+from audit_log.checkpoint import SIZE, InvalidNote
 from audit_log.cosignature import Cosignature as Word
 from audit_log.cosignature import WitnessKey, cosignatures
 from audit_log.errors import WitnessError
@@ -23,7 +22,6 @@ EVERY = 10.0  # seconds between two questions to a witness, when the log has gro
 LONGEST = 300.0  # seconds: the longest wait after failures, which double it
 TIMEOUT = 10.0
 MOST_BYTES = 16_384  # of an answer
-SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class Asker:

@@ -22,7 +22,8 @@ NOT_READ = {
     "several-faces": gettext_lazy("more than one face was found"),
     "person-unclear": gettext_lazy("it was not clear which face is the right one"),
     "person-lost": gettext_lazy(
-        "somebody came in or passed by, and it could not be told any more which face is the right one"
+        "the face was out of sight or somebody came near, and it could not be told any more which face "
+        "is the right one"
     ),
     "too-small": gettext_lazy("the face was too small"),
     "too-dark": gettext_lazy("too dark"),
@@ -89,7 +90,7 @@ def reading_sentences(figures: Figures) -> list[str]:
     for status, seconds in figures["abstained"]["why"].items():
         words = {"seconds": shown(seconds), "why": str(NOT_READ.get(status, status))}
         if status == "person-lost":
-            words["second"] = shown(figures["ended"]["value"])
+            words["second"] = shown(figures["person_lost_at"]["value"])
             told = _("From second %(second)s on not read, for %(seconds)s seconds: %(why)s.")
         else:
             told = _("Not read for %(seconds)s seconds: %(why)s.")

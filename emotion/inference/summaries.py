@@ -75,9 +75,9 @@ def reading_figures(table: Table, events: Sequence[Event]) -> Figures:
         "moments": figure(len(table["time"]), "readings"),
         "abstained": figure(total - read, "seconds", why=by_status),
         "no_face": figure(number_of(events, "no-face"), "times"),
-        "ended": figure(
+        "person_lost_at": figure(
             next((event.start for event in events if event.kind == "person-lost"), None),
-            "seconds of the film from which on nobody is read; null if there are none",
+            "seconds of the film",
         ),
     }
 

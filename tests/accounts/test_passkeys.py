@@ -220,7 +220,8 @@ def test_what_no_device_answers_is_refused(client: Client, dpo: User, sent: str)
     sign_in(client, dpo)
     page = client.post(ADD, {"credential": sent, "name": "x"})
     assert page.status_code == 200
-    assert sent[:100] not in page.text or len(sent) < 10
+    (field,) = BeautifulSoup(page.content, "html.parser").select("input[name=credential]")
+    assert field["value"] == "null", "what came is not written back"
     assert not Authenticator.objects.filter(type="webauthn").exists()
     assert Client().post(ALONE, {"credential": sent}).headers["Location"] == "/account/login/"
     other = Client()

@@ -25,7 +25,7 @@ class Asked:
 
 @dataclass
 class Reply:
-    """What to answer; ``hang_up`` cuts the connection after the request was read."""
+    """What to answer: bytes as they are, all else as JSON; ``hang_up`` cuts the connection instead."""
 
     status: int = 200
     body: Any = None
@@ -71,7 +71,9 @@ def handler_of(server: Failing) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            content = b"" if reply.body is None else json.dumps(reply.body).encode()
+            content = b"" if reply.body is None else reply.body
+            if not isinstance(content, bytes):
+                content = json.dumps(content).encode()
             self.send_response(reply.status)
             for name, text in reply.headers.items():
                 self.send_header(name, text)

@@ -293,6 +293,15 @@ def test_another_answer_than_ours_is_an_error_of_its_own(
         client.subject(ID)
 
 
+@pytest.mark.parametrize(("status", "error"), [(200, UnexpectedAnswer), (404, ApiError)])
+def test_an_answer_that_is_nested_without_end_is_an_error_too(
+    server: Failing, client: Client, status: int, error: type[Exception]
+) -> None:
+    server.will(Reply(status, b"[" * 20_000))
+    with pytest.raises(error):
+        client.subject(ID)
+
+
 def test_what_a_newer_server_adds_is_left_aside(server: Failing, client: Client) -> None:
     server.will(Reply(200, CONSENT | {"status": "thinking", "mood": {"new": True}}))
     assert client.subject(ID).status == "thinking"

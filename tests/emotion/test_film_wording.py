@@ -59,8 +59,8 @@ def test_from_when_on_nobody_was_analysed_is_said() -> None:
     series["summary"]["status"][times >= 6] = "person-lost"
     assert film_sentences(summarise(series, find_events(series))) == [
         "The face could be read in 6.0 of 10 seconds.",
-        "From second 6.0 on not read, for 4.0 seconds: somebody came in or passed by, and it could not be "
-        "told any more which face is the right one.",
+        "From second 6.0 on not read, for 4.0 seconds: the face was out of sight or somebody came near, "
+        "and it could not be told any more which face is the right one.",
     ]
 
 

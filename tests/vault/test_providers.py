@@ -15,7 +15,7 @@ from vault.errors import InsecureKeyFile, ProviderUnavailable, RootKeyMissing, W
 from vault.providers import Provider
 from vault.providers import file as file_module
 from vault.providers.file import FileProvider
-from vault.providers.transit import PREFIX
+from vault.providers.transit import PREFIX, data_of
 
 KEY = os.urandom(32)
 EPOCH = uuid7()
@@ -250,3 +250,9 @@ def test_a_token_that_is_renewed_ends_or_lies_open(bao: Bao) -> None:
 def test_the_documented_policy_is_the_one_that_is_tested() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     assert POLICY.format(mount="transit").strip() in page
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", b'"sealed"'])
+def test_another_server_in_the_place_of_the_keys_is_told(body: bytes) -> None:
+    with pytest.raises(ProviderUnavailable, match="speaks no JSON"):
+        data_of(httpx.Response(200, content=body))

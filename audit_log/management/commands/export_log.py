@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from audit_log.errors import AuditLogError, in_words
+from audit_log.errors import AuditLogError, one_line
 from audit_log.export import export_log
 from audit_log.storage import storage_at
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         try:
             done = export_log(storage_at(options["where"]), progress)
         except (AuditLogError, OSError) as error:
-            raise CommandError(in_words(error)) from None
+            raise CommandError(one_line(error)) from None
         self.stdout.write(
             f"{options['where']}: {done.size:,} entries, {done.size - done.before:,} of them new, "
             f"{done.files:,} tiles written"

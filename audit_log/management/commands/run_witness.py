@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from audit_log.checkpoint import InvalidNote, SignerKey, VerifierKey
 from audit_log.cosignature import witness_key
 from audit_log.durable_files import write_durably
-from audit_log.errors import in_words
+from audit_log.errors import one_line
 from audit_log.witness import Witness
 from audit_log.witness_server import Server
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             logs = [log_key(text) for text in options["log"]]
             key = own_key(options["folder"] / KEY, options["name"])
         except (InvalidNote, OSError) as error:
-            raise CommandError(in_words(error)) from None
+            raise CommandError(one_line(error)) from None
         if not logs:
             raise CommandError(
                 "Name at least one log with --log, by a key that you got from elsewhere."

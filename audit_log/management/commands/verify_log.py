@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from audit_log.errors import AuditLogError, in_words
+from audit_log.errors import AuditLogError, one_line
 from audit_log.export import verify_export
 from audit_log.remote import Remote, verify_remote
 from audit_log.row_entries import RowsUnreadable, verify_rows
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             else:
                 said = self.database()
         except (AuditLogError, OSError) as error:
-            raise CommandError(f"NOT VERIFIED: {in_words(error)}") from None
+            raise CommandError(f"NOT VERIFIED: {one_line(error)}") from None
         self.stdout.write(said)
 
     def remote(self, options: dict[str, Any]) -> str:

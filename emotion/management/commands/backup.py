@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from audit_log.errors import AuditLogError, in_words
+from audit_log.errors import AuditLogError, one_line
 from emotion.backups import make_backup
 from emotion.errors import BackupFailed
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         try:
             made = make_backup(options["folder"])
         except (BackupFailed, AuditLogError, OSError) as error:
-            raise CommandError(in_words(error)) from None
+            raise CommandError(one_line(error)) from None
         self.stdout.write(f"data      {made.data}  ({made.blobs:,} sealed files)")
         self.stdout.write(f"keystore  {made.keystore}")
         self.stdout.write(f"log       {options['folder'] / 'log'}  ({made.entries:,} entries)")

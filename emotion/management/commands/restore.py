@@ -9,7 +9,7 @@ from typing import Any
 import pyrage
 from django.core.management.base import BaseCommand, CommandError
 
-from audit_log.errors import AuditLogError, in_words
+from audit_log.errors import AuditLogError, one_line
 from emotion.errors import BackupFailed
 from emotion.restoring import restore
 from vault.errors import VaultError
@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 options["new_origin"],
             )
         except (BackupFailed, AuditLogError, VaultError, OSError) as error:
-            raise CommandError(in_words(error)) from None
+            raise CommandError(one_line(error)) from None
         again, closed = report.again, report.closed
         for line in (
             f"backup of {report.made_at} is back; {report.replayed:,} later log entries replayed",

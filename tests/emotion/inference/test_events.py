@@ -267,6 +267,9 @@ def test_where_nobody_could_be_told_any_more_is_an_event_to_the_end() -> None:
     (lost,) = [event for event in find_events(series) if event.kind == "person-lost"]
     assert (lost.start, lost.end, lost.values) == (6.0, float(times[-1]), {})
     figures = summarise(series, find_events(series))["summary"]
-    assert figures["ended"]["value"] == 6.0
+    assert figures["person_lost_at"]["value"] == 6.0
     assert figures["abstained"]["why"]["person-lost"] == pytest.approx(3.0, abs=0.05)
-    assert summarise(film(times), find_events(film(times)))["summary"]["ended"]["value"] is None
+    assert (
+        summarise(film(times), find_events(film(times)))["summary"]["person_lost_at"]["value"]
+        is None
+    )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emotion.inference.children import answer_from
 from emotion.inference.media import MediaCode, MediaRefused, PhotoFacts, PhotoProbe, decode_photo
 from emotion.inference.photo_formats import TRAILER_MAX, inspect_photo
 from tests.emotion.inference.photographs import (
@@ -195,3 +196,9 @@ def test_decoding_a_damaged_file_ends_in_pixels_or_a_code(
         assert refused.code in MediaCode
     else:
         assert decoded.ndim == 3
+
+
+def test_an_answer_of_the_decoder_that_is_nested_without_end_is_a_refusal() -> None:
+    with pytest.raises(MediaRefused) as refused:
+        answer_from(b"[" * 20_000)
+    assert refused.value.code == MediaCode.UNREADABLE

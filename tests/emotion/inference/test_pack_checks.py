@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotion.inference.expressions import expression_pack
 from emotion.inference.labels import LABELS
-from emotion.inference.models import BUILT_IN, FOLDER
+from emotion.inference.models import BUILT_IN, FOLDER, ModelIntegrityError, read_pack
 from emotion.inference.pack_checks import problems_of
 from emotion.inference.pack_process import problems_in_a_child
 from emotion.inference.pack_reports import against_use, reports_of
@@ -185,3 +186,23 @@ def test_a_bad_evaluation_keeps_a_pack_from_use(pack: Path) -> None:
     good["reports"][0] |= {"suspicious": [], "balanced_accuracy": [0.2, 0.14, 0.26]}
     path.write_text(json.dumps(good))
     assert "not surely better than chance" in against_use(pack)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("manifest.json", read_pack),
+        ("calibration.json", expression_pack),
+        ("evaluation.json", reports_of),
+    ],
+)
+def test_papers_that_are_nested_without_end_are_refused(
+    pack: Path, name: str, read: Callable[[Path], object]
+) -> None:
+    deep = b"[" * 20_000
+    if name == "manifest.json":
+        (pack / name).write_bytes(deep)
+    else:
+        rewrite(pack, name, deep)
+    with pytest.raises(ModelIntegrityError, match="RecursionError"):
+        read(pack)
