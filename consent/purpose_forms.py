@@ -26,7 +26,6 @@ from consent.models import (
 )
 from consent.screening import REFUSED_SECTORS, REFUSED_USES
 
-LONGEST_DAYS = 3650  # ten years
 SECTIONS: list[tuple[Any, Any, list[str]]] = [
     (_("What"), _("In words that somebody outside the field understands: people read them."),
      ["name", "description", "necessity"]),
@@ -100,11 +99,11 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
     media_retention_days = forms.IntegerField(
         label=_("Keep photographs and films for at most (days)"),
         min_value=1,
-        max_value=LONGEST_DAYS,
+        max_value=3650,
         help_text=_("Then they are erased, whatever happened to them before."),
     )
     result_retention_days = forms.IntegerField(
-        label=_("Keep results for (days)"), min_value=1, max_value=LONGEST_DAYS
+        label=_("Keep results for (days)"), min_value=1, max_value=3650
     )
     consent_validity_days = forms.IntegerField(
         label=_("A consent lasts (days)"), min_value=1, max_value=1825, initial=365

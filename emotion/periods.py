@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from accounts.actors import Actor
 from audit_log.actions import Action
@@ -38,15 +39,23 @@ def periods_of(purpose: Purpose) -> Periods:
 def check_periods(purpose: Purpose, new: Periods) -> None:
     """Raise InvalidPurpose unless these are shorter, and not of a purpose that is still being written."""
     if purpose.state not in {PurposeState.OPEN, PurposeState.CLOSED}:
-        raise InvalidPurpose("This purpose has not opened yet: change its draft instead.")
+        raise InvalidPurpose(_("This purpose has not opened yet: change its draft instead."))
     old = periods_of(purpose)
     if new == old:
-        raise InvalidPurpose("These are the periods it has already.")
+        raise InvalidPurpose(_("These are the periods it has already."))
     if not 1 <= new.media_days <= old.media_days or not 1 <= new.result_days <= old.result_days:
         raise InvalidPurpose(
-            f"Periods of a purpose that people said yes to only become shorter: photographs 1 to "
-            f"{old.media_days} days, results 1 to {old.result_days}; got {new.media_days} and "
-            f"{new.result_days}. For a longer one write a new purpose."
+            _(
+                "Periods of a purpose that people said yes to only become shorter: photographs 1 to "
+                "%(media)s days, results 1 to %(results)s; got %(new_media)s and %(new_results)s. For a "
+                "longer one write a new purpose."
+            )
+            % {
+                "media": old.media_days,
+                "results": old.result_days,
+                "new_media": new.media_days,
+                "new_results": new.result_days,
+            }
         )
 
 
@@ -88,8 +97,11 @@ def shorten_periods(actor: Actor, purpose_id: UUID, new: Periods, expected: int)
         number = count_ending_earlier(purpose_id, new)
         if number != expected:
             raise InvalidPurpose(
-                f"Since you looked the number has changed: {number} recordings would end earlier now, "
-                f"not {expected}. Please look again."
+                _(
+                    "Since you looked the number has changed: %(number)s recordings would end earlier "
+                    "now, not %(expected)s. Please look again."
+                )
+                % {"number": number, "expected": expected}
             )
         purpose.media_retention_days = new.media_days
         purpose.result_retention_days = new.result_days

@@ -19,7 +19,6 @@ from consent.errors import ConsentError
 from consent.forms import ConfirmForm
 from consent.models import Purpose
 from consent.operator_views import UNPROCESSABLE
-from consent.purpose_forms import LONGEST_DAYS
 from consent.visibility import find_purpose, visible_purposes
 from emotion.forecast import WITHIN_DAYS, forecast
 from emotion.periods import (
@@ -42,12 +41,8 @@ def retention(request: HttpRequest) -> HttpResponse:
 class PeriodsForm(forms.Form):
     """The shorter periods."""
 
-    media_days = forms.IntegerField(
-        label=gettext_lazy("Keep photographs for (days)"), min_value=1, max_value=LONGEST_DAYS
-    )
-    result_days = forms.IntegerField(
-        label=gettext_lazy("Keep results for (days)"), min_value=1, max_value=LONGEST_DAYS
-    )
+    media_days = forms.IntegerField(label=gettext_lazy("Keep photographs for (days)"), min_value=1)
+    result_days = forms.IntegerField(label=gettext_lazy("Keep results for (days)"), min_value=1)
 
     def periods(self) -> Periods:
         """What was written."""
@@ -82,6 +77,11 @@ def periods(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     new, refusal = asked.periods(), ""
     try:
         check_periods(purpose, new)
+    except ConsentError as error:
+        # What they would change is not counted: they may be of any length.
+        asked.add_error(None, str(error))
+        return render(request, "operators/periods.html", context, status=UNPROCESSABLE)
+    try:
         confirm = ShortenForm(request.POST or None, expected=purpose.name)
         if request.method == "POST" and confirm.is_valid():
             expected = confirm.cleaned_data["number"]

@@ -314,3 +314,15 @@ def test_the_forecast_counts_what_falls_due(study: Study, person: Person) -> Non
     said = output.getvalue()
     assert "held 1 by 1 holds" in said
     assert str(person.subject.id) not in said
+
+
+@pytest.mark.parametrize("days", ["21", "9" * 10, "9" * 30])
+def test_a_longer_period_of_any_length_is_told_what_is_possible(study: Study, days: str) -> None:
+    desk = study.administrator.sign_in()
+    address = reverse("operate_purpose_periods", args=[study.purpose.id])
+    for asked in (desk.get, desk.post):
+        page = asked(address, {"media_days": days, "result_days": "30"})
+        assert page.status_code == 422
+        assert (
+            f"photographs 1 to 20 days, results 1 to 30; got {days} and 30" in page.content.decode()
+        )
