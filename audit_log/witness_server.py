@@ -55,8 +55,9 @@ class Server(BaseApplication):
         """One process with a few threads: a witness is asked every few seconds."""
         for name, value in {
             "bind": self.bind,
-            "worker_class": "gthread",
+            "worker_class": "audit_log.patient_lines.Worker",
             "threads": 4,
+            "sendfile": False,
             "proc_name": "consentry-witness",
         }.items():
             self.cfg.set(name, value)

@@ -95,7 +95,7 @@ def children(installation: Installation, host: str, port: int) -> list[Child]:
     python = str(VENV / "bin" / "python")
     web = [
         python, "-m", "gunicorn", "config.wsgi", "--config", "python:config.gunicorn",
-        "--preload", "--worker-class", "gthread",
+        "--preload", "--worker-class", "audit_log.patient_lines.Worker", "--no-sendfile",
         "--workers", str(processes), "--threads", str(threads), "--bind", address,
         "--graceful-timeout", "5", "--log-level", "warning", "--no-control-socket",
     ]  # fmt: skip

@@ -46,7 +46,13 @@ def large() -> bytes:
 def web(port: int, log: Path) -> Iterator[int]:
     """A web server whose parts are of one megabyte; the id of its group."""
     command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}"]
-    command += ["--worker-class", "gthread", "--threads", "2", "--no-control-socket"]
+    command += [
+        "--worker-class",
+        "audit_log.patient_lines.Worker",
+        "--threads",
+        "2",
+        "--no-control-socket",
+    ]
     with running(command, log, UPLOAD_PART_MB="1") as child:
         wait_for(lambda: alive(f"http://127.0.0.1:{port}"), 60, "the web server")
         yield child.pid

@@ -50,7 +50,14 @@ def served(folder: Path) -> Iterator[str]:
     watched.write_text(SENT_EVENTS)
     port = free_port()
     web = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}"]
-    web += ["--worker-class", "gthread", "--threads", "2", "--log-level", "warning"]
+    web += [
+        "--worker-class",
+        "audit_log.patient_lines.Worker",
+        "--threads",
+        "2",
+        "--log-level",
+        "warning",
+    ]
     web += ["--no-control-socket", "--config", str(watched)]
     with (
         running(KEEPER, logs / "keeper.log", TMPDIR=str(temporary)),
