@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.utils import timezone
 
 from audit_log.checkpoint import InvalidNote
 from audit_log.cosignature import WitnessKey, cosignatures
@@ -24,7 +25,7 @@ from audit_log.witness_policy import NONE, InvalidPolicy, Policy, read_policy
 logger = logging.getLogger(__name__)
 
 RECENT = timedelta(minutes=10)
-"""How far a witnessed checkpoint may be behind the newest one and still be the one that is published."""
+"""How long a checkpoint may wait for witnesses, and the witnessed one before it still be published."""
 LOOKED_AT = 20  # cosigned checkpoints, newest first, among which one with a quorum is looked for
 
 
@@ -90,7 +91,9 @@ def standings() -> list[Standing]:
 def published_checkpoint() -> Checkpoint | None:
     """The checkpoint to show the world: the newest witnessed one, unless witnesses are long behind.
 
-    None before the first. A policy that cannot be read is the business of ``check``; here the log goes on.
+    That is when one waits for them that was signed more than ``RECENT`` ago; how long nothing happened
+    before it does not count. None before the first. A policy that cannot be read is the business of
+    ``check``; here the log goes on.
     """
     newest = Checkpoint.objects.order_by("-size").first()
     if newest is None:
@@ -100,6 +103,9 @@ def published_checkpoint() -> Checkpoint | None:
     except WitnessError as error:
         logger.error("%s", error)
         return newest
-    if witnessed and newest.signed_at - witnessed.signed_at <= RECENT:
-        return witnessed
-    return newest
+    if witnessed is None:
+        return newest
+    waiting = Checkpoint.objects.filter(size__gt=witnessed.size).order_by("size").first()
+    if waiting and timezone.now() - waiting.signed_at > RECENT:
+        return newest
+    return witnessed

@@ -221,10 +221,14 @@ def test_after_ten_minutes_without_witnesses_the_newest_checkpoint_is_published(
         write_policy(settings, tmp_path, "all", one)
         witnessed = grow(2)
         Asker().ask_all()
-    with time_machine.travel(timezone.now() + RECENT - timedelta(seconds=5)):
+    later = timezone.now() + timedelta(hours=1)  # in which nothing happened
+    with time_machine.travel(later):
         grow()
         assert published_checkpoint() == witnessed
-    with time_machine.travel(timezone.now() + RECENT + timedelta(seconds=5)):
+    with time_machine.travel(later + RECENT - timedelta(seconds=5)):
+        grow()
+        assert published_checkpoint() == witnessed
+    with time_machine.travel(later + RECENT + timedelta(seconds=5)):
         newest = grow()
         assert published_checkpoint() == newest
         with pytest.raises(WitnessError):
