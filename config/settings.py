@@ -211,6 +211,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 # For whoever listens to them with `celery worker -E`: not those of another installation on the same broker.
 CELERY_EVENT_EXCHANGE = f"{CELERY_TASK_DEFAULT_QUEUE}-events"
+# RabbitMQ closes the channel of whoever has kept a message for half an hour, as a worker does that reads a
+# long film. It comes back then; without this it would take no more messages, and end after the film.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_TASK_PUBLISH_RETRY = False  # a failed hint is harmless: the keeper finds the row
 
 # --- people ----------------------------------------------------------------------------------
@@ -350,6 +353,9 @@ STORAGES = {
 EMAIL_URL = env.url("EMAIL_URL", "", ("smtp", "smtps", "smtp+tls", "smtp+ssl"))
 if EMAIL_URL:
     vars().update(environ.Env.email_url_config(EMAIL_URL))
+    EMAIL_TIMEOUT = (
+        10  # seconds; a server that accepts and says nothing would be waited for without an end
+    )
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 DEFAULT_FROM_EMAIL = env.mailbox("EMAIL_FROM", "consentry@localhost")

@@ -7,18 +7,15 @@ hand it over; opening is a logged read like any other.
 from __future__ import annotations
 
 import json
-import smtplib
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from accounts.actors import SYSTEM_WORKER, Actor
+from accounts.actors import Actor
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
@@ -27,11 +24,9 @@ from consent.errors import UnknownSubject
 from consent.models import Contact, DataSubject, Notice, OutboxMessage, Purpose
 from consent.sealed_texts import seal_new
 from consent.subjects import contact_unit
-from vault.keyring import destroy_data_keys, keys_kept_if_filed
+from vault.keyring import keys_kept_if_filed
 from vault.store import unseal
 from vault.units import Row, Unit
-
-ATTEMPTS = 8
 
 
 def language_for(subject: DataSubject, purpose: Purpose | None = None) -> str:
@@ -106,6 +101,7 @@ def seal_message(
     place = Row(table="message", column="sealed", row_id=message_id)
     body = json.dumps({"heading": heading, "text": text}).encode()
     sealed = seal_new(permit, unit, place, body)
+    now = timezone.now()
     row = OutboxMessage(
         id=message_id,
         subject=subject,
@@ -113,7 +109,8 @@ def seal_message(
         kind=kind,
         data_key_id=sealed.key_id,
         sealed=sealed.sealed,
-        created_at=timezone.now(),
+        created_at=now,
+        next_attempt_at=now,
     )
     return SealedMessage(row, message_entry(permit, actor))
 
@@ -179,26 +176,3 @@ def read_address(
     unit = contact_unit(subject_id)
     plain = unseal(permit, receipt, contact.data_key_id, unit, row, bytes(contact.sealed))
     return str(json.loads(plain.reveal())["email"])
-
-
-def deliver_waiting() -> int:
-    """Send what waits, if a mail server is configured; returns how many left. Keeper only."""
-    if not settings.EMAIL_URL:
-        return 0
-    sent = 0
-    waiting = OutboxMessage.objects.filter(
-        sent_at=None, attempts__lt=ATTEMPTS, subject__closed_at=None
-    )
-    for message in waiting.order_by("created_at")[:50]:
-        OutboxMessage.objects.filter(pk=message.pk).update(attempts=F("attempts") + 1)
-        address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
-        mail = EmailMessage(subject=heading, body=text, to=[address])
-        try:
-            mail.send()
-        except (OSError, smtplib.SMTPException) as error:
-            OutboxMessage.objects.filter(pk=message.pk).update(last_error=type(error).__name__)
-            continue
-        OutboxMessage.objects.filter(pk=message.pk).update(sent_at=timezone.now(), last_error="")
-        destroy_data_keys([message.data_key_id])
-        sent += 1
-    return sent

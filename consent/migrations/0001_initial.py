@@ -436,6 +436,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("sent_at", models.DateTimeField(null=True)),
                 ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("next_attempt_at", models.DateTimeField(null=True)),
                 ("last_error", models.CharField(blank=True, max_length=60)),
                 (
                     "subject",

@@ -101,7 +101,10 @@ class RequestKey(models.Model):
 
 
 class OutboxMessage(models.Model):
-    """A message to a data subject, sealed: the address and the one-time link are nobody else's."""
+    """A message to a data subject, sealed: the address and the one-time link are nobody else's.
+
+    next_attempt_at: when a mail server is asked to take it; None once it left or was given up.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject = models.ForeignKey(DataSubject, models.PROTECT, related_name="messages")
@@ -112,6 +115,7 @@ class OutboxMessage(models.Model):
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=60, blank=True)
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ from consent.errors import ConsentError
 from consent.holds import lift_hold, place_hold
 from consent.invitations import create_invitation, send_invitation
 from consent.last_entries import end_tags
-from consent.messages import deliver_waiting
+from consent.mail_sending import deliver_waiting
 from consent.models import (
     Contact,
     DataSubject,

@@ -23,7 +23,8 @@ from consent.asking import take_back
 from consent.errors import AlreadyAnswered, InvalidChoice
 from consent.giving import give_consent, refuse_consent
 from consent.invitations import create_invitation, send_invitation
-from consent.messages import deliver_waiting, open_message
+from consent.mail_sending import deliver_waiting
+from consent.messages import open_message
 from consent.models import (
     ConsentEvent,
     ConsentState,

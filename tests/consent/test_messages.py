@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings as django_settings
+from django.utils import timezone
 
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.invitations import send_invitation
-from consent.messages import deliver_waiting, open_message
+from consent.mail_sending import BACK_OFF, deliver_waiting
+from consent.messages import open_message
 from consent.models import OutboxMessage
+from consent.sign_in import LIFE, send_code
 from consent.subjects import register_subject
-from tests.cast import open_study
+from emotion import marks
+from tests.cast import come_in, open_study
 from tests.mail_server import mail_server
+from tests.processes import KEEPER, running, wait_for
 from vault.errors import KeyDestroyed
 from vault.keyring import data_key_ids
 
@@ -61,13 +71,71 @@ def test_a_message_leaves_by_smtp_and_its_key_dies(settings: Any) -> None:
     assert LogEntry.objects.filter(action=Action.MESSAGE_SEND).exists()
 
 
-def test_a_refused_message_waits_and_says_why(settings: Any) -> None:
-    message = invited()
+def test_a_refused_message_waits_longer_and_longer_and_says_why(settings: Any) -> None:
+    message, later = invited(), timezone.now()
+    with mail_server(settings, refuse=True):
+        for tries, wait in enumerate([*BACK_OFF, None], 1):
+            with time_machine.travel(later, tick=False):
+                assert deliver_waiting() == 0
+                assert deliver_waiting() == 0, "it is not due yet"
+            message.refresh_from_db()
+            assert (message.sent_at, message.attempts) == (None, tries)
+            assert message.last_error == "SMTPRecipientsRefused"
+            if wait is not None:
+                later += wait
+    assert timedelta(days=3) <= later - message.created_at < timedelta(days=3, hours=1)
+    assert message.next_attempt_at is None, "given up; it can still be handed over"
+
+
+def test_a_message_refused_once_leaves_at_its_next_try(settings: Any) -> None:
+    invited()
     with mail_server(settings, refuse=True):
         assert deliver_waiting() == 0
+    with mail_server(settings) as server:
+        assert deliver_waiting() == 0
+        with time_machine.travel(timezone.now() + BACK_OFF[0]):
+            assert deliver_waiting() == 1
+    assert len(server.received) == 1
+
+
+def test_while_no_server_answers_nothing_is_opened_and_no_try_is_used_up(settings: Any) -> None:
+    message = invited()
+    with mail_server(settings):
+        pass  # its port answers no more
+    for _ in range(2 * len(BACK_OFF)):
+        with pytest.raises(ConnectionRefusedError):
+            deliver_waiting()
     message.refresh_from_db()
-    assert (message.sent_at, message.attempts) == (None, 1)
-    assert message.last_error == "SMTPRecipientsRefused"
+    assert message.attempts == 0
+    integrate_once()
+    assert not LogEntry.objects.filter(action=Action.MESSAGE_SEND).exists()
     with mail_server(settings) as server:
         assert deliver_waiting() == 1
     assert len(server.received) == 1
+
+
+def test_a_code_that_is_worth_nothing_any_more_is_not_sent(settings: Any) -> None:
+    come_in(open_study(), email=ADDRESS)
+    assert send_code(ADDRESS) is not None
+    with mail_server(settings) as server:
+        with time_machine.travel(timezone.now() + LIFE + timedelta(seconds=1)):
+            assert deliver_waiting() == 0
+        assert deliver_waiting() == 1
+    assert "sign-in code" in server.received[0]
+
+
+@pytest.mark.processes
+def test_a_mail_server_that_says_nothing_holds_up_nothing_else(tmp_path: Path) -> None:
+    invited()
+    log = tmp_path / "keeper.log"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+        with running(KEEPER, log, EMAIL_URL=url):
+            connection, _ = silent.accept()  # now the keeper waits for it to say something
+            asked = time.time()
+            mark = django_settings.VAR_DIR / "run" / marks.KEEPER
+            wait_for(lambda: mark.stat().st_mtime > asked + 2, what="other chores")
+            assert "messages delivered" not in log.read_text(), "it waits still"
+            wait_for(lambda: "messages delivered" in log.read_text(), what="it to be given up")
+            connection.close()
+    assert OutboxMessage.objects.get().attempts == 0

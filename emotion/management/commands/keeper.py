@@ -30,7 +30,7 @@ from consent.ending_soon import ask_before_the_end
 from consent.erasure import record_final
 from consent.holds import end_holds
 from consent.last_entries import end_tags
-from consent.messages import deliver_waiting
+from consent.mail_sending import deliver_waiting
 from consent.notifications import forget_old_news
 from consent.renewals import ask_for_renewals
 from consent.request_ends import erase_old
@@ -135,7 +135,6 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
         Chore("old requests erased", 60, erase_old, by_date=True),
         Chore("people told of breaches", 5, tell_people),
         Chore("old breach records erased", 60, erase_old_breaches, by_date=True),
-        Chore("operators told of disputes", 10, tell_operators),
         Chore("people asked for renewal", 20, ask_for_renewals),
         Chore("people asked before a consent ends", 20, ask_before_the_end, by_date=True),
         Chore("erasures taken up", 1, drain),
@@ -144,7 +143,6 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
         Chore("unfinished uploads cleared", 60, sweep_orphans),
         Chore("exports that are over forgotten", 60, forget_exports, by_date=True),
         Chore("uploads not finished in time", 60, end_expired, by_date=True),
-        Chore("messages delivered", 5, deliver_waiting),
         Chore("old idempotency keys forgotten", 600, forget_old_keys),
         Chore("old news for programs forgotten", 600, forget_old_news, by_date=True),
         Chore("key epochs rotated", 60, rotate_if_due, by_date=True),
@@ -156,14 +154,16 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
 def chores_apart() -> list[tuple[Chore, float]]:
     """What has a thread of its own, and the seconds to pause after each time.
 
-    The log must not wait for a slow chore, nor the journal, and nothing must wait for a recipient or a
-    witness who does not answer.
+    The log must not wait for a slow chore, nor the journal, and nothing must wait for a recipient, a
+    witness or a mail server that does not answer.
     """
     return [
         (Chore("entries integrated", 0.0, integrate_quietly), 0.2),
         (Chore("journal written back", 0.0, write_back), 0.25),
         (Chore("recipients told", 0.0, tell_quietly), 0.25),
         (Chore("witnesses asked", 0.0, Asker().ask_all), 1.0),
+        (Chore("messages delivered", 0.0, deliver_waiting), 5.0),
+        (Chore("operators told of disputes", 0.0, tell_operators), 10.0),
     ]
 
 
