@@ -57,10 +57,6 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
         """Entries about the recordings, analyses or contact records with these tags."""
         return self.filter(object_tag__in=present(tags))
 
-    def about_consent(self, tags: Iterable[bytes]) -> LogEntryQuerySet:
-        """Entries that belong to the consent records with these tags."""
-        return self.filter(consent_tag__in=present(tags))
-
     def of_purpose(self, purpose_id: UUID) -> LogEntryQuerySet:
         """Entries of one purpose."""
         return self.filter(purpose_id=purpose_id)

@@ -170,7 +170,6 @@ def test_entries_are_found_by_what_they_are_about() -> None:
     assert [e.index for e in log.newest_first()] == [3, 2, 1, 0]
     assert [e.index for e in log.about_subject(tags[:2]).newest_first()] == [2, 1]
     assert [e.index for e in log.about_object([tags[2]])] == [3]
-    assert [e.index for e in log.about_consent([tags[0]])] == [1]
     assert log.of_purpose(uuid.UUID(int=7)).count() == 3
     # An empty tag is no tag: it must not match every entry that has none.
     assert not log.about_subject([b""]).exists()
