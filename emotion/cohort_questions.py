@@ -48,12 +48,13 @@ def measured(part: Part, name: str) -> float | None:
 
 
 def expression(part: Part) -> str:
-    """The likeliest class, in a film the one that was foremost for longest."""
+    """The class that is told, in a film for longest, unless for longer none could be."""
     if "figures" not in part:
         return part["top"] or UNTOLD
     seconds = {label: measured(part, f"{label}_foremost") or 0.0 for label in LABELS}
     longest = max(LABELS, key=lambda label: seconds[label])
-    return longest if seconds[longest] > 0 else UNTOLD
+    least = measured(part, "untold") or 0.0
+    return longest if seconds[longest] > 0 and seconds[longest] >= least else UNTOLD
 
 
 def valence(part: Part) -> str:

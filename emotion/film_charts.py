@@ -17,7 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from emotion.film_wording import EVENTS, VERDICTS, shown
-from emotion.inference.series import Series, Table
+from emotion.inference.calibration import foremost as told_classes
+from emotion.inference.labels import LABELS
+from emotion.inference.series import Series, Table, rows
 from emotion.media_words import length_words
 from emotion.set_words import EXPRESSIONS
 
@@ -109,8 +111,13 @@ def in_range(value: float, most: float) -> str:
     return number_format(round(value, 2), decimal_pos=2) if most <= 1 else shown(value)
 
 
-def table_rows(series: Series, seconds: float) -> list[dict[str, Any]]:
-    """The same in a table: one row for each so many whole seconds of the film."""
+def table_rows(
+    series: Series, seconds: float, expression: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The same in a table: one row for each so many whole seconds of the film.
+
+    expression: the result's part of that name, which says when none is told.
+    """
     summary = series["summary"]
     step = max(1, math.ceil(seconds / ROWS))
     edges = [*np.arange(0, seconds, step), max(seconds, 1e-9)]
@@ -122,7 +129,7 @@ def table_rows(series: Series, seconds: float) -> list[dict[str, Any]]:
             {
                 "span": f"{clock(start)}{TO}{clock(end)}",
                 "read": f"{round(100 * read.mean())} %" if len(read) else UNREAD,
-                "expression": foremost(series, start, end),
+                "expression": foremost(series, expression, start, end),
                 "smile": mean_of(series, "smile-marker", ("lip_left", "lip_right"), start, end),
                 "head": mean_of(series, "head-pose", ("yaw",), start, end),
             }
@@ -136,16 +143,19 @@ def clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-def foremost(series: Series, start: float, end: float) -> str:
-    """The expression with the largest mean share in this part of the film."""
-    if "expression" not in series:
+def foremost(series: Series, part: dict[str, Any] | None, start: float, end: float) -> str:
+    """The expression that was told of most moments in this part of the film, or that none can be."""
+    if "expression" not in series or part is None:
         return ""
     table = series["expression"]
     here = (table["time"] >= start) & (table["time"] < end) & np.isfinite(table["neutral"])
     if not here.any():
         return UNREAD
-    means = {name: float(table[name][here].mean()) for name in EXPRESSIONS}
-    return str(EXPRESSIONS[max(means, key=lambda name: means[name])])
+    thresholds = [part["thresholds"][label] for label in LABELS]
+    told = told_classes(rows(table, LABELS)[here], thresholds, part["most_in_set"])
+    times = np.bincount(told + 1, minlength=len(LABELS) + 1)
+    most = int(times[1:].argmax())
+    return _("cannot be told") if times[0] > times[1:][most] else str(EXPRESSIONS[LABELS[most]])
 
 
 def mean_of(

@@ -99,16 +99,24 @@ def reading_sentences(figures: Figures) -> list[str]:
 
 
 def expression_sentences(figures: Figures) -> list[str]:
-    """The expression that was foremost for longest."""
+    """The expression that was told for longest, and how long none could be; first what took longer."""
     lengths = {name: figures[f"{name}_foremost"]["value"] for name in EXPRESSIONS}
     name = max(lengths, key=lambda each: float(lengths[each]))
-    if not lengths[name]:
-        return []
-    words = of_seconds(figures, f"{name}_foremost") | {"expression": str(EXPRESSIONS[name])}
-    return [
-        _("For longest the expression looked %(expression)s: in %(part)s of %(whole)s seconds.")
-        % words
-    ]
+    found = []
+    if lengths[name]:
+        words = of_seconds(figures, f"{name}_foremost") | {"expression": str(EXPRESSIONS[name])}
+        told = _(
+            "Where it could be told, the expression looked %(expression)s for longest: in %(part)s of "
+            "%(whole)s seconds."
+        )
+        found.append(told % words)
+    if figures["untold"]["value"]:
+        untold = _(
+            "In %(part)s of %(whole)s seconds it could not be told which expression showed, because too "
+            "many fitted."
+        )
+        found.append(untold % of_seconds(figures, "untold"))
+    return found if lengths[name] >= figures["untold"]["value"] else found[::-1]
 
 
 def smile_sentences(figures: Figures) -> list[str]:

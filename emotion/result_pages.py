@@ -32,7 +32,7 @@ def film_in_words(opened: OpenResult) -> dict[str, Any]:
         "seconds": seconds,
         "marks": mark_rows(summary["marks"], seconds),
         "strips": strips(series, seconds),
-        "rows": table_rows(series, seconds),
+        "rows": table_rows(series, seconds, opened.parts.get("expression")),
         "columns": list(series),
         "events": events[:SHOWN_EVENTS],
         "more_events": max(len(events) - SHOWN_EVENTS, 0),

@@ -77,6 +77,10 @@ class Calibration:
         """Which classes are in the set, (n, classes); the likeliest one always is."""
         return prediction_sets(probabilities, np.array(self.thresholds))
 
+    def foremost(self, probabilities: Wide) -> NDArray[np.int64]:
+        """The class that is told of each row of probabilities (n, classes), -1 where none can be, (n,)."""
+        return foremost(probabilities, self.thresholds, self.most_in_set)
+
 
 def three(stated: Sequence[float]) -> tuple[float, float, float]:
     """A share with its interval."""
@@ -113,3 +117,11 @@ def prediction_sets(probabilities: Wide, thresholds: Wide) -> NDArray[np.bool_]:
     held = probabilities >= thresholds
     held[np.arange(len(held)), probabilities.argmax(axis=1)] = True
     return held
+
+
+def foremost(
+    probabilities: Wide, thresholds: Sequence[float], most_in_set: int
+) -> NDArray[np.int64]:
+    """The likeliest class of each row of probabilities (n, classes), -1 where the set is larger, (n,)."""
+    sizes = prediction_sets(probabilities, np.array(thresholds)).sum(axis=1)
+    return np.where(sizes <= most_in_set, probabilities.argmax(axis=1), -1)

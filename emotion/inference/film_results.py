@@ -12,6 +12,7 @@ from emotion.inference.baseline import find_baseline
 from emotion.inference.columns import SERIES_SCHEMA
 from emotion.inference.events import UNITS, Event, find_events
 from emotion.inference.expressions import CAVEAT, ExpressionPack
+from emotion.inference.labels import LABELS
 from emotion.inference.markers import Markers
 from emotion.inference.readings import (
     BLENDSHAPES,
@@ -45,7 +46,7 @@ def film_parts(
     """
     baseline = find_baseline(series, markers.baseline)
     events = find_events(series, baseline)
-    figures = summarise(series, events, baseline)
+    figures = summarise(series, events, baseline, pack.calibration)
     found = {category: part(category, figures[category], events) for category in series}
     found[SUMMARY] |= {"kind": "film", "film": film, "marks": markers.marks, "engine": engine()}
     if "expression" in found:
@@ -55,14 +56,18 @@ def film_parts(
 
 
 def told_of(pack: ExpressionPack) -> Part:
-    """What must be known about expressions that this pack read."""
-    data = pack.calibration.data
+    """What must be known about expressions that this pack read, and when it tells none."""
+    calibration = pack.calibration
+    data = calibration.data
     return {
         "model": pack.what,
         "pack": pack.title,
         "models": pack.files,
+        "coverage": calibration.coverage,
+        "most_in_set": calibration.most_in_set,
+        "thresholds": dict(zip(LABELS, calibration.thresholds, strict=True)),
         "calibrated_on": data,
-        "calibrated_at": pack.calibration.date,
+        "calibrated_at": calibration.date,
         "caveat": CAVEAT.format(data=data),
     }
 

@@ -1,5 +1,9 @@
 """Whether somebody looks away from the camera: the head's direction and the gaze within it, as far as
-known."""
+known.
+
+A head that is turned too far for its face to be read looks away, wherever its eyes may point: of such a
+moment the summary has the head's angle, and nothing else is known.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +35,22 @@ def away_degrees(series: Series) -> tuple[Line, Line]:
     """Times and degrees between where somebody looks and the camera, from "head-pose", "gaze" or both.
 
     With only one of the two the other is taken as straight ahead. Head and gaze are added angle by angle,
-    which is right within a few degrees for a head that is not tilted far. Empty without either.
+    which is right within a few degrees for a head that is not tilted far. Where the face was turned too far
+    to be read ("turned-away" in "summary", if that is there) it is the head's angle alone. Empty without
+    either.
     """
+    times, degrees = read_degrees(series)
+    if "summary" not in series or not len(times):
+        return times, degrees
+    summary = series["summary"]
+    turned = summary["status"] == "turned-away"
+    _both, mine, theirs = np.intersect1d(times, summary["time"][turned], return_indices=True)
+    degrees[mine] = summary["turn_degrees"][turned][theirs]
+    return times, degrees
+
+
+def read_degrees(series: Series) -> tuple[Line, Line]:
+    """The same of the moments at which head or eyes were read, NaN at all others."""
     head, gaze = series.get("head-pose"), series.get("gaze")
     if head is None and gaze is None:
         return np.zeros(0), np.zeros(0)

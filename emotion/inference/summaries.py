@@ -15,6 +15,7 @@ from emotion.inference.asymmetry import PAIRS, blendshape_asymmetry
 from emotion.inference.baseline import Baseline
 from emotion.inference.blendshapes import NAMES
 from emotion.inference.blinks import sees_blinks
+from emotion.inference.calibration import Calibration
 from emotion.inference.events import Event
 from emotion.inference.labels import LABELS
 from emotion.inference.look_away import away_degrees
@@ -34,12 +35,19 @@ def figure(value: float | int | str | None, unit: str, **more: Any) -> Figure:
 
 
 def summarise(
-    series: Series, events: Sequence[Event], baseline: Baseline | None = None
+    series: Series,
+    events: Sequence[Event],
+    baseline: Baseline | None = None,
+    calibration: Calibration | None = None,
 ) -> dict[str, Figures]:
-    """The figures by data category, "summary" among them, for the tables that there are."""
+    """The figures by data category, "summary" among them, for the tables that there are.
+
+    calibration: that of the pack that read the expression; without it no expression is told.
+    """
     found = {"summary": reading_figures(series["summary"], events)}
+    if "expression" in series:
+        found["expression"] = expression_figures(series["expression"], calibration)
     makers = {
-        "expression": expression_figures,
         "blendshapes": blendshape_figures,
         "head-pose": head_figures,
         "gaze": gaze_figures,
@@ -109,17 +117,21 @@ def per_minute(number: int, seconds: float) -> float:
     return 60 * number / seconds if seconds > 0 else float("nan")
 
 
-def expression_figures(series: Series, events: Sequence[Event]) -> Figures:
-    """How long each expression had the largest share, and the means of the indices."""
-    table = series["expression"]
+def expression_figures(table: Table, calibration: Calibration | None) -> Figures:
+    """How long each expression was told, how long none could be, and the means of the indices.
+
+    A moment is told of by the rule for a photograph: where too many expressions fit, none is.
+    """
     times, _values, at = present(table["time"], table[LABELS[0]])
-    seconds, top = seconds_of(times), rows(table, LABELS)[at].argmax(axis=1)
+    seconds, shares = seconds_of(times), rows(table, LABELS)[at]
+    told = np.full(len(at), -1) if calibration is None else calibration.foremost(shares)
     found = {
         "read": figure(float(seconds.sum()), "seconds"),
         **{
-            f"{label}_foremost": figure(float(seconds[top == number].sum()), "seconds")
+            f"{label}_foremost": figure(float(seconds[told == number].sum()), "seconds")
             for number, label in enumerate(LABELS)
         },
+        "untold": figure(float(seconds[told == -1].sum()), "seconds"),
     }
     for name in ("valence_index", "activation_index"):
         found[f"{name}_mean"] = figure(mean_over_time(table["time"], table[name]), "index")

@@ -381,6 +381,24 @@ def test_smiles_are_counted_by_the_surest_thing_to_say(
     assert told in question.groups
 
 
+@pytest.mark.parametrize(
+    ("happy", "sad", "none", "told"),
+    [
+        (3, 1, 2, "happy"),
+        (1, 3, 3, "sad"),
+        (3, 1, 4, "untold"),
+        (0, 0, 4, "untold"),
+        (None, None, None, "untold"),
+    ],
+)
+def test_a_film_counts_as_untold_where_that_was_so_for_longest(
+    happy: int | None, sad: int | None, none: int | None, told: str
+) -> None:
+    figures = {"happy_foremost": happy, "sad_foremost": sad, "untold": none}
+    film = {"figures": {name: {"value": value} for name, value in figures.items()}}
+    assert QUESTIONS[CohortQuestion.EXPRESSION].group_of(film) == told
+
+
 def test_a_photograph_shows_no_onset() -> None:
     assert QUESTIONS[CohortQuestion.SMILE].group_of({"verdict": "cannot-tell"}) == "untold"
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from emotion.film_charts import COLUMNS, Strip, strips, table_rows
-from tests.emotion.inference.acted import film, sampled, summary, table, with_hole
+from emotion.inference.expressions import expression_pack
+from emotion.inference.film_results import told_of
+from tests.emotion.inference.acted import film, happy_or_even, sampled, summary, table, with_hole
 
 
 def drawn(strip: Strip) -> set[int]:
@@ -71,6 +73,16 @@ def test_the_rows_of_the_table_are_whole_seconds(seconds: float, spans: list[str
     rows = table_rows(film(times), seconds)
     assert [row["span"] for row in rows][: len(spans)] == spans
     assert len(rows) <= 12
+
+
+def test_a_row_names_no_expression_where_too_many_fitted() -> None:
+    times = sampled(4, 5)
+    plain = happy_or_even(times, lambda t: (t < 1) | (np.abs(t - 2.2) < 0.3))
+    found = with_hole(plain, 3.0, 4.0)
+    series = film(times, expression=found)
+    rows = table_rows(series, 4.0, told_of(expression_pack()))
+    assert [row["expression"] for row in rows] == ["happy", "cannot be told", "happy", "\u2013"]
+    assert [row["expression"] for row in table_rows(film(times), 4.0)] == [""] * 4
 
 
 def test_each_row_says_how_much_of_it_was_read() -> None:

@@ -11,11 +11,21 @@ import pytest
 from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
 from emotion.film_wording import EVENTS, NOT_READ, VERDICTS, film_sentences
 from emotion.inference.events import find_events
+from emotion.inference.expressions import expression_pack
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import IN_A_PHOTOGRAPH, STATUSES
 from emotion.inference.summaries import summarise
 from emotion.wording import in_words
-from tests.emotion.inference.acted import film, ramp, sampled, smile_table, summary, table, waves
+from tests.emotion.inference.acted import (
+    film,
+    happy_or_even,
+    ramp,
+    sampled,
+    smile_table,
+    summary,
+    table,
+    waves,
+)
 from tests.emotion.inference.photographs import pixels
 
 
@@ -39,10 +49,11 @@ def test_a_film_in_sentences() -> None:
         expression=table("expression", sampled(32, 5), neutral=0.7, happy=0.3),
     )
     series["summary"] = summary(times, absent=(29.0, 31.0))
-    assert film_sentences(summarise(series, find_events(series))) == [
+    figures = summarise(series, find_events(series), None, expression_pack().calibration)
+    assert film_sentences(figures) == [
         "The face could be read in 30 of 32 seconds.",
         "Not read for 2.0 seconds: no face was found.",
-        "For longest the expression looked neutral: in 32 of 32 seconds.",
+        "Where it could be told, the expression looked neutral for longest: in 32 of 32 seconds.",
         "A smile showed in 3.0 of 32 seconds.",
         "In 1 of 1 smile the cheeks and eyes rose together with the corners of the mouth; for 0 it cannot "
         "be told. That proves no feeling.",
@@ -51,6 +62,22 @@ def test_a_film_in_sentences() -> None:
         "The head was shaken 0 times.",
         "Head and eyes pointed away from the camera in 3.2 of 32 seconds.",
     ]
+
+
+def test_how_long_no_expression_could_be_told_is_said_first_where_it_was_longer() -> None:
+    times = sampled(10, 5)
+
+    def sentences(seconds: float) -> list[str]:
+        found = happy_or_even(times, lambda t: t < seconds)
+        calibration = expression_pack().calibration
+        return film_sentences(summarise(film(times, expression=found), [], None, calibration))[1:]
+
+    looked = "Where it could be told, the expression looked happy for longest: in {} of 10 seconds."
+    untold = "In {} of 10 seconds it could not be told which expression showed, because too many fitted."
+    assert sentences(0) == [untold.format("10")]
+    assert sentences(3) == [untold.format("7.1"), looked.format("2.9")]
+    assert sentences(7) == [looked.format("6.9"), untold.format("3.1")]
+    assert sentences(11) == [looked.format("10")]
 
 
 def test_from_when_on_nobody_was_analysed_is_said() -> None:

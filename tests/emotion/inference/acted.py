@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotion.inference.columns import COLUMNS
 from emotion.inference.series import Series, Table
@@ -45,12 +46,44 @@ def table(category: str, times: Line, noise: float = 0.0, **curves: Curve | floa
     return found
 
 
+def happy_or_even(times: Line, happy: Callable[[Line], NDArray[np.bool_]]) -> Table:
+    """An "expression" table: plainly happy at some times, at all others shares of which nearly all fit."""
+    even = {"angry": 0.13, "disgust": 0.14, "fear": 0.14, "happy": 0.14, "sad": 0.16}
+    even |= {"surprise": 0.14, "neutral": 0.15}
+    plain = dict.fromkeys(even, 0.01) | {"happy": 0.94}
+    found = table("expression", times, **even)
+    for name, share in plain.items():
+        found[name] = np.where(happy(times), share, found[name]).astype(np.float32)
+    return found
+
+
 def summary(times: Line, absent: tuple[float, float] | None = None) -> Table:
     """The summary table of a film that was read throughout but for one stretch without a face."""
     status = np.full(len(times), "read", "<U16")
     if absent:
         status[(times >= absent[0]) & (times <= absent[1])] = "no-face"
-    return {"time": times, "status": status, "faces": (status == "read").astype(np.int32)}
+    return {
+        "time": times,
+        "status": status,
+        "faces": (status == "read").astype(np.int32),
+        "turn_degrees": np.zeros(len(times), np.float32),
+    }
+
+
+def turned(series: Series, degrees: Line, most: float = 45.0) -> Series:
+    """The series of a head that is turned by so much: nothing is read of its face beyond the most."""
+    away = degrees > most
+    found = {
+        category: {
+            name: np.where(away, np.nan, values).astype(np.float32) if name != "time" else values
+            for name, values in each.items()
+        }
+        for category, each in series.items()
+        if category != "summary"
+    }
+    told = dict(series["summary"])
+    told["status"] = np.where(away, "turned-away", told["status"])
+    return {"summary": told | {"turn_degrees": degrees.astype(np.float32)}} | found
 
 
 def with_hole(found: Table, start: float, end: float) -> Table:

@@ -14,6 +14,8 @@ from emotion.inference.baseline import against, find_baseline
 from emotion.inference.blinks import find_closures, sees_blinks
 from emotion.inference.body import POINTS
 from emotion.inference.events import UNITS, find_events
+from emotion.inference.expressions import expression_pack, expression_part
+from emotion.inference.labels import LABELS
 from emotion.inference.look_away import find_look_aways
 from emotion.inference.motion import body_speed, head_speed, shoulder_width
 from emotion.inference.nods import find_nods
@@ -22,11 +24,13 @@ from emotion.inference.summaries import summarise
 from tests.emotion.inference.acted import (
     Curve,
     film,
+    happy_or_even,
     ramp,
     sampled,
     smile_table,
     summary,
     table,
+    turned,
     waves,
     with_hole,
 )
@@ -103,6 +107,38 @@ def test_looking_away_by_the_head_the_eyes_or_both(rate: float) -> None:
     back = table("gaze", times, yaw=ramp(4, 0.2, 2.0, 0.2, -44.0))
     turned = table("head-pose", times, yaw=whole, **place)
     assert find_look_aways({"head-pose": turned, "gaze": back}) == [], "eyes stay on the camera"
+
+
+@given(RATES, st.sampled_from(["head-pose", "gaze", "both"]), st.sampled_from([50.0, 70.0, 120.0]))
+def test_a_head_turned_too_far_to_be_read_looks_away(
+    rate: float, seen: str, degrees: float
+) -> None:
+    times = sampled(20, rate)
+    yaw = ramp(4, 0.3, 10, 0.3, degrees)
+    tables = {"head-pose": table("head-pose", times, noise=0.3, yaw=yaw, z=-60.0)}
+    tables["gaze"] = table("gaze", times)
+    kept = {name: each for name, each in tables.items() if seen in (name, "both")}
+    series = turned(film(times) | kept, yaw(times))
+    (away,) = [event for event in find_events(series) if event.kind == "look-away"]
+    assert away.start == pytest.approx(4.1, abs=0.2 + 1 / rate)
+    assert away.end - away.start == pytest.approx(10.3, abs=0.3 + 2 / rate)
+    assert away.values == {"degrees": pytest.approx(degrees, abs=1), "cut": False}
+    figures = summarise(series, find_events(series))["head-pose" if seen == "head-pose" else "gaze"]
+    assert figures["looked_away"]["value"] == pytest.approx(away.end - away.start)
+    assert figures["looked_away"]["of"] == pytest.approx(20), "it was seen all the time"
+    alone = {name: series[name] for name in kept}
+    assert find_look_aways(alone) == [], "without the summary nothing is known of these moments"
+
+
+def test_a_face_that_is_not_read_for_another_reason_looks_nowhere() -> None:
+    times = sampled(20, 10)
+    yaw = np.where((times > 4) & (times < 14), 70.0, 0.0)
+    series = turned(film(times, head_pose=table("head-pose", times, z=-60.0)), yaw)
+    assert [event.kind for event in find_events(series)] == ["look-away"]
+    status = series["summary"]["status"]
+    status[status == "turned-away"] = "too-dark"
+    assert find_events(series) == []
+    assert summarise(series, [])["head-pose"]["looked_away"]["of"] == pytest.approx(9.9, abs=0.2)
 
 
 def test_a_person_beside_the_camera_looks_at_it() -> None:
@@ -186,7 +222,7 @@ def test_events_and_figures_of_a_whole_film() -> None:
     events = find_events(series)
     kinds = [event.kind for event in events]
     assert kinds == ["smile", "blink", "nod", "blink", "look-away", "no-face"]
-    found = summarise(series, events, find_baseline(series))
+    found = summarise(series, events, find_baseline(series), expression_pack().calibration)
     json.dumps([found, [event.to_json() for event in events]], allow_nan=False)
     assert found["smile-marker"]["smiles"]["value"] == 1
     assert found["smile-marker"]["smiled"]["value"] == pytest.approx(2.98, abs=0.05)
@@ -205,6 +241,30 @@ def test_events_and_figures_of_a_whole_film() -> None:
     for event in events:
         assert set(event.values) <= set(UNITS) | {"cut", "verdict", "why", "note"}
         assert set(event.categories) <= set(series)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(0.001, 1), min_size=7, max_size=7))
+def test_a_film_tells_of_a_moment_what_a_photograph_would(votes: list[float]) -> None:
+    shares = dict(zip(LABELS, (np.array(votes) / sum(votes)).astype(np.float32), strict=True))
+    series = film(sampled(4, 5), expression=table("expression", sampled(4, 5), **shares))
+    pack = expression_pack()
+    figures = summarise(series, [], None, pack.calibration)["expression"]
+    photograph = expression_part(np.array([*shares.values()]), pack)
+    told = {label for label in LABELS if figures[f"{label}_foremost"]["value"] > 0}
+    assert told == ({photograph["top"]} if photograph["top"] else set())
+    assert figures["untold"] == {"value": 4.0 if photograph["abstained"] else 0.0, "unit": "seconds"}
+
+
+def test_no_expression_is_told_where_too_many_fit() -> None:
+    times = sampled(10, 5)
+    series = film(times, expression=happy_or_even(times, lambda t: t < 3))
+    figures = summarise(series, [], None, expression_pack().calibration)["expression"]
+    assert figures["happy_foremost"]["value"] == pytest.approx(2.9)
+    assert figures["untold"]["value"] == pytest.approx(7.1)
+    assert figures["sad_foremost"]["value"] == 0
+    unknown = summarise(series, [])["expression"]
+    assert unknown["untold"] == figures["read"], "no pack, no word"
 
 
 def test_only_what_is_there_is_told() -> None:
