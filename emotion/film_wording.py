@@ -12,6 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from emotion.inference.baseline import FOUND_INSTEAD, UNREAD
 from emotion.inference.smile_marker import CANNOT_TELL, DUCHENNE_LIKE, NOT
 from emotion.set_words import EXPRESSIONS
 
@@ -95,7 +96,25 @@ def reading_sentences(figures: Figures) -> list[str]:
         else:
             told = _("Not read for %(seconds)s seconds: %(why)s.")
         found.append(told % words)
-    return found
+    return found + rest_sentences(figures.get("baseline", {}))
+
+
+def rest_sentences(figure: dict[str, Any]) -> list[str]:
+    """What was done where the stretch that was marked as the face at rest could not be read."""
+    if figure.get("how") == UNREAD:
+        return [
+            _(
+                "Nothing could be read in the stretch that was marked as the face at rest, and no other one "
+                "was found."
+            )
+        ]
+    if figure.get("how") == FOUND_INSTEAD:
+        told = _(
+            "Nothing could be read in the stretch that was marked as the face at rest; the one from second "
+            "%(start)s to second %(end)s was found instead."
+        )
+        return [told % {name: shown(figure[name]) for name in ("start", "end")}]
+    return []
 
 
 def expression_sentences(figures: Figures) -> list[str]:

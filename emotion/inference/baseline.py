@@ -2,6 +2,7 @@
 
 Marked by whoever made the recording, or found: the longest stretch in which the head is still and the
 expression, where it is measured, neutral. It says how this face looks at rest, not that anybody was calm.
+A marked stretch in which the face was not read says nothing of it, so another one is looked for.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import numpy as np
 
 from emotion.inference.columns import TIME
 from emotion.inference.motion import head_speed
-from emotion.inference.series import Series, Table
+from emotion.inference.series import SUMMARY, Series, Table
 from emotion.inference.smiles import SMILE_ON, lip_pull
 from emotion.inference.spans import Line, spans_above
 
+Levels = dict[str, dict[str, float]]
+"""By data category and column."""
 STILL = 15.0
 """Degrees per second: a few times what the noise of a still head makes of it over 0.2 s (4). A
 convention."""
@@ -24,18 +27,21 @@ NEUTRAL = 0.5
 LEAST_SECONDS = 2.0
 """Shorter, a found stretch says little about a face at rest: a convention."""
 NO_LEVELS = {TIME.name, "status", "faces"}
+MARKED, FOUND = "marked", "found"
+FOUND_INSTEAD, UNREAD = "found-instead", "unread"
+"""A stretch was marked, but not read: another one was found, or none."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """start, end: seconds of the film. marked: whether somebody said so. levels: the median of each
-    column in it by data category; a column that was not measured in it is left out.
+    """start, end: seconds of the film. how: one of the four above. levels: the median of each column in it
+    by data category; a column that was not measured in it is left out, so without a stretch there are none.
     """
 
     start: float
     end: float
-    marked: bool
-    levels: dict[str, dict[str, float]]
+    how: str
+    levels: Levels
 
     def level(self, category: str, column: str, otherwise: float = 0.0) -> float:
         """The median of a column at rest."""
@@ -43,20 +49,26 @@ class Baseline:
 
 
 def find_baseline(series: Series, marked: tuple[float, float] | None = None) -> Baseline | None:
-    """The marked stretch (start, end), else the longest neutral one that can be found, else None.
+    """The marked stretch (start, end) if each category was read in it, else the longest neutral one.
 
-    It is found only with "head-pose", "expression" or "smile-marker" among the tables: without any, nothing
+    None if nothing was marked and none is found. It is found only with "head-pose", "expression" or "smile-marker" among the tables: without any, nothing
     says that a stretch was neutral.
     """
-    if marked is not None:
-        return Baseline(*marked, marked=True, levels=levels_in(series, *marked))
+    if marked is not None and read_in(series, levels := levels_in(series, *marked)):
+        return Baseline(*marked, MARKED, levels)
     times, calm = calmness(series)
     spans = [span for span in spans_above(times, calm, 0.5, 0.5) if span.seconds >= LEAST_SECONDS]
     if not spans:
-        return None
+        return None if marked is None else Baseline(*marked, UNREAD, {})
     longest = max(spans, key=lambda span: span.seconds)
     levels = levels_in(series, longest.start, longest.end)
-    return Baseline(longest.start, longest.end, marked=False, levels=levels)
+    how = FOUND if marked is None else FOUND_INSTEAD
+    return Baseline(longest.start, longest.end, how, levels)
+
+
+def read_in(series: Series, levels: Levels) -> bool:
+    """Whether these are levels of every category that is measured on the face."""
+    return set(series) - {SUMMARY, "body-motion"} <= set(levels)
 
 
 def calmness(series: Series) -> tuple[Line, Line]:
@@ -92,9 +104,9 @@ def latest(times: Line, values: Line, at: Line) -> Line:
     return np.where(index >= 0, values[np.maximum(index, 0)], np.nan) if len(times) else at * np.nan
 
 
-def levels_in(series: Series, start: float, end: float) -> dict[str, dict[str, float]]:
+def levels_in(series: Series, start: float, end: float) -> Levels:
     """The median of every column between two times, by data category."""
-    found: dict[str, dict[str, float]] = {}
+    found: Levels = {}
     for category, table in series.items():
         inside = (table["time"] >= start) & (table["time"] <= end)
         for name, values in table.items():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.asymmetry import PAIRS, blendshape_asymmetry
-from emotion.inference.baseline import Baseline
+from emotion.inference.baseline import UNREAD, Baseline
 from emotion.inference.blendshapes import NAMES
 from emotion.inference.blinks import sees_blinks
 from emotion.inference.calibration import Calibration
@@ -59,11 +59,11 @@ def summarise(
             found[category] = make(series, events)
     if baseline is not None:
         found["summary"]["baseline"] = figure(
-            baseline.end - baseline.start,
+            None if baseline.how == UNREAD else baseline.end - baseline.start,
             "seconds",
             start=baseline.start,
             end=baseline.end,
-            how="marked" if baseline.marked else "found",
+            how=baseline.how,
         )
     return found
 

@@ -10,10 +10,12 @@ import pytest
 
 from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
 from emotion.film_wording import EVENTS, NOT_READ, VERDICTS, film_sentences
+from emotion.inference.baseline import find_baseline
 from emotion.inference.events import find_events
 from emotion.inference.expressions import expression_pack
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import IN_A_PHOTOGRAPH, STATUSES
+from emotion.inference.series import Series
 from emotion.inference.summaries import summarise
 from emotion.wording import in_words
 from tests.emotion.inference.acted import (
@@ -88,6 +90,26 @@ def test_from_when_on_nobody_was_analysed_is_said() -> None:
         "The face could be read in 6.0 of 10 seconds.",
         "From second 6.0 on not read, for 4.0 seconds: the face was out of sight or somebody came near, "
         "and it could not be told any more which face is the right one.",
+    ]
+
+
+def test_a_marked_rest_that_was_not_read_is_said() -> None:
+    times = sampled(10, 10)
+    still = film(times, head_pose=table("head-pose", times, z=-60.0))
+    restless = film(times, head_pose=table("head-pose", times, yaw=waves(0, 10, 1.0, 15), z=-60.0))
+
+    def said(series: Series, marked: tuple[float, float] | None) -> list[str]:
+        figures = summarise(series, [], find_baseline(series, marked))
+        return [each for each in film_sentences(figures) if "at rest" in each]
+
+    assert said(still, (2.0, 4.0)) == said(still, None) == said(restless, None) == []
+    assert said(still, (20.0, 25.0)) == [
+        "Nothing could be read in the stretch that was marked as the face at rest; the one from second 0.2 "
+        "to second 10 was found instead."
+    ]
+    assert said(restless, (20.0, 25.0)) == [
+        "Nothing could be read in the stretch that was marked as the face at rest, and no other one was "
+        "found."
     ]
 
 

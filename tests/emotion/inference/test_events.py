@@ -192,7 +192,7 @@ def test_neutral_stretch_found_marked_and_used() -> None:
     series = film(times, head_pose=head, expression=faces)
     found = find_baseline(series)
     assert found is not None
-    assert not found.marked
+    assert found.how == "found"
     assert found.start == pytest.approx(8.2, abs=0.5)
     assert found.end == pytest.approx(15.7, abs=0.5)
     assert found.level("head-pose", "pitch") == pytest.approx(5)
@@ -200,10 +200,52 @@ def test_neutral_stretch_found_marked_and_used() -> None:
     assert rest["pitch"] == pytest.approx(0, abs=1e-6)
     marked = find_baseline(series, (1.0, 3.0))
     assert marked is not None
-    assert (marked.start, marked.end, marked.marked) == (1.0, 3.0, True)
+    assert (marked.start, marked.end, marked.how) == (1.0, 3.0, "marked")
     restless = table("head-pose", times, yaw=waves(0, 20, 1.0, 15))
     assert find_baseline(film(times, head_pose=restless)) is None
     assert find_baseline(film(times)) is None
+
+
+@pytest.mark.parametrize("marked", [(0.0, 2.5), (100.0, 105.0)])
+def test_a_marked_stretch_that_was_not_read_is_no_face_at_rest(marked: tuple[float, float]) -> None:
+    """Too dark, or outside of the film. The corners of this mouth rest at 0.25."""
+    times = sampled(20, 10)
+    signs = smile_table(times)
+    for name in ("lip_left", "lip_right"):
+        signs[name] = (0.25 + 0.5 * signs[name]).astype(np.float32)
+    series = film(times, smile_marker=with_hole(signs, 0, 2.55))
+    series["summary"]["status"][times < 2.55] = "too-dark"
+    found = find_baseline(series, marked)
+    assert found is not None
+    assert found.how == "found-instead"
+    assert found.start > 4
+    assert found.level("smile-marker", "lip_left") == pytest.approx(0.25)
+    (smile,) = find_events(series, found)
+    assert smile.end == pytest.approx(6.0, abs=0.2), "not to the end of the film"
+    told = summarise(series, [smile], found)["summary"]["baseline"]
+    assert told == {
+        "value": found.end - found.start,
+        "unit": "seconds",
+        "start": found.start,
+        "end": found.end,
+        "how": "found-instead",
+    }
+
+
+def test_where_nothing_was_at_rest_that_is_told_too() -> None:
+    times = sampled(20, 10)
+    head = table("head-pose", times, yaw=waves(0, 20, 1.0, 15))
+    series = film(times, head_pose=with_hole(head, 0, 2.55), gaze=table("gaze", times))
+    found = find_baseline(series, (0.0, 2.5))
+    assert found is not None
+    assert (found.how, found.levels) == ("unread", {}), "what was read of the gaze is not enough"
+    figure = summarise(series, [], found)["summary"]["baseline"]
+    assert (figure["value"], figure["how"]) == (None, "unread")
+    assert find_baseline(series) is None
+    body = film(times, head_pose=head, body_motion=table("body-motion", np.zeros(0)))
+    seen = find_baseline(body, (0.0, 2.5))
+    assert seen is not None
+    assert seen.how == "marked", "the body is no part of a face at rest"
 
 
 def test_events_and_figures_of_a_whole_film() -> None:
