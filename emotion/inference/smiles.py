@@ -29,8 +29,9 @@ SMILE_SECONDS = 0.3
 """Shorter ones are taken for noise or speech: a convention."""
 PLATEAU = 0.9
 """Share of the way up from which the smile is at its apex: the usual 10 to 90 % rise."""
-BEFORE = 1.0
-"""Seconds just before a smile that its cheeks and eyes are compared with."""
+BEFORE, LEAD = 1.5, 0.5
+"""Seconds before a smile from and to which the face is at rest, as far as the corners of the mouth are down.
+Cheeks may lead them by about as long as an onset takes: what is nearer may have begun to move. A convention."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def smile_of(table: Table, pull: Line, span: Span, rest: float) -> Smile:
         offset_speed=None if span.cut_end else speed(level, span.end - apex_end),
         asymmetry=float(np.nanmean(sides)),
         cut=span.cut,
-        marker=marker_of(table, span, apex_start, apex_end),
+        marker=marker_of(table, pull, span, apex_start, apex_end),
     )
 
 
@@ -100,22 +101,30 @@ def speed(level: float, seconds: float) -> float | None:
     return (level - SMILE_OFF) / seconds if seconds > 0 else None
 
 
-def marker_of(table: Table, span: Span, apex_start: float, apex_end: float) -> Marker:
-    """The marker of one smile, or why it cannot be told."""
+def marker_of(
+    table: Table, pull: Line, span: Span, apex_start: float, apex_end: float
+) -> Marker:
+    """The marker of one smile, or why it cannot be told. pull: above the person's own rest."""
     if span.cut_start:
         return Marker(CANNOT_TELL, why="The start of the smile was not seen.")
     times = table["time"].astype(np.float64)
     cheek = (table["cheek_left"].astype(np.float64) + table["cheek_right"]) / 2
     eye = (table["eye_left"].astype(np.float64) + table["eye_right"]) / 2
-    known = np.isfinite(cheek)
-    before = known & (times >= span.start - BEFORE) & (times <= span.start)
+    known = np.isfinite(cheek) & np.isfinite(pull)
+    window = known & (times >= span.start - BEFORE) & (times <= apex_end)
+    rest = window & (times <= span.start - LEAD) & (pull < SMILE_OFF)
     apex = known & (times >= apex_start) & (times <= apex_end)
     onset = known & (times > span.start) & (times <= apex_start)
-    if before.sum() < LEAST_READINGS or apex.sum() < 1 or onset.sum() < LEAST_READINGS - 1:
+    if rest.sum() < LEAST_READINGS or apex.sum() < 1 or onset.sum() < LEAST_READINGS - 1:
         return Marker(CANNOT_TELL, why="Too few readings before the smile or in its onset.")
-    rise = difference(cheek[before], cheek[apex], CHEEK_NOISE)
-    narrowing = difference(eye[before], eye[apex], EYE_NOISE)
-    lag = lag_of(times, lip_pull(table), cheek, before, onset | apex)
+    rise = difference(cheek[rest], cheek[apex], CHEEK_NOISE)
+    narrowing = difference(eye[rest], eye[apex], EYE_NOISE)
+    rising = (onset | apex)[window]
+    lips, cheeks = (
+        half_way(times[window], line[window], float(np.median(line[rest])), rising)
+        for line in (pull, cheek)
+    )
+    lag = None if lips is None or cheeks is None else cheeks - lips
     return judge(rise, narrowing, lag, usual_step(times[known]))
 
 
@@ -126,17 +135,16 @@ def difference(before: Line, after: Line, noise: float) -> tuple[float, float]:
     return float(np.median(after) - np.median(before)), float(np.hypot(*spread))
 
 
-def lag_of(times: Line, pull: Line, cheek: Line, before: Chosen, rising: Chosen) -> float | None:
-    """Seconds from when the lips had gone half of their way up to when the cheeks had; None if they did
-    not."""
-    halves = []
-    for line in (pull, cheek):
-        rest, top = float(np.median(line[before])), float(np.nanmax(line[rising]))
-        half = (rest + top) / 2
-        at = np.flatnonzero(before | rising)
-        over = np.flatnonzero((line[at] >= half) & rising[at])
-        if top <= rest or not len(over) or over[0] == 0:
-            return None
-        now = over[0]
-        halves.append(crossing(times[at], line[at], now - 1, now, half))
-    return float(halves[1] - halves[0])
+def half_way(times: Line, values: Line, rest: float, rising: Chosen) -> float | None:
+    """When values (n,) had gone half of their way up from a rest to their top; None if that was not seen.
+
+    rising: since the smile began, where the top is looked for. The way up may have begun before: it is the
+    last one that leads there.
+    """
+    top = float(values[rising].max())
+    if top <= rest:
+        return None
+    half, level = (rest + share * (top - rest) for share in (0.5, PLATEAU))
+    up = np.flatnonzero(rising & (values >= level))[0]
+    below = np.flatnonzero(values[:up] < half)
+    return crossing(times, values, below[-1], below[-1] + 1, half) if len(below) else None

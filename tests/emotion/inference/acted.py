@@ -104,13 +104,15 @@ def smile_table(
     up: float = 0.5,
     hold: float = 2.0,
     noise: float = 0.0,
+    peak: float = 0.8,
+    seed: int = 3,
 ) -> Table:
-    """One smile at 3 s: lips up to 0.8, cheeks and eyes with them or later by so many seconds."""
+    """One smile at 3 s: lips up to a peak, cheeks and eyes with them or later by so many seconds."""
     shape = ramp(3.0, up, hold, 0.7)
     after = ramp(3.0 + late, up, hold, 0.7)
 
     def lips(t: Line) -> Line:
-        return 0.8 * shape(t)
+        return peak * shape(t)
 
     def cheeks(t: Line) -> Line:
         return -0.2 + cheek * after(t)
@@ -129,7 +131,7 @@ def smile_table(
         eye_right=eyes,
     )
     if noise:
-        chance = np.random.default_rng(3)
+        chance = np.random.default_rng(seed)
         for name in list(found)[1:]:
             spread = 0.002 if name.startswith("cheek") else 0.02
             found[name] += chance.normal(0, noise * spread, len(times)).astype(np.float32)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion.inference.smile_marker import CANNOT_TELL, DUCHENNE_LIKE, NOT, judge
-from emotion.inference.smiles import SMILE_OFF, SMILE_ON, find_smiles
+from emotion.inference.smiles import BEFORE, SMILE_OFF, SMILE_ON, find_smiles
 from tests.emotion.inference.acted import sampled, smile_table, with_hole
 
 
@@ -65,6 +65,45 @@ def test_marker_of_known_smiles(acted: dict[str, float], verdict: str) -> None:
     assert (smile.marker.why != "") == (verdict == CANNOT_TELL)
     assert 0 <= smile.marker.uncertainty <= 0.5
     assert (smile.marker.uncertainty <= 0.2) == (verdict != CANNOT_TELL)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("peak", [0.4, 0.8])
+@pytest.mark.parametrize(
+    ("late", "verdict"),
+    [(0.25, None), (0, DUCHENNE_LIKE), (-0.1, DUCHENNE_LIKE), (-0.25, DUCHENNE_LIKE), (-0.6, NOT)],
+)
+def test_the_cheeks_may_lead_the_lips(
+    late: float, verdict: str | None, peak: float, seed: int
+) -> None:
+    acted = smile_table(sampled(10, 10), late=late, peak=peak, noise=1.0, seed=seed)
+    (smile,) = find_smiles(acted)
+    assert smile.marker.lag == pytest.approx(late, abs=0.15)
+    assert verdict in (None, smile.marker.verdict)
+
+
+def test_a_smile_soon_after_another_is_judged_against_the_face_between_them() -> None:
+    times = sampled(12, 25)
+    one, other = smile_table(times), smile_table(times - 4.0)
+    both = {name: np.maximum(one[name], other[name]) for name in one} | {"time": times}
+    found = find_smiles(both)
+    assert [smile.marker.verdict for smile in found] == [DUCHENNE_LIKE] * 2
+    assert found[1].start - found[0].end < 1.1
+    assert found[1].marker.cheek_rise == pytest.approx(0.02, abs=0.001)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.sampled_from([5.0, 10.0, 25.0]), st.floats(0.05, 0.4))
+def test_a_lag_lies_within_what_was_looked_at(seed: int, rate: float, step: float) -> None:
+    """Whatever lips and cheeks do: here both go anywhere."""
+    chance, times = np.random.default_rng(seed), sampled(40, rate, jitter=0.3, seed=seed)
+    acted = smile_table(times)
+    for name in list(acted)[1:]:
+        walk = np.cumsum(chance.normal(0, step, len(times)))
+        acted[name] = (np.abs(walk) % 1.0).astype(np.float32)
+    for smile in find_smiles(with_hole(acted, 10, 11)):
+        lag = smile.marker.lag
+        assert lag is None or abs(lag) <= smile.apex_end - smile.start + BEFORE
 
 
 def test_what_was_not_seen_is_not_told() -> None:
