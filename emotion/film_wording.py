@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from emotion.inference.baseline import FOUND_INSTEAD, UNREAD
 from emotion.inference.smile_marker import CANNOT_TELL, DUCHENNE_LIKE, NOT
+from emotion.inference.summaries import TOO_SELDOM
 from emotion.set_words import EXPRESSIONS
 
 Figures = dict[str, dict[str, Any]]
@@ -79,6 +80,30 @@ def film_sentences(summary: dict[str, Figures]) -> list[str]:
     return found
 
 
+UNTOLD = {
+    "expression": gettext_lazy(
+        "Which expression showed could not be told, because nothing of it could be read."
+    ),
+    "smile-marker": gettext_lazy(
+        "Whether a smile showed could not be told, because nothing of it could be read."
+    ),
+    "blendshapes": gettext_lazy(
+        "How often the eyes blinked could not be told, because nothing of them could be read."
+    ),
+    "head-pose": gettext_lazy(
+        "Whether the head nodded or was shaken could not be told, because nothing of it could be read."
+    ),
+    "gaze": gettext_lazy(
+        "Whether head and eyes pointed away from the camera could not be told, because nothing of them "
+        "could be read."
+    ),
+    "body-motion": gettext_lazy(
+        "How much the upper body moved could not be told, because nothing of it could be read."
+    ),
+}
+"""What is said where nothing was read, by data category: not that nothing happened."""
+
+
 def of_seconds(figures: Figures, name: str, total: str = "read") -> dict[str, str]:
     """Two lengths for "in %(part)s of %(whole)s seconds"."""
     return {"part": shown(figures[name]["value"]), "whole": shown(figures[total]["value"])}
@@ -119,6 +144,8 @@ def rest_sentences(figure: dict[str, Any]) -> list[str]:
 
 def expression_sentences(figures: Figures) -> list[str]:
     """The expression that was told for longest, and how long none could be; first what took longer."""
+    if figures["untold"]["value"] is None:
+        return [str(UNTOLD["expression"])]
     lengths = {name: figures[f"{name}_foremost"]["value"] for name in EXPRESSIONS}
     name = max(lengths, key=lambda each: float(lengths[each]))
     found = []
@@ -141,8 +168,11 @@ def expression_sentences(figures: Figures) -> list[str]:
 def smile_sentences(figures: Figures) -> list[str]:
     """How long a smile showed, and what the markers came to."""
     number = figures["smiles"]["value"]
+    if number is None:
+        return [str(UNTOLD["smile-marker"])]
     if not number:
-        return [_("No smile showed.")]
+        words = {"seconds": shown(figures["read"]["value"])}
+        return [_("No smile showed in the %(seconds)s seconds that could be read.") % words]
     found = [_("A smile showed in %(part)s of %(whole)s seconds.") % of_seconds(figures, "smiled")]
     verdicts = figures["markers"]["by_verdict"]
     words = {"like": verdicts.get(DUCHENNE_LIKE, 0), "number": number}
@@ -163,6 +193,8 @@ def smile_sentences(figures: Figures) -> list[str]:
 def blink_sentences(figures: Figures) -> list[str]:
     """Blinks, as a rate where the pictures came fast enough."""
     rate, number = figures["blink_rate"]["value"], figures["blinks"]["value"]
+    if number is None:
+        return [str(UNTOLD["blendshapes"])]
     if rate is not None:
         return [_("The eyes blinked %(rate)s times a minute.") % {"rate": shown(rate)}]
     if not number:
@@ -177,21 +209,32 @@ def blink_sentences(figures: Figures) -> list[str]:
 
 def head_sentences(figures: Figures) -> list[str]:
     """Nods and shakes; looking away where the eyes were not measured."""
+    away = away_sentences(figures) if "looked_away" in figures else []
     nods, shakes = figures["nods"]["value"], figures["shakes"]["value"]
-    found = [
+    if nods is None:
+        seldom = _(
+            "Whether the head nodded or was shaken could not be told, because it was read too seldom."
+        )
+        return [
+            seldom if figures["nods"]["reason"] == TOO_SELDOM else str(UNTOLD["head-pose"]),
+            *away,
+        ]
+    return [
         ngettext("The head nodded %(number)s time.", "The head nodded %(number)s times.", nods)
         % {"number": nods},
         ngettext(
             "The head was shaken %(number)s time.", "The head was shaken %(number)s times.", shakes
         )
         % {"number": shakes},
+        *away,
     ]
-    return found + (away_sentences(figures) if "looked_away" in figures else [])
 
 
 def away_sentences(figures: Figures) -> list[str]:
     """How long head and eyes pointed elsewhere."""
     away = figures["looked_away"]
+    if away["value"] is None:
+        return [str(UNTOLD["gaze"])]
     words = {"part": shown(away["value"]), "whole": shown(away["of"])}
     return [
         _("Head and eyes pointed away from the camera in %(part)s of %(whole)s seconds.") % words
@@ -202,6 +245,6 @@ def body_sentences(figures: Figures) -> list[str]:
     """How much the upper body moved."""
     speed = figures["moving"]["value"]
     if speed is None:
-        return []
+        return [str(UNTOLD["body-motion"])]
     words = {"speed": number_format(round(speed, 2), decimal_pos=2)}
     return [_("The upper body moved %(speed)s shoulder widths a second on average.") % words]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from emotion.inference.series import Table
-from emotion.inference.spans import Line, present, stretches
+from emotion.inference.spans import Line, mean_step, present, stretches
 
 NOD_DEGREES, SHAKE_DEGREES = 4.0, 6.0
 """The least turn of one swing: a convention, six times and more the noise of pitch and yaw (0.6 and 0.4
@@ -17,6 +17,9 @@ NOD_SWINGS, SHAKE_SWINGS = 2, 3
 """Down and up; left, right and left, because looking aside and back is no shake."""
 SWING_SECONDS = 0.7
 """The most that one swing, or the rest between two, may take: slower is looking somewhere. A convention."""
+SEES_NODS = SWING_SECONDS / 4
+"""Seconds between readings in the mean, at most, to see nods: four in the slowest swing, two in one that is
+twice as quick. Further apart, readings make slow turns of quick ones, and quick ones of slow."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,12 @@ def runs(found: list[Swing], least: int) -> list[list[Swing]]:
 
 
 def find_nods(table: Table) -> list[Nod]:
-    """Nods and shakes in a "head-pose" table, by time; where both overlap, the one that turned further."""
+    """Nods and shakes in a "head-pose" table, by time; where both overlap, the one that turned further.
+
+    None where the readings are too far apart to see them.
+    """
+    if not sees_nods(table):
+        return []
     times = table["time"].astype(np.float64)
     found = [
         Nod(kind, group[0].start, group[-1].end, len(group), max(abs(s.degrees) for s in group))
@@ -121,3 +129,9 @@ def find_nods(table: Table) -> list[Nod]:
         if all(nod.end < other.start or nod.start > other.end for other in kept):
             kept.append(nod)
     return sorted(kept, key=lambda nod: nod.start)
+
+
+def sees_nods(table: Table) -> bool:
+    """Whether the readings are close enough to see nods and shakes at all."""
+    times, _values, _at = present(table["time"], table["pitch"])
+    return 0 < mean_step(times) <= SEES_NODS

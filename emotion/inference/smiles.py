@@ -101,9 +101,7 @@ def speed(level: float, seconds: float) -> float | None:
     return (level - SMILE_OFF) / seconds if seconds > 0 else None
 
 
-def marker_of(
-    table: Table, pull: Line, span: Span, apex_start: float, apex_end: float
-) -> Marker:
+def marker_of(table: Table, pull: Line, span: Span, apex_start: float, apex_end: float) -> Marker:
     """The marker of one smile, or why it cannot be told. pull: above the person's own rest."""
     if span.cut_start:
         return Marker(CANNOT_TELL, why="The start of the smile was not seen.")

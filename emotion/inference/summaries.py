@@ -20,6 +20,7 @@ from emotion.inference.events import Event
 from emotion.inference.labels import LABELS
 from emotion.inference.look_away import away_degrees
 from emotion.inference.motion import body_speed, head_speed
+from emotion.inference.nods import sees_nods
 from emotion.inference.series import Series, Table, rows
 from emotion.inference.spans import Line, present, seconds_of
 
@@ -32,6 +33,20 @@ def figure(value: float | int | str | None, unit: str, **more: Any) -> Figure:
     if isinstance(value, float) and not np.isfinite(value):
         value = None
     return {"value": value, "unit": unit, **more}
+
+
+NOT_READ, TOO_SELDOM = "not-read", "too-seldom"
+"""Why a figure cannot be said: nothing was read of what it is about, or too seldom to see it."""
+
+
+def unless(reason: str | None, value: float | int, unit: str, **more: Any) -> Figure:
+    """A figure that can be said unless there is a reason against it."""
+    return figure(None, unit, reason=reason) if reason else figure(value, unit, **more)
+
+
+def unread(seconds: float) -> str | None:
+    """The reason against figures of what was read for so long."""
+    return None if seconds > 0 else NOT_READ
 
 
 def summarise(
@@ -125,14 +140,11 @@ def expression_figures(table: Table, calibration: Calibration | None) -> Figures
     times, _values, at = present(table["time"], table[LABELS[0]])
     seconds, shares = seconds_of(times), rows(table, LABELS)[at]
     told = np.full(len(at), -1) if calibration is None else calibration.foremost(shares)
-    found = {
-        "read": figure(float(seconds.sum()), "seconds"),
-        **{
-            f"{label}_foremost": figure(float(seconds[told == number].sum()), "seconds")
-            for number, label in enumerate(LABELS)
-        },
-        "untold": figure(float(seconds[told == -1].sum()), "seconds"),
-    }
+    read = float(seconds.sum())
+    found = {"read": figure(read, "seconds")}
+    names = [*(f"{label}_foremost" for label in LABELS), "untold"]
+    for number, name in zip([*range(len(LABELS)), -1], names, strict=True):
+        found[name] = unless(unread(read), float(seconds[told == number].sum()), "seconds")
     for name in ("valence_index", "activation_index"):
         found[f"{name}_mean"] = figure(mean_over_time(table["time"], table[name]), "index")
     return found
@@ -147,14 +159,15 @@ def blendshape_figures(series: Series, events: Sequence[Event]) -> Figures:
     counts = seen.sum(axis=0)
     sums = np.where(seen, uneven, 0).sum(axis=0)
     lengths = [event.end - event.start for event in events if event.kind == "blink"]
+    reason = unread(seconds)
     return {
         "read": figure(seconds, "seconds"),
-        "blinks": figure(blinks, "times", at_least=not sees_blinks(table)),
+        "blinks": unless(reason, blinks, "times", at_least=not sees_blinks(table)),
         "blink_rate": figure(
             per_minute(blinks, seconds) if sees_blinks(table) else None, "per minute read"
         ),
         "blink_length": figure(float(np.median(lengths)) if lengths else None, "seconds, median"),
-        "eyes_closed": figure(lasted(events, "eyes-closed"), "seconds"),
+        "eyes_closed": unless(reason, lasted(events, "eyes-closed"), "seconds"),
         "asymmetry": figure(
             None,
             "-1 right side only, 1 left side only; mean where the sides moved",
@@ -171,10 +184,12 @@ def head_figures(series: Series, events: Sequence[Event]) -> Figures:
     """Nods, shakes and how much the head moved."""
     table = series["head-pose"]
     turned, moved = head_speed(table)
+    read = read_seconds(table, "yaw")
+    reason = unread(read) or (None if sees_nods(table) else TOO_SELDOM)
     return {
-        "read": figure(read_seconds(table, "yaw"), "seconds"),
-        "nods": figure(number_of(events, "nod"), "times"),
-        "shakes": figure(number_of(events, "shake"), "times"),
+        "read": figure(read, "seconds"),
+        "nods": unless(reason, number_of(events, "nod"), "times"),
+        "shakes": unless(reason, number_of(events, "shake"), "times"),
         "turning": figure(mean_over_time(table["time"], turned), "degrees per second, mean"),
         "moving": figure(mean_over_time(table["time"], moved), "centimetres per second, mean"),
         **({} if "gaze" in series else away_figures(series, events)),
@@ -186,10 +201,10 @@ def away_figures(series: Series, events: Sequence[Event]) -> Figures:
     times, degrees = away_degrees(series)
     seen = float(seconds_of(present(times, degrees)[0]).sum())
     away = lasted(events, "look-away")
-    made_of = [category for category in ("head-pose", "gaze") if category in series]
+    made_of = {"made_of": [name for name in ("head-pose", "gaze") if name in series]}
     return {
-        "look_aways": figure(number_of(events, "look-away"), "times", made_of=made_of),
-        "looked_away": figure(away, "seconds", of=seen, made_of=made_of),
+        "look_aways": unless(unread(seen), number_of(events, "look-away"), "times") | made_of,
+        "looked_away": unless(unread(seen), away, "seconds") | {"of": seen} | made_of,
     }
 
 
@@ -204,10 +219,11 @@ def smile_figures(series: Series, events: Sequence[Event]) -> Figures:
     """Smiles, and how their markers came out."""
     smiles = [event for event in events if event.kind == "smile"]
     verdicts = [event.values["verdict"] for event in smiles]
+    read = read_seconds(series["smile-marker"], "lip_left")
     return {
-        "read": figure(read_seconds(series["smile-marker"], "lip_left"), "seconds"),
-        "smiles": figure(len(smiles), "times"),
-        "smiled": figure(lasted(events, "smile"), "seconds"),
+        "read": figure(read, "seconds"),
+        "smiles": unless(unread(read), len(smiles), "times"),
+        "smiled": unless(unread(read), lasted(events, "smile"), "seconds"),
         "markers": figure(
             None,
             "smiles",

@@ -37,6 +37,9 @@ from emotion.cohort_counting import (
 from emotion.cohort_questions import QUESTIONS
 from emotion.disputes import dispute
 from emotion.errors import CohortBudgetSpent
+from emotion.inference.expressions import expression_pack
+from emotion.inference.film_results import film_parts
+from emotion.inference.markers import Markers
 from emotion.models import (
     Analysis,
     CohortAnswer,
@@ -50,6 +53,7 @@ from emotion.worker_gate import consented_categories
 from tests.at_once import at_once
 from tests.browser.test_pages import blank
 from tests.cast import PHOTO, Person, Study, analysed, consenting, text_of, upload
+from tests.emotion.inference.acted import sampled, unread
 from tests.emotion.test_films import MEASURED, done, film_study, short
 from vault import cache
 
@@ -397,6 +401,17 @@ def test_a_film_counts_as_untold_where_that_was_so_for_longest(
     figures = {"happy_foremost": happy, "sad_foremost": sad, "untold": none}
     film = {"figures": {name: {"value": value} for name, value in figures.items()}}
     assert QUESTIONS[CohortQuestion.EXPRESSION].group_of(film) == told
+
+
+def test_a_film_of_which_nothing_was_read_counts_as_untold() -> None:
+    series = unread(sampled(20, 10))
+    parts = film_parts(series, {}, expression_pack(), Markers([]))
+    for question, category in (
+        (CohortQuestion.EXPRESSION, "expression"),
+        (CohortQuestion.VALENCE, "expression"),
+        (CohortQuestion.SMILE, "smile-marker"),
+    ):
+        assert QUESTIONS[question].group_of(parts[category]) == "untold"
 
 
 def test_a_photograph_shows_no_onset() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
-from emotion.film_wording import EVENTS, NOT_READ, VERDICTS, film_sentences
+from emotion.film_wording import EVENTS, NOT_READ, UNTOLD, VERDICTS, film_sentences
 from emotion.inference.baseline import find_baseline
 from emotion.inference.events import find_events
 from emotion.inference.expressions import expression_pack
@@ -26,6 +25,7 @@ from tests.emotion.inference.acted import (
     smile_table,
     summary,
     table,
+    unread,
     waves,
 )
 from tests.emotion.inference.photographs import pixels
@@ -75,7 +75,9 @@ def test_how_long_no_expression_could_be_told_is_said_first_where_it_was_longer(
         return film_sentences(summarise(film(times, expression=found), [], None, calibration))[1:]
 
     looked = "Where it could be told, the expression looked happy for longest: in {} of 10 seconds."
-    untold = "In {} of 10 seconds it could not be told which expression showed, because too many fitted."
+    untold = (
+        "In {} of 10 seconds it could not be told which expression showed, because too many fitted."
+    )
     assert sentences(0) == [untold.format("10")]
     assert sentences(3) == [untold.format("7.1"), looked.format("2.9")]
     assert sentences(7) == [looked.format("6.9"), untold.format("3.1")]
@@ -121,9 +123,28 @@ def test_only_what_was_measured_is_said() -> None:
         "The pictures came too slowly to see blinks."
     ]
     still = film(times, smile_marker=smile_table(sampled(2, 10)))
-    assert film_sentences(summarise(still, find_events(still)))[1:] == ["No smile showed."]
-    unread = film(times, expression=table("expression", np.zeros(0)))
-    assert film_sentences(summarise(unread, []))[1:] == []
+    assert film_sentences(summarise(still, find_events(still)))[1:] == [
+        "No smile showed in the 2.0 seconds that could be read."
+    ]
+    nodding = film(times, head_pose=table("head-pose", sampled(5, 2), z=-60.0))
+    assert film_sentences(summarise(nodding, find_events(nodding)))[1:] == [
+        "Whether the head nodded or was shaken could not be told, because it was read too seldom.",
+        "Head and eyes pointed away from the camera in 0.0 of 5.0 seconds.",
+    ]
+
+
+def test_of_what_was_not_read_nothing_is_said_but_that() -> None:
+    series = unread(sampled(20, 25))
+    told = film_sentences(
+        summarise(series, find_events(series), None, expression_pack().calibration)
+    )
+    assert told[:2] == [
+        "The face could be read in 0.0 of 20 seconds.",
+        "Not read for 20 seconds: too dark.",
+    ]
+    assert len(told) == 2 + len(UNTOLD)
+    assert set(told[2:]) == {str(sentence) for sentence in UNTOLD.values()}
+    assert all("could not be told, because nothing of" in each for each in told[2:])
 
 
 def test_a_photograph_in_words() -> None:

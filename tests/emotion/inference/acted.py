@@ -70,6 +70,17 @@ def summary(times: Line, absent: tuple[float, float] | None = None) -> Table:
     }
 
 
+def unread(times: Line, status: str = "too-dark") -> Series:
+    """A film of which nothing was read, with a table for each category."""
+    found = film(times) | {
+        category: with_hole(table(category, times), -1, np.inf)
+        for category in COLUMNS
+        if category != "summary"
+    }
+    found["summary"]["status"][:] = status
+    return found
+
+
 def turned(series: Series, degrees: Line, most: float = 45.0) -> Series:
     """The series of a head that is turned by so much: nothing is read of its face beyond the most."""
     away = degrees > most

@@ -31,6 +31,7 @@ from tests.emotion.inference.acted import (
     summary,
     table,
     turned,
+    unread,
     waves,
     with_hole,
 )
@@ -66,6 +67,98 @@ def test_closed_eyes_are_no_blink_and_slow_sampling_says_so() -> None:
     figures = summarise(film(slow["time"], blendshapes=slow), [])["blendshapes"]
     assert figures["blink_rate"]["value"] is None
     assert figures["blinks"]["at_least"] is True
+
+
+@pytest.mark.parametrize("seconds", [2.0, 9.0, 12.0, 16.0])
+def test_eyes_that_are_closed_for_most_of_a_film_are_closed(seconds: float) -> None:
+    times = sampled(20, 25)
+    curve = ramp(3, 0.1, seconds - 0.2, 0.1, 0.6)
+    eyes = table(
+        "blendshapes",
+        times,
+        0.02,
+        eyeBlinkLeft=lambda t: 0.1 + curve(t),
+        eyeBlinkRight=lambda t: 0.1 + curve(t),
+    )
+    (closed,) = find_closures(eyes)
+    assert (closed.kind, closed.cut) == ("eyes-closed", False)
+    assert closed.end - closed.start == pytest.approx(seconds - 0.1, abs=0.1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.04])
+@pytest.mark.parametrize("rest", [0.02, 0.1, 0.35])
+def test_open_eyes_are_those_of_this_person(rest: float, noise: float) -> None:
+    """Blinks are the same whatever the lids of open eyes are at, also where somebody looks up for a while."""
+    times = sampled(60, 25)
+    starts = tuple(range(2, 58, 4))
+
+    def curve(t: Line) -> Line:
+        up = np.where((t > 30.5) & (t < 33), 0.5, 1.0)
+        return rest * up + sum(ramp(at, 0.06, 0.1, 0.1, 0.6)(t) for at in starts)
+
+    eyes = table("blendshapes", times, noise, eyeBlinkLeft=curve, eyeBlinkRight=curve)
+    assert [each.kind for each in find_closures(eyes)] == ["blink"] * len(starts)
+
+
+@pytest.mark.parametrize("hole", [(3.15, 3.9), (2.5, 3.1), (-1.0, 3.1), (3.15, 30.0)])
+def test_a_blink_that_was_half_seen_is_neither_a_blink_nor_closed_eyes(
+    hole: tuple[float, float],
+) -> None:
+    times = sampled(20, 25)
+    eyes = table("blendshapes", times, eyeBlinkLeft=lids(3.0), eyeBlinkRight=lids(3.0))
+    assert find_closures(with_hole(eyes, *hole)) == []
+    closed = lids(3.0, closed=2.0)
+    longer = table("blendshapes", times, eyeBlinkLeft=closed, eyeBlinkRight=closed)
+    (seen,) = find_closures(with_hole(longer, 4.0, 5.5))
+    assert (seen.kind, seen.cut) == ("eyes-closed", True)
+
+
+@pytest.mark.parametrize("of", [24, 25, 30000 / 1001, 30, 50, 60])
+@pytest.mark.parametrize("rate", [15, 16, 20])
+def test_blinks_have_a_rate_from_fifteen_pictures_a_second_on(of: float, rate: int) -> None:
+    """Taken out of a film that has more, of which the rate is no divisor."""
+    every = np.arange(round(20 * of)) / of
+    times = every[np.diff(np.floor(every * rate + 1e-6), prepend=-1) > 0]
+    assert sees_blinks(table("blendshapes", times))
+    assert not sees_blinks(table("blendshapes", sampled(20, 14)))
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from([6.0, 7.0, 10.0, 25.0]),
+    st.integers(0, 5),
+    st.sampled_from([0.8, 1.0, 1.25, 1.7, 2.0]),
+)
+def test_nods_are_seen_from_six_readings_a_second_on(rate: float, seed: int, hertz: float) -> None:
+    times = sampled(16, rate, jitter=0.1, seed=seed)
+    curve = waves(5, 4 / hertz, 1 / hertz, 10)
+    (nod,) = find_nods(table("head-pose", times, noise=0.4, pitch=curve))
+    assert nod.swings in (8, 9)
+
+
+@pytest.mark.parametrize("rate", [1, 2, 3, 5])
+def test_where_nods_cannot_be_seen_their_number_is_not_said(rate: int) -> None:
+    times = sampled(60, rate)
+    head = table("head-pose", times, noise=0.4, pitch=waves(2, 56, 0.8, 10), z=-60.0)
+    assert find_nods(head) == [], "slow turns would be seen that nobody made"
+    figures = summarise(film(times, head_pose=head), [])["head-pose"]
+    for name in ("nods", "shakes"):
+        assert figures[name] == {"value": None, "unit": "times", "reason": "too-seldom"}
+    assert figures["looked_away"]["value"] == 0
+
+
+def test_what_was_not_read_is_not_told_as_not_having_happened() -> None:
+    series = unread(sampled(20, 25))
+    assert find_events(series) == []
+    found = summarise(series, [], None, expression_pack().calibration)
+    gaze = found["gaze"]["looked_away"]
+    assert gaze["reason"] == "not-read"
+    for category, figures in found.items():
+        if category != "summary":
+            assert figures.pop("read")["value"] == 0
+            assert {figure["value"] for figure in figures.values()} == {None}, category
+    alone = summarise({name: series[name] for name in ("summary", "head-pose")}, [])
+    assert alone["head-pose"]["looked_away"]["value"] is None
 
 
 @settings(max_examples=30)
@@ -295,7 +388,10 @@ def test_a_film_tells_of_a_moment_what_a_photograph_would(votes: list[float]) ->
     photograph = expression_part(np.array([*shares.values()]), pack)
     told = {label for label in LABELS if figures[f"{label}_foremost"]["value"] > 0}
     assert told == ({photograph["top"]} if photograph["top"] else set())
-    assert figures["untold"] == {"value": 4.0 if photograph["abstained"] else 0.0, "unit": "seconds"}
+    assert figures["untold"] == {
+        "value": 4.0 if photograph["abstained"] else 0.0,
+        "unit": "seconds",
+    }
 
 
 def test_no_expression_is_told_where_too_many_fit() -> None:
@@ -316,7 +412,7 @@ def test_only_what_is_there_is_told() -> None:
     assert set(summarise(series, [])) == {"summary"}
     empty = film(np.zeros(0), smile_marker=smile_table(np.zeros(0)))
     assert find_events(empty) == []
-    assert summarise(empty, [])["smile-marker"]["smiled"]["value"] == 0
+    assert summarise(empty, [])["smile-marker"]["smiled"]["value"] is None
 
 
 @given(st.lists(st.floats(0.02, 3.0), min_size=1, max_size=60), st.data())
