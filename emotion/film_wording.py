@@ -129,8 +129,8 @@ def rest_sentences(figure: dict[str, Any]) -> list[str]:
     if figure.get("how") == UNREAD:
         return [
             _(
-                "Nothing could be read in the stretch that was marked as the face at rest, and no other one "
-                "was found."
+                "Nothing could be read in the stretch that was marked as the face at rest, and no other "
+                "one was found."
             )
         ]
     if figure.get("how") == FOUND_INSTEAD:

@@ -51,8 +51,8 @@ class Baseline:
 def find_baseline(series: Series, marked: tuple[float, float] | None = None) -> Baseline | None:
     """The marked stretch (start, end) if each category was read in it, else the longest neutral one.
 
-    None if nothing was marked and none is found. It is found only with "head-pose", "expression" or "smile-marker" among the tables: without any, nothing
-    says that a stretch was neutral.
+    None if nothing was marked and none is found. It is found only with "head-pose", "expression" or
+    "smile-marker" among the tables: without any, nothing says that a stretch was neutral.
     """
     if marked is not None and read_in(series, levels := levels_in(series, *marked)):
         return Baseline(*marked, MARKED, levels)

@@ -13,13 +13,13 @@ BLINK_ON, BLINK_OFF = 0.3, 0.15
 """Above the person's open eyes, which are at 0.08 in the median photograph and 0.35 in one of ten: a
 convention, about half of the way to closed, and half of that."""
 OPEN = 10
-"""The percentile that is taken for the person's open eyes: they may be closed for most of a film, and are wide
-open for little of it. A convention."""
+"""The percentile that is taken for the person's open eyes: they may be closed for most of a film, and are
+wide open for little of it. A convention."""
 BLINK_MOST = 0.5
 """Seconds; longer is closed eyes. Blinks take 0.1 to 0.4 s (Stern, Walrath and Goldstein 1984)."""
 SEES_BLINKS = 0.07
-"""Seconds between readings in the mean, at most, to see most blinks: two within a short one. Slower, the rate
-is too low."""
+"""Seconds between readings in the mean, at most, to see most blinks: two within a short one. Slower, the
+rate is too low."""
 
 
 @dataclass(frozen=True)

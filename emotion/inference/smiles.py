@@ -30,8 +30,9 @@ SMILE_SECONDS = 0.3
 PLATEAU = 0.9
 """Share of the way up from which the smile is at its apex: the usual 10 to 90 % rise."""
 BEFORE, LEAD = 1.5, 0.5
-"""Seconds before a smile from and to which the face is at rest, as far as the corners of the mouth are down.
-Cheeks may lead them by about as long as an onset takes: what is nearer may have begun to move. A convention."""
+"""Seconds before a smile from and to which the face is at rest, as far as the corners of the mouth are
+down. Cheeks may lead them by about as long as an onset takes: what is nearer may have begun to move. A
+convention."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def test_eyes_that_are_closed_for_most_of_a_film_are_closed(seconds: float) -> N
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.04])
 @pytest.mark.parametrize("rest", [0.02, 0.1, 0.35])
 def test_open_eyes_are_those_of_this_person(rest: float, noise: float) -> None:
-    """Blinks are the same whatever the lids of open eyes are at, also where somebody looks up for a while."""
+    """Blinks are the same wherever the lids of open eyes are, also where somebody looks up for a while."""
     times = sampled(60, 25)
     starts = tuple(range(2, 58, 4))
 
