@@ -79,7 +79,15 @@ def evaluate(name: str, data: Path, called: str) -> dict[str, Any]:
         "date": timezone.now().date().isoformat(),
         "note": f"The calibration was fitted on {calibration.data}.",
         "not_read": faces.not_read,
-        **report(probabilities, faces.truth, sets, calibration.most_in_set, LABELS, faces.groups),
+        **report(
+            probabilities,
+            faces.truth,
+            sets,
+            calibration.most_in_set,
+            LABELS,
+            faces.groups,
+            faces.people,
+        ),
     }
     others = [each for each in reports_of(folder) if each["data"] != called]
     whole = {"schema": 1, "pack_sha256": pack.digest, "reports": [*others, found]}

@@ -1,9 +1,10 @@
 """Labelled faces to evaluate a pack on: an npz of crops, or a folder of photographs.
 
 npz: ``images`` (n, side, side) or (n, side, side, 3) uint8, tight square crops; ``labels`` (n,), names or
-numbers into ``label_names``; any ``group_QUESTION`` (n,), what people said about themselves.
+numbers into ``label_names``; any ``group_QUESTION`` (n,), what people said about themselves; perhaps
+``person`` (n,), who is on each, by any name.
 Folder: one folder for each class with photographs in it, read by the whole pipeline; ``groups.csv`` with a
-column ``file`` ("happy/1.jpg") and one for each question. "" is nothing said.
+column ``file`` ("happy/1.jpg"), perhaps ``person``, and one for each question. "" is nothing said.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from emotion.inference.quality import measure_quality, verdict
 BATCH = 8
 """Faces at once: the engine keeps the memory of its largest batch, 20 MB for each face."""
 GROUP = "group_"
+PERSON = "person"
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -40,13 +42,17 @@ class UnusableData(Exception):
 
 @dataclass(frozen=True)
 class LabelledFaces:
-    """Truth (n,), votes (n, 7), what people said about themselves, and the pictures that were not read."""
+    """Truth (n,), votes (n, 7), what people said about themselves, and the pictures that were not read.
+
+    people: who is on each, (n,), if that is known.
+    """
 
     truth: NDArray[np.int64]
     votes: Wide
     groups: dict[str, NDArray[np.str_]]
     sha256: str
     not_read: dict[str, int] = field(default_factory=dict)
+    people: NDArray[np.str_] | None = None
 
 
 def read_labelled(pack: ExpressionPack, path: Path) -> LabelledFaces:
@@ -76,15 +82,25 @@ def of_npz(pack: ExpressionPack, path: Path) -> LabelledFaces:
         for name, values in data.items()
         if name.startswith(GROUP)
     }
-    if {len(images)} != {len(labels), *map(len, groups.values())} or not len(images):
-        raise UnusableData("images, labels and groups: the same number of each was expected")
+    people = data[PERSON].astype(str) if PERSON in data else None
+    counts = {len(labels), *map(len, groups.values()), *(() if people is None else (len(people),))}
+    if {len(images)} != counts or not len(images):
+        raise UnusableData(
+            "images, labels, groups and person: the same number of each was expected"
+        )
     votes = np.concatenate(
         [
             pack.votes(crops_of(images[start : start + BATCH]))
             for start in range(0, len(images), BATCH)
         ]
     )
-    return LabelledFaces(numbers_of(labels), votes, groups, hashlib.sha256(body).hexdigest())
+    return LabelledFaces(
+        numbers_of(labels),
+        votes,
+        groups,
+        hashlib.sha256(body).hexdigest(),
+        people=None if people is None else all_named(people),
+    )
 
 
 def crops_of(images: Pixels) -> Callable[[int], NDArray[np.float32]]:
@@ -99,6 +115,13 @@ def named(labels: NDArray[np.int64], names: NDArray[np.str_] | None) -> NDArray[
     if labels.min() < 0 or labels.max() >= len(names):
         raise UnusableData(f"labels: 0 to {len(names) - 1} was expected")
     return np.array([str(names[number]) for number in labels])
+
+
+def all_named(people: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Who is on each face: all of them, or nobody can say which are of one person."""
+    if (people == "").any():
+        raise UnusableData("person: a name or number for each face was expected")
+    return people
 
 
 def numbers_of(labels: NDArray[np.str_]) -> NDArray[np.int64]:
@@ -135,8 +158,15 @@ def of_folder(pack: ExpressionPack, path: Path) -> LabelledFaces:
         question: np.array([given.get(str(file.relative_to(path)), "") for file in read])
         for question, given in answers.items()
     }
-    truth = numbers_of(np.array([file.parent.name for file in read]))
-    return LabelledFaces(truth, np.concatenate(votes), groups, digest.hexdigest(), dict(not_read))
+    people = groups.pop(PERSON, None)
+    return LabelledFaces(
+        numbers_of(np.array([file.parent.name for file in read])),
+        np.concatenate(votes),
+        groups,
+        digest.hexdigest(),
+        dict(not_read),
+        None if people is None else all_named(people),
+    )
 
 
 def votes_on(pack: ExpressionPack, body: bytes) -> Wide | str:

@@ -183,6 +183,27 @@ def test_data_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         command("evaluate", "other", tmp_path / "empty", "--called", "x")
 
 
+def test_faces_of_one_person_count_together(tmp_path: Path, models_dir: Path) -> None:
+    command("add", another(tmp_path))
+    path = labelled(tmp_path / "faces.npz")
+    with np.load(path) as file:
+        data = dict(file)
+    for people, told in ((np.arange(len(data["labels"])) // 10, "by person"), (None, "as if each")):
+        np.savez(path, **data, **({} if people is None else {"person": people}))
+        said = command("evaluate", "other", path, "--called", told)
+        assert f"Intervals are {'made ' if people is None else ''}{told}" in said
+    by_person, by_face = json.loads((models_dir / "other" / "evaluation.json").read_text())[
+        "reports"
+    ]
+    assert by_person["people"] == len(data["labels"]) // 10
+    assert by_face["people"] is None
+    assert by_person["accuracy"][1] < by_face["accuracy"][1]
+    for people in (np.zeros(3), np.full(len(data["labels"]), "")):
+        np.savez(path, **data, person=people)
+        with pytest.raises(CommandError, match="person"):
+            command("evaluate", "other", path, "--called", "x")
+
+
 def test_a_folder_of_photographs_is_read_by_the_whole_pipeline(
     tmp_path: Path, models_dir: Path
 ) -> None:
@@ -193,12 +214,17 @@ def test_a_folder_of_photographs_is_read_by_the_whole_pipeline(
     (folder / "happy" / "1.jpg").write_bytes(PHOTO.read_bytes())
     blank = cv2.imencode(".png", np.full((300, 300, 3), 128, np.uint8))[1].tobytes()
     (folder / "sad" / "blank.png").write_bytes(blank)
-    (folder / "groups.csv").write_text("file,origin\nhappy/1.jpg,north\n")
+    (folder / "groups.csv").write_text("file,person,origin\nhappy/1.jpg,,north\n")
+    with pytest.raises(CommandError, match="person: a name or number for each face was expected"):
+        command("evaluate", "other", folder, "--called", "two photographs")
+    (folder / "groups.csv").write_text("file,person,origin\nhappy/1.jpg,Rosa,north\n")
     said = command("evaluate", "other", folder, "--called", "two photographs")
     assert "not read: {'no-face': 1}" in said
-    assert "north: 1 faces are too few" in said
+    assert "north: 1 faces of 1 people are too few" in said
+    assert "person: Rosa" not in said
     report = json.loads((models_dir / "other" / "evaluation.json").read_text())["reports"][0]
-    assert report["faces"] == 1
+    assert (report["faces"], report["people"]) == (1, 1)
+    assert "Rosa" not in json.dumps(report)
     assert report["recall"]["happy"][0] == 1
     assert str(configured.BASE_DIR) not in json.dumps(report)
 
@@ -217,6 +243,7 @@ def test_anybody_sees_card_licence_error_and_groups_of_every_pack(tmp_path: Path
     value, low, high = (f"{number * 100:.1f}" for number in built_in["accuracy"])
     assert f"{value} % ({low} to {high} %)" in text
     assert "whether it errs more in one is not measured" in text
+    assert "Intervals are made as if each face were another person's" in text
     assert "the people in the photographs were not asked" in text
     assert "MIT" in text
     assert "other 1 Here, not in use." in text

@@ -86,7 +86,7 @@ class Command(BaseCommand):
         for question, groups in found["groups"].items():
             for measured in groups.values():
                 self.stdout.write(f"{question}: {measured['means']}")
-        for sentence in (found["groups_note"], *found["suspicious"]):
+        for sentence in (found["intervals_note"], found["groups_note"], *found["suspicious"]):
             self.stdout.write(sentence)
 
     def line(self, name: str, figure: list[float]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +15,7 @@ from emotion.inference.evaluation import (
     selective,
     suspicious,
 )
-from emotion.inference.intervals import bootstrap, wilson
+from emotion.inference.intervals import bootstrap, share_of, student, wilson
 
 LABELS = ("a", "b")
 
@@ -43,6 +46,74 @@ def test_bootstrap_agrees_with_theory_and_with_itself() -> None:
     assert found[1:] == pytest.approx(
         [0.7076, 0.7924], abs=0.006
     )  # 0.75 +- 1.96 sqrt(.75 .25 / 400)
+
+
+def test_a_percentile_of_student_is_the_published_one() -> None:
+    assert [student(freedom) for freedom in (5, 9, 19, 100)] == pytest.approx(
+        [2.571, 2.262, 2.093, 1.984], abs=0.03
+    )
+
+
+def drawn_people(
+    people: int, faces: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(who, right, in a group) of faces, some people easier than others: no group is read better."""
+    who = np.repeat(np.arange(people), faces)
+    easy = 1 / (1 + np.exp(-generator.normal(0.5, 1.0, people)))
+    return who, generator.random(len(who)) < easy[who], who < people // 2
+
+
+def test_intervals_by_person_miss_as_seldom_as_they_say() -> None:
+    """Forty people with twenty faces each: one of twenty may miss, and by face a third does."""
+    generator, by_face, by_person, share = np.random.default_rng(2), 0, 0, 0
+    for _ in range(100):
+        who, right, inside = drawn_people(40, 20, generator)
+
+        def difference(rows: np.ndarray, hit: Any = right, own: Any = inside) -> float:
+            return float(hit[rows][own[rows]].mean() - hit[rows][~own[rows]].mean())
+
+        for people in (None, who):
+            _value, low, high = bootstrap(difference, inside.astype(int), people, draws=200)
+            if people is None:
+                by_face += not low <= 0 <= high
+            else:
+                by_person += not low <= 0 <= high
+        _value, low, high = share_of(right, who)
+        share += not low <= 0.6053 <= high  # the mean of 1 / (1 + exp(-x)), x of N(0.5, 1)
+    assert by_face >= 20
+    assert by_person <= 10
+    assert share <= 10
+
+
+def test_by_person_is_never_surer_than_by_face_and_one_person_says_nothing() -> None:
+    right = np.arange(400) % 4 != 0
+    alone = np.arange(400)
+    assert share_of(right, alone)[1:] == pytest.approx(wilson(300, 400)[1:], abs=0.002)
+    by_person = share_of(right, alone // 4)  # everybody is right in three of four
+    assert by_person[1] <= wilson(300, 400)[1]
+    assert by_person[2] >= wilson(300, 400)[2]
+    alike = share_of(np.ones(400, bool), alone // 20)
+    assert alike == pytest.approx(wilson(20, 20, student(19)))
+    assert share_of(right, alone * 0) == [0.75, 0, 1]
+    once = bootstrap(lambda rows: float(right[rows].mean()), alone * 0, alone * 0)
+    assert once == [0.75, 0, 1]
+    assert share_of(right[:0], alone[:0]) == wilson(0, 0)
+
+
+def test_each_draw_takes_all_of_a_person() -> None:
+    who = np.array([3, 1, 3, 2, 1, 3])
+    seen = set()
+
+    def whole(rows: np.ndarray) -> float:
+        for person in range(1, 4):
+            counts = {int((rows == row).sum()) for row in np.flatnonzero(who == person)}
+            assert len(counts) == 1
+        seen.add(len(rows))
+        return 0.0
+
+    bootstrap(whole, who * 0, who, draws=50)
+    assert min(seen) >= 3
+    assert max(seen) <= 9
 
 
 def test_accuracy_recall_and_confusion_of_a_known_table() -> None:
@@ -115,6 +186,34 @@ def test_a_gap_between_groups_has_an_interval_and_a_sentence() -> None:
     alike = groups_of(80)
     assert "no difference" in alike["one"]["means"]
     assert "may still be there" in alike["one"]["means"]
+
+
+@pytest.mark.parametrize(("people", "told"), [(20, "no difference"), (18, "too few")])
+def test_a_report_by_person_says_so_and_compares_only_groups_of_enough_people(
+    people: int, told: str
+) -> None:
+    """Half of each group's people are always read right, the others never: no face of them tells more."""
+    who = np.repeat(np.arange(people), 30)
+    truth = np.zeros(len(who), int)
+    called = who % 2
+    probabilities = np.stack([1 - 0.9 * called, 0.1 + 0.8 * called], axis=1)
+    answers = {"origin": np.where(who < people // 2, "one", "two")}
+    named = np.array([f"person {number}" for number in who])
+    arguments = (probabilities, truth, probabilities > 0.5, 1, LABELS, answers)
+    found, without = report(*arguments, named), report(*arguments)
+    assert found["people"] == people
+    assert found["intervals_note"].startswith(
+        f"Intervals are by person: the faces of one of the {people}"
+    )
+    assert "as if each face were another person's" in without["intervals_note"]
+    assert without["people"] is None
+    assert told in found["groups"]["origin"]["one"]["means"]
+    assert ("gap" in found["groups"]["origin"]["one"]) == (told == "no difference")
+    for name in ("accuracy", "balanced_accuracy"):
+        wide, narrow = found[name], without[name]
+        assert wide[0] == narrow[0]
+        assert wide[2] - wide[1] > 3 * (narrow[2] - narrow[1])
+    assert "person 3" not in json.dumps(found), "who it was is not told"
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
