@@ -93,16 +93,19 @@ def request_erasure(
     return request
 
 
-def keys_of(request: ErasureRequest) -> list[UUID]:
-    """The data keys that this erasure destroys and that still live."""
+def keys_of(request: ErasureRequest) -> set[UUID]:
+    """The data keys that this erasure destroys: those that live, and those that died since it was filed."""
+    since = request.requested_at
     if request.only_key is not None:
-        return list(living_keys([request.only_key]))
-    return data_key_ids(
+        return living_keys([request.only_key], or_died_since=since)
+    reached = data_key_ids(
         subject_id=request.subject_id,
         purpose_id=request.purpose_id,
         recording_id=request.recording_id,
         category=request.category or None,
+        or_died_since=since,
     )
+    return set(reached)
 
 
 def write_step(request: ErasureRequest, action: Action, fields: dict[str, object]) -> None:
@@ -134,34 +137,36 @@ def write_step(request: ErasureRequest, action: Action, fields: dict[str, object
     request.refresh_from_db()
 
 
-def begin(request: ErasureRequest) -> bool:
-    """Mark that destroying begins, which no later hold stops. False while a legal hold postpones it."""
-    if request.begun_at is None:
-        with transaction.atomic():
-            lock_holds(request.subject_id, request.purpose_id)
+def begin(request: ErasureRequest, keys: set[UUID]) -> bool:
+    """Note that these keys are about to die; False while a legal hold postpones it.
+
+    From the first time on no later hold stops it. What another process noted stays noted.
+    """
+    with transaction.atomic():
+        lock_holds(request.subject_id, request.purpose_id)
+        held = ErasureRequest.objects.select_for_update().get(pk=request.pk)
+        if held.begun_at is None:
             if ErasureRequest.objects.held().filter(pk=request.pk).exists():
                 return False
-            ErasureRequest.objects.filter(pk=request.pk, begun_at=None).update(
-                begun_at=timezone.now()
-            )
-        request.refresh_from_db()
+            held.begun_at = timezone.now()
+        # Noted before they die, so that a kill in between leaves the receipt complete.
+        held.key_ids = sorted({*held.key_ids, *map(str, keys)})
+        held.save(update_fields=["begun_at", "key_ids"])
+    request.refresh_from_db()
     return True
 
 
 def destroy_keys(request: ErasureRequest) -> bool:
-    """Destroy the data keys and record which; safe to repeat and to be killed in.
+    """Destroy the data keys and record which; safe to repeat, to be killed in, and for several at once.
 
     False while a legal hold postpones it: then nothing was destroyed.
     """
     if request.keys_destroyed_at is not None:
         return True
-    if not begin(request):
+    keys = keys_of(request)
+    if not begin(request, keys):
         return False
-    alive = keys_of(request)
-    # Noted before they die, so that a kill in between leaves the receipt complete.
-    noted = sorted({*request.key_ids, *(str(key) for key in alive)})
-    ErasureRequest.objects.filter(pk=request.pk).update(key_ids=noted)
-    destroy_data_keys(alive)
+    destroy_data_keys(keys)
     write_step(request, Action.ERASURE_KEYS_DESTROYED, {"keys_destroyed_at": timezone.now()})
     return True
 
@@ -194,6 +199,7 @@ def rows_removed(request: ErasureRequest) -> None:
     """Record that blobs and rows are gone; keys that came too late for the first step die here."""
     remove_scans(request)
     late = keys_of(request)
+    begin(request, late)
     destroy_data_keys(late)
     write_step(request, Action.ERASURE_COMPLETE, {"rows_removed_at": timezone.now()})
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import EllipsisType
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from vault import cache, keys
@@ -49,8 +50,9 @@ def data_key_ids(
     category: str | None = None,
     recording_id: UUID | None = None,
     include_destroyed: bool = False,
+    or_died_since: datetime | None = None,
 ) -> list[UUID]:
-    """The ids of a data subject's keys, oldest first.
+    """The ids of a data subject's living keys, oldest first; with others when it is asked for.
 
     ``purpose_id`` left out means every purpose; None means the account's own keys. The other
     filters apply when they are given.
@@ -63,16 +65,22 @@ def data_key_ids(
     if recording_id is not None:
         rows = rows.filter(recording_id=recording_id)
     if not include_destroyed:
-        rows = rows.filter(destroyed_at=None)
+        rows = rows.filter(lives(or_died_since))
     with keys.keystore():
         return list(rows.order_by("created_at", "id").values_list("id", flat=True))
 
 
-def living_keys(ids: Iterable[UUID]) -> set[UUID]:
-    """Those of these keys that still open something."""
+def living_keys(ids: Iterable[UUID], *, or_died_since: datetime | None = None) -> set[UUID]:
+    """Those of these keys that still open something, or that did until this moment."""
     with keys.keystore():
-        rows = DataKey.objects.filter(id__in=set(ids), destroyed_at=None)
+        rows = DataKey.objects.filter(lives(or_died_since), id__in=set(ids))
         return set(rows.values_list("id", flat=True))
+
+
+def lives(or_died_since: datetime | None) -> Q:
+    """The condition of keys that were not destroyed, or not before this moment."""
+    alive = Q(destroyed_at=None)
+    return alive if or_died_since is None else alive | Q(destroyed_at__gte=or_died_since)
 
 
 def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:

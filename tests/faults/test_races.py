@@ -14,29 +14,32 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent import erasure
 from consent.errors import ConsentRefused
+from consent.models import ErasureCause, ErasureRequest
 from consent.rules import Operation
 from consent.withdrawals import withdraw
 from emotion import analyses, saving
 from emotion.analyses import read_face, run_analysis
 from emotion.claims import Claim, Superseded, claim
-from emotion.erasure import drain
+from emotion.erasure import drain, drain_one, erase_recording
 from emotion.models import Analysis, AnalysisState, Recording, Result
 from emotion.saving import as_json, commit_results, save_results, sealed_row
-from emotion.sealed_media import media_keys
+from emotion.sealed_media import media_keys, media_unit
 from emotion.sweeping import requeue_stale
 from emotion.worker_gate import permit_for
 from tests.broker import in_folder, waiting_messages, wipe
-from tests.cast import PHOTO, Person, Study, consent, open_study, upload
+from tests.cast import CATEGORIES, PHOTO, Person, Study, analysed, consent, open_study, upload
 from tests.faults.canary import Search
 from tests.faults.leftovers import ENDED, NOTHING, living_keys, rows, sealed_files
 from tests.processes import KEEPER, WORKER, make_broker_folders, running, wait_for
+from vault.keyring import create_data_key, data_key_ids
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -185,6 +188,58 @@ def test_a_discarded_result_leaves_no_key(person: Person, waiting: Analysis) -> 
     with pytest.raises(Superseded):
         save_results(slow, reading, chosen, picture)
     assert living_keys(person.subject) == [waiting.recording.media_key_id]
+
+
+def test_two_processes_that_destroy_the_same_keys_note_them_once_and_for_all(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper read its list when the withdrawal was just about to note the keys."""
+    analysed(study)
+    real, listed = erasure.keys_of, list[ErasureRequest]()
+
+    def beside_the_keeper(request: ErasureRequest) -> Any:
+        listed.extend(ErasureRequest.objects.waiting().filter(pk=request.pk)[: not listed])
+        return real(request)
+
+    monkeypatch.setattr(erasure, "keys_of", beside_the_keeper)
+    request = withdraw(person.actor, person.subject, study.purpose)
+    assert len(request.key_ids) >= len(CATEGORIES)
+    noted, (stale,) = request.key_ids, listed
+    drain_one(stale)
+    request.refresh_from_db()
+    assert request.rows_removed_at is not None
+    assert request.key_ids == noted
+    assert erasure.record_final() == 0, "the epoch that wrapped them is still the current one"
+
+
+def test_an_erasure_whose_keys_another_one_destroyed_is_not_final_before_they_are(
+    study: Study, person: Person
+) -> None:
+    """Both were filed; the narrower one came first, so the wider one found no living key of it."""
+    recording = analysed(study).recording
+    of_results = {
+        str(key) for key in data_key_ids(subject_id=person.subject.id, recording_id=recording.id)
+    }
+    with transaction.atomic():
+        narrow = erase_recording(recording, ErasureCause.DISCARDED, "system:keeper")
+        wide = erase_recording(recording, ErasureCause.DISPUTE, "system:keeper")
+    for request in (narrow, wide):
+        drain_one(request)
+    wide.refresh_from_db()
+    assert len(of_results) == len(CATEGORIES) and set(wide.key_ids) == of_results
+    assert erasure.record_final() == 0
+
+
+def test_a_key_that_came_too_late_for_the_first_step_is_in_the_receipt(
+    study: Study, person: Person
+) -> None:
+    recording = analysed(study).recording
+    request = withdraw(person.actor, person.subject, study.purpose)
+    late = create_data_key(media_unit(recording.id, person.subject.id, study.purpose.id))
+    drain_one(request)
+    request.refresh_from_db()
+    assert str(late) in request.key_ids
+    assert not living_keys(person.subject)
 
 
 def test_retention_that_ends_between_inference_and_save(waiting: Analysis) -> None:
