@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from django.db import DatabaseError
 from django.db.models import QuerySet
 
 from audit_log.actions import Action
@@ -30,7 +31,6 @@ class Assembling(Storing):
 
     def __init__(self, request: Arriving, markers: bytes) -> None:
         self.request = request
-        self.stored = False
         super().__init__(request.sending, request.upload, markers)
         self.forget_attempt()
         self.open_blob()
@@ -66,12 +66,10 @@ class Assembling(Storing):
         self.request.partial.parts.all().delete()
         self.request.partial.delete()
 
-    def release(self) -> None:
+    def undo(self) -> None:
         """Leave nothing of an attempt that came to nothing; the parts stay."""
-        self.put_down()
-        if not self.stored and hasattr(self, "key_id"):
-            remove_media(self.key_id)
-            destroy_data_keys([self.key_id])
+        remove_media(self.key_id)
+        destroy_data_keys([self.key_id])
 
 
 def assemble(request: Arriving) -> Analysis:
@@ -94,9 +92,14 @@ def assemble(request: Arriving) -> Analysis:
         if storing.size != request.partial.length:
             raise Tampered("the parts of an upload are not all that came")
         analysis = storing.store()
-        storing.stored = True
+    except DatabaseError:
+        # Whether it was committed is unknown: the upload's row says whose the key is, to who comes next.
+        raise
+    except BaseException:
+        storing.undo()
+        raise
     finally:
-        storing.release()
+        storing.put_down()
     clear_parts(request.upload)
     return analysis
 

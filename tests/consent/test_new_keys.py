@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
+from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
+from audit_log.entries import Draft
 from audit_log.errors import LogUnavailable
 from consent.breach_reach import Span
 from consent.breach_telling import tell_people
@@ -23,11 +27,13 @@ from consent.models import (
     ExtensionReason,
     RequestKind,
     RequestOutcome,
+    SubjectRequest,
 )
 from consent.request_answers import Answer, answer, extend, take
-from consent.requests import make_request
+from consent.requests import make_request, read_own
 from tests.breaches import breach_told
 from tests.cast import Person, Study, come_in, consent, open_study
+from tests.lost_answers import lose_answers
 from vault.models import DataKey
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -86,25 +92,30 @@ def asking_anew(study: Study, person: Person) -> Step:
     return ask_before_the_end
 
 
-@pytest.mark.parametrize(
-    ("step", "module"),
-    [
-        (asking, "requests"),
-        (extending, "requests"),
-        (answering, "requests"),
-        (recording, "breaches"),
-        (deciding_to_tell, "breaches"),
-        (telling, "breach_telling"),
-        (asking_anew, "renewals"),
-    ],
-)
-def test_a_key_of_what_was_not_filed_is_destroyed(
-    step: Callable[[Study, Person], Step], module: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+STEPS = [
+    (asking, "requests"),
+    (extending, "requests"),
+    (answering, "requests"),
+    (recording, "breaches"),
+    (deciding_to_tell, "breaches"),
+    (telling, "breach_telling"),
+    (asking_anew, "renewals"),
+]
+
+
+def prepared(step: Callable[[Study, Person], Step]) -> tuple[Person, Step]:
+    """Somebody who has consented, and the step that is about to be taken."""
     study = open_study()
     person = come_in(study, email="ann@example.net")
     consent(person, study.purpose)
-    do = step(study, person)
+    return person, step(study, person)
+
+
+@pytest.mark.parametrize(("step", "module"), STEPS)
+def test_a_key_of_what_was_not_filed_is_destroyed(
+    step: Callable[[Study, Person], Step], module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _person, do = prepared(step)
     before = set(DataKey.objects.filter(destroyed_at=None).values_list("id", flat=True))
     made = DataKey.objects.count()
 
@@ -116,3 +127,27 @@ def test_a_key_of_what_was_not_filed_is_destroyed(
         do()
     assert DataKey.objects.count() > made, "a key was made"
     assert set(DataKey.objects.filter(destroyed_at=None).values_list("id", flat=True)) == before
+
+
+@pytest.mark.parametrize(("step", "module"), STEPS)
+def test_a_key_of_what_may_have_been_filed_lives(
+    step: Callable[[Study, Person], Step], module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database committed, and its answer was lost: nobody is told that it is filed, and it is."""
+    person, do = prepared(step)
+    lose, append = lose_answers(monkeypatch), import_module(f"consent.{module}").append
+
+    def losing(draft: Draft) -> Any:
+        appended = append(draft)
+        lose()
+        return appended
+
+    monkeypatch.setattr(f"consent.{module}.append", losing)
+    made = DataKey.objects.count()
+    with pytest.raises(OperationalError):
+        do()
+    assert DataKey.objects.count() > made
+    assert not DataKey.objects.exclude(destroyed_at=None).exists()
+    for asked in SubjectRequest.objects.exclude(text_sealed=None):
+        texts = read_own(person.actor, asked)
+        assert texts is not None and texts.text == "Please."

@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from emotion import arriving
 from emotion.assembling import Assembling
 from emotion.models import Recording, Upload
-from tests.cast import Study, measured
+from emotion.reservations import sweep_orphans
+from emotion.sealed_media import blob_path
+from tests.cast import Person, Study, measured
 from tests.emotion.tus_sending import BODY, small_parts, told, tus, while_sending
+from tests.faults.leftovers import living_keys, sealed_files
+from tests.lost_answers import lose_answers
 from tests.tus import Tus
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -69,4 +74,36 @@ def test_who_was_displaced_before_the_joining_destroys_nothing(
     assert told(tus.patch(address, 0, BODY)) == (423, "upload-held")
     assert answers[1].status_code == 204
     assert Recording.objects.count() == 1
+    measured()
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_end_whose_fate_nobody_knows_destroys_nothing(
+    study: Study, person: Person, tus: Tus, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    """Committed, it is the recording's key and file; not committed, the next request removes them."""
+    address = tus.begin(study.purpose.id, len(BODY))
+    lose, mark = lose_answers(monkeypatch), Assembling.mark_stored
+    lost = list[bool]()
+
+    def losing(joining: Assembling) -> None:
+        mark(joining)
+        if not lost:
+            lost.append(True)
+            if not committed:
+                raise OperationalError("server closed the connection unexpectedly")
+            lose()
+
+    monkeypatch.setattr(Assembling, "mark_stored", losing)
+    assert tus.patch(address, 0, BODY).status_code == 503
+    assert Recording.objects.exists() == committed
+    if not committed:
+        reached = tus.offset(address)
+        assert tus.patch(address, reached, BODY[reached:]).status_code == 204
+    assert tus.offset(address) == len(BODY)
+    recording = Recording.objects.get()
+    assert blob_path(recording.media_key_id).exists()
+    sweep_orphans()
+    assert len(living_keys(person.subject)) == 1
+    assert len(sealed_files()) == 1
     measured()
