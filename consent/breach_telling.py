@@ -26,6 +26,7 @@ from consent.errors import NotTheSubject
 from consent.messages import has_address, key_of, language_for, seal_message
 from consent.models import Breach, BreachPerson, BreachQuerySet, DataSubject, LegalHold
 from consent.records import is_own, subject_log_name
+from consent.row_by_row import do_each
 from vault.keyring import data_key_ids, destroy_data_keys, keys_kept_if_filed
 from vault.tags import destroy_tag_key, tagger
 
@@ -39,13 +40,15 @@ def tell_people() -> int:
     rows = BreachPerson.objects.filter(
         told_at=None, breach__told_at__isnull=False, subject__closed_at=None
     )
-    told = 0
     words: dict[UUID, str] = {}
-    for row in rows.select_related("breach", "subject__user").order_by("pk")[:BATCH]:
+
+    def tell(row: BreachPerson) -> int:
         if row.breach_id not in words:
             words[row.breach_id] = read_told(SYSTEM_KEEPER.log_name(), row.breach)
-        told += tell_one(row, words[row.breach_id])
-    return told
+        return tell_one(row, words[row.breach_id])
+
+    due = rows.select_related("breach", "subject__user").order_by("pk")
+    return do_each(list(due[:BATCH]), tell)
 
 
 def tell_one(row: BreachPerson, words: str) -> int:
@@ -111,17 +114,17 @@ def erase_old_breaches() -> int:
     over = Q(closed_at__lte=timezone.now() - KEPT_FOR)
     if LegalHold.objects.standing().exists():
         over = Q(pk=None)
-    erased = 0
-    for breach in list(Breach.objects.filter(Q(erased_at__isnull=False) | over)[:BATCH]):
-        if breach.erased_at is None:
-            begin_erasure(breach)
-        destroy_data_keys(
-            data_key_ids(subject_id=breach.id, category=breach_unit(breach.id).category)
-        )
-        destroy_tag_key(breach.id, None)
-        breach.delete()
-        erased += 1
-    return erased
+    due = Breach.objects.filter(Q(erased_at__isnull=False) | over)
+    return do_each(list(due[:BATCH]), erase_breach)
+
+
+def erase_breach(breach: Breach) -> None:
+    """The same for one record."""
+    if breach.erased_at is None:
+        begin_erasure(breach)
+    destroy_data_keys(data_key_ids(subject_id=breach.id, category=breach_unit(breach.id).category))
+    destroy_tag_key(breach.id, None)
+    breach.delete()
 
 
 def begin_erasure(breach: Breach) -> None:

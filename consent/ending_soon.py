@@ -20,6 +20,7 @@ from consent.models import ConsentState, ConsentStatus, PurposeState
 from consent.notifications import BEFORE_THE_END
 from consent.records import notice_in_force
 from consent.renewals import AT_ONCE, ask
+from consent.row_by_row import do_each
 
 
 def ask_before_the_end() -> int:
@@ -32,7 +33,7 @@ def ask_before_the_end() -> int:
         reminded_at=None,
         valid_until__gt=now,
     ).select_related("purpose", "subject__user")
-    return sum(ask_one(state, now) for state in list(due.order_by("valid_until")[:AT_ONCE]))
+    return do_each(list(due.order_by("valid_until")[:AT_ONCE]), lambda state: ask_one(state, now))
 
 
 def ask_one(state: ConsentState, now: datetime) -> int:

@@ -33,6 +33,7 @@ from consent.models import (
     SubjectRequest,
 )
 from consent.recipients import tell_of_erasure
+from consent.row_by_row import do_each
 from vault.keyring import data_key_ids, destroy_data_keys, final_destruction, living_keys
 from vault.tags import Tagger, tagger
 
@@ -206,11 +207,13 @@ def rows_removed(request: ErasureRequest) -> None:
 
 def record_final() -> int:
     """T2: for each erasure whose last epoch is gone, write the final entry. Keeper only."""
-    done = 0
     waiting = ErasureRequest.objects.filter(final_at=None).exclude(rows_removed_at=None)
-    for request in waiting.order_by("requested_at")[:200]:
-        at = final_destruction([UUID(key) for key in request.key_ids])
-        if at is not None:
-            write_step(request, Action.ERASURE_FINAL, {"final_at": at})
-            done += 1
-    return done
+    return do_each(list(waiting.order_by("requested_at")[:200]), finish)
+
+
+def finish(request: ErasureRequest) -> bool:
+    """The same for one erasure; whether it was time."""
+    at = final_destruction([UUID(key) for key in request.key_ids])
+    if at is not None:
+        write_step(request, Action.ERASURE_FINAL, {"final_at": at})
+    return at is not None

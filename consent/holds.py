@@ -34,6 +34,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.row_by_row import do_each
 from vault.tags import Tagger, tagger
 
 AT_MOST = timedelta(days=366)
@@ -146,17 +147,20 @@ def lift_hold(actor: Actor, officer: User, hold_id: UUID) -> LegalHold:
 def end_holds() -> int:
     """Write down the end of every hold whose date has passed. Keeper only."""
     due = LegalHold.objects.standing().filter(ends_at__lte=timezone.now())
-    ended = 0
-    for each in list(due):
-        tags = tags_of(each)
-        with transaction.atomic():
-            hold = LegalHold.objects.select_for_update().get(pk=each.pk)
-            if hold.over_at is None:
-                hold.over_at = timezone.now()
-                hold.save(update_fields=["over_at"])
-                write_entry(hold, Action.HOLD_END, SYSTEM_KEEPER, tags)
-                ended += 1
-    return ended
+    return do_each(list(due), end_hold)
+
+
+def end_hold(due: LegalHold) -> bool:
+    """The same for one hold; whether it stood."""
+    tags = tags_of(due)
+    with transaction.atomic():
+        hold = LegalHold.objects.select_for_update().get(pk=due.pk)
+        if hold.over_at is not None:
+            return False
+        hold.over_at = timezone.now()
+        hold.save(update_fields=["over_at"])
+        write_entry(hold, Action.HOLD_END, SYSTEM_KEEPER, tags)
+    return True
 
 
 def holds_over(subject_id: UUID, purpose_id: UUID | None) -> LegalHoldQuerySet:

@@ -30,6 +30,7 @@ from consent.models import (
 )
 from consent.recipients import forget_references
 from consent.records import lock_state
+from consent.row_by_row import do_each
 from vault.tags import destroy_tag_key, tagger
 
 OFFERED_FOR = timedelta(days=30)
@@ -71,10 +72,15 @@ def ended_states(now: datetime) -> QuerySet[ConsentState]:
 
 def end_tags() -> int:
     """Write the last entries and destroy the tag keys that are of no more use. Keeper only."""
+    steps = (write_last_entries, destroy_ended_tags, end_accounts, destroy_account_tags)
+    return do_each(steps, lambda step: step())
+
+
+def write_last_entries() -> int:
+    """Write what is due of ``write_last_entry``; 0, because the key is counted when it is destroyed."""
     due = ended_states(timezone.now()).values_list("subject_id", "purpose_id")
-    for subject_id, purpose_id in list(due[:BATCH]):
-        write_last_entry(subject_id, purpose_id)
-    return destroy_ended_tags() + end_account_tags()
+    do_each(list(due[:BATCH]), lambda each: write_last_entry(*each))
+    return 0
 
 
 def destroy_ended_tags() -> int:
@@ -82,13 +88,15 @@ def destroy_ended_tags() -> int:
     half_done = ConsentState.objects.filter(tags_destroyed_at=None).exclude(tags_ended_at=None)
     rows = list(half_done[:BATCH])
     forget_references()
-    for state in rows:
-        SubjectReference.objects.filter(
-            subject_id=state.subject_id, purpose_id=state.purpose_id
-        ).delete()
-        destroy_tag_key(state.subject_id, state.purpose_id)
-        ConsentState.objects.filter(pk=state.pk).update(tags_destroyed_at=timezone.now())
-    return len(rows)
+    return do_each(rows, destroy_tags_of)
+
+
+def destroy_tags_of(state: ConsentState) -> None:
+    """The same for one person in one purpose."""
+    references = SubjectReference.objects.filter(subject_id=state.subject_id)
+    references.filter(purpose_id=state.purpose_id).delete()
+    destroy_tag_key(state.subject_id, state.purpose_id)
+    ConsentState.objects.filter(pk=state.pk).update(tags_destroyed_at=timezone.now())
 
 
 def write_last_entry(subject_id: UUID, purpose_id: UUID) -> None:
@@ -135,24 +143,35 @@ def ended_accounts(now: datetime) -> QuerySet[DataSubject]:
     )
 
 
-def end_account_tags() -> int:
-    """The same for the tags of closed accounts, by which sign-ins and messages were written down."""
-    for subject in list(ended_accounts(timezone.now())[:BATCH]):
-        tags = tagger(subject.id, None)
-        with transaction.atomic():
-            mine = DataSubject.objects.filter(pk=subject.pk, tags_ended_at=None)
-            if mine.update(tags_ended_at=timezone.now()):
-                append(
-                    Draft(
-                        action=Action.TAGS_DESTROY,
-                        actor=SYSTEM_KEEPER.log_name(),
-                        reason=ReasonCode.SCHEDULE,
-                        subject_tag=tags.subject(),
-                    )
+def end_accounts() -> int:
+    """The last entries under the tags of closed accounts, which sign-ins and messages were written with."""
+    do_each(list(ended_accounts(timezone.now())[:BATCH]), write_last_entry_of_account)
+    return 0
+
+
+def write_last_entry_of_account(subject: DataSubject) -> None:
+    """The same for one account."""
+    tags = tagger(subject.id, None)
+    with transaction.atomic():
+        mine = DataSubject.objects.filter(pk=subject.pk, tags_ended_at=None)
+        if mine.update(tags_ended_at=timezone.now()):
+            append(
+                Draft(
+                    action=Action.TAGS_DESTROY,
+                    actor=SYSTEM_KEEPER.log_name(),
+                    reason=ReasonCode.SCHEDULE,
+                    subject_tag=tags.subject(),
                 )
+            )
+
+
+def destroy_account_tags() -> int:
+    """Destroy the tag keys of closed accounts after their last entry; safe to repeat."""
     half_done = DataSubject.objects.filter(tags_destroyed_at=None).exclude(tags_ended_at=None)
-    rows = list(half_done[:BATCH])
-    for subject in rows:
-        destroy_tag_key(subject.id, None)
-        DataSubject.objects.filter(pk=subject.pk).update(tags_destroyed_at=timezone.now())
-    return len(rows)
+    return do_each(list(half_done[:BATCH]), destroy_tags_of_account)
+
+
+def destroy_tags_of_account(subject: DataSubject) -> None:
+    """The same for one account."""
+    destroy_tag_key(subject.id, None)
+    DataSubject.objects.filter(pk=subject.pk).update(tags_destroyed_at=timezone.now())

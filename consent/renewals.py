@@ -33,6 +33,7 @@ from consent.models import (
 )
 from consent.notices import last_substantive
 from consent.records import lock_state, notice_in_force, write_event
+from consent.row_by_row import do_each
 from vault.keyring import destroy_data_keys, keys_kept_if_filed
 from vault.tags import tagger
 
@@ -43,12 +44,13 @@ AT_ONCE = 100
 def ask_for_renewals() -> int:
     """Ask everybody whose consent is older than the last change of substance; each once. Keeper only."""
     open_ones = Purpose.objects.filter(state=PurposeState.OPEN).values_list("id", flat=True)
-    asked = 0
-    for purpose_id, version in last_substantive(open_ones).items():
-        if version > 1:
-            for state in not_yet_asked(purpose_id, version):
-                asked += ask_one(state)
-    return asked
+    due = [
+        state
+        for purpose_id, version in last_substantive(open_ones).items()
+        if version > 1
+        for state in not_yet_asked(purpose_id, version)
+    ]
+    return do_each(due, ask_one)
 
 
 def not_yet_asked(purpose_id: UUID, version: int) -> list[ConsentState]:

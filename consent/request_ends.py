@@ -18,6 +18,7 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.holds import holds_over, lock_holds
 from consent.models import RequestState, SubjectRequest, is_person_held
+from consent.row_by_row import do_each
 from vault.keyring import destroy_data_keys
 from vault.tags import tagger_if_alive
 
@@ -35,37 +36,43 @@ def erase_old() -> int:
     old = Q(~is_person_held(), ended_at__lte=timezone.now() - KEPT_FOR)
     over = SubjectRequest.objects.ended().filter(old)
     begun = Q(erased_at__isnull=False) | Q(pk__in=over.values("pk"))
-    erased = 0
-    for asked in in_turn(SubjectRequest.objects.filter(begun)):
-        if asked.erased_at is None and not begin(asked, ReasonCode.RETENTION_END, row=True):
-            continue
-        destroy_data_keys(key for key in (asked.text_key_id, asked.answer_key_id) if key)
-        asked.delete()
-        erased += 1
-    return erased + erase_taken_back()
+    return do_each(
+        [(erase_one, SubjectRequest.objects.filter(begun)), (erase_text, taken_back())],
+        lambda step: do_each(in_turn(step[1]), step[0]),
+    )
 
 
-def erase_taken_back() -> int:
-    """Erase what was written in requests that were taken back under a hold that is over by now.
+def erase_one(asked: SubjectRequest) -> bool:
+    """Erase one request with its row; False while a hold postpones it."""
+    if asked.erased_at is None and not begin(asked, ReasonCode.RETENTION_END, row=True):
+        return False
+    destroy_data_keys(key for key in (asked.text_key_id, asked.answer_key_id) if key)
+    asked.delete()
+    return True
 
-    The row names the key until it is destroyed. Of a closed account the account's own erasure does it.
+
+def taken_back() -> QuerySet[SubjectRequest]:
+    """What was written in requests that were taken back under a hold that is over by now.
+
+    Of a closed account the account's own erasure does it.
     """
-    left = SubjectRequest.objects.filter(
+    return SubjectRequest.objects.filter(
         Q(text_sealed=None) | ~is_person_held(),
         state=RequestState.RETRACTED,
         text_key_id__isnull=False,
         erased_at=None,
         subject__closed_at=None,
     )
-    erased = 0
-    for asked in in_turn(left):
-        if asked.text_sealed is not None:
-            if not begin(asked, ReasonCode.WITHDRAWAL, row=False):
-                continue
-            erased += 1
-        destroy_data_keys([asked.text_key_id] if asked.text_key_id else [])
-        SubjectRequest.objects.filter(pk=asked.pk).update(text_key_id=None)
-    return erased
+
+
+def erase_text(asked: SubjectRequest) -> bool:
+    """Erase one text, whose row names the key until it is destroyed; whether this call began it."""
+    begins = asked.text_sealed is not None
+    if begins and not begin(asked, ReasonCode.WITHDRAWAL, row=False):
+        return False
+    destroy_data_keys([asked.text_key_id] if asked.text_key_id else [])
+    SubjectRequest.objects.filter(pk=asked.pk).update(text_key_id=None)
+    return begins
 
 
 def in_turn(rows: QuerySet[SubjectRequest]) -> list[SubjectRequest]:

@@ -18,6 +18,7 @@ from audit_log.log import append
 from consent.erasure import request_erasure
 from consent.models import ConsentState, ConsentStatus, ErasureCause, EventKind
 from consent.records import lock_state, move_state, write_event
+from consent.row_by_row import do_each
 from vault.tags import Tagger, tagger
 
 BATCH = 200
@@ -28,9 +29,9 @@ def expire_consents() -> int:
     due = ConsentState.objects.filter(
         status=ConsentStatus.GIVEN, valid_until__lte=timezone.now()
     ).values_list("subject_id", "purpose_id")
-    return sum(
-        end_all(*each, ErasureCause.RETENTION, ReasonCode.CONSENT_EXPIRED, is_expired)
-        for each in list(due)
+    return do_each(
+        list(due),
+        lambda each: end_all(*each, ErasureCause.RETENTION, ReasonCode.CONSENT_EXPIRED, is_expired),
     )
 
 
@@ -44,9 +45,11 @@ def is_expired(state: ConsentState) -> bool:
 def end_purposes() -> int:
     """Erase everything of the closed purposes whose end has come, person by person. Keeper only."""
     due = ConsentState.objects.filter(purpose__ends_at__lte=timezone.now()).not_given_up()
-    return sum(
-        end_all(*each, ErasureCause.PURPOSE_END, ReasonCode.PURPOSE_END, is_not_given_up)
-        for each in list(due.values_list("subject_id", "purpose_id")[:BATCH])
+    return do_each(
+        list(due.values_list("subject_id", "purpose_id")[:BATCH]),
+        lambda each: end_all(
+            *each, ErasureCause.PURPOSE_END, ReasonCode.PURPOSE_END, is_not_given_up
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from audit_log.log import append
 from consent.errors import ConsentRefused, NotTheSubject
 from consent.models import ErasureCause, ErasureRequest
 from consent.records import lock_state, subject_log_name
+from consent.row_by_row import do_each
 from emotion.endings import tell_of_end
 from emotion.entries import about_recording
 from emotion.erasure import drain_one, erase_recording
@@ -192,13 +193,16 @@ def erase_unanswered() -> int:
         .filter(opened_at__lte=timezone.now() - ERASED_AFTER, recording__erased_at=None)
         .select_related("recording")
     )
-    filed = 0
-    for each in due[:200]:
-        recording = each.recording
-        with transaction.atomic():
-            lock_state(recording.subject_id, recording.purpose_id)
-            still_open = Dispute.objects.open().filter(pk=each.pk).exists()
-            if still_open and erasure_of(recording) is None:
-                file_erasure(recording, SYSTEM_KEEPER.log_name())
-                filed += 1
-    return filed
+    return do_each(list(due[:200]), erase_still_open)
+
+
+def erase_still_open(due: Dispute) -> bool:
+    """File the erasure of one recording, if its dispute is still open under the lock; whether it was."""
+    recording = due.recording
+    with transaction.atomic():
+        lock_state(recording.subject_id, recording.purpose_id)
+        still_open = Dispute.objects.open().filter(pk=due.pk).exists()
+        if not still_open or erasure_of(recording) is not None:
+            return False
+        file_erasure(recording, SYSTEM_KEEPER.log_name())
+    return True

@@ -53,7 +53,14 @@ def is_environment(error: BaseException) -> bool:
 
 def in_a_line(error: BaseException) -> str:
     """What happened, in one line for an operator; of an unexpected error only its kind."""
+    if isinstance(error, BaseExceptionGroup):
+        words = "; ".join(dict.fromkeys(in_a_line(each) for each in error.exceptions))
+        return shortened(f"{len(error.exceptions)} failed: {words}")
     if isinstance(error, WORDED) or is_environment(error):
-        said = " ".join(str(error).split()) or type(error).__name__
-        return said if len(said) <= LONGEST else f"{said[:LONGEST]} …"
+        return shortened(" ".join(str(error).split()) or type(error).__name__)
     return type(error).__name__
+
+
+def shortened(words: str) -> str:
+    """No more than a line's length of it."""
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]} …"

@@ -12,6 +12,7 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.records import acting_name
+from consent.row_by_row import do_each
 from emotion.models import PartialUpload, Upload, UploadState
 from emotion.reservations import forget_upload
 from vault.tags import tagger_if_alive
@@ -67,9 +68,9 @@ def end_of_person(subject_id: UUID, purpose_id: UUID) -> None:
 def end_expired() -> int:
     """Give up the uploads that were not finished in time. Keeper only."""
     late = PartialUpload.objects.filter(expires_at__lte=timezone.now()).select_related("upload")
-    return sum(
-        give_up(partial.upload, SYSTEM_KEEPER, ReasonCode.UPLOAD_UNFINISHED)
-        for partial in late[:200]
+    return do_each(
+        list(late[:200]),
+        lambda partial: give_up(partial.upload, SYSTEM_KEEPER, ReasonCode.UPLOAD_UNFINISHED),
     )
 
 

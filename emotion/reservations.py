@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from consent.errors import IdempotencyInProgress
+from consent.row_by_row import do_each
 from emotion.models import Upload, UploadState
 from emotion.sealed_media import remove_media
 from vault.index import index
@@ -92,12 +93,9 @@ def sweep_orphans() -> int:
         Upload.objects.filter(state=UploadState.RECEIVING, heard_at__lt=old)
         | Upload.objects.filter(state=UploadState.ABANDONED)
     )
-    for upload in orphans:
-        forget_upload(upload)
     joined = Upload.objects.filter(state=UploadState.STORED).exclude(parts_key_id=None)
-    for upload in joined:
-        clear_parts(upload)
-    return len(orphans) + len(joined)
+    steps = ((forget_upload, orphans), (clear_parts, list(joined)))
+    return do_each(steps, lambda step: do_each(step[1], step[0]))
 
 
 def still_coming(upload: Upload) -> None:

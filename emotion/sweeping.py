@@ -18,6 +18,7 @@ from audit_log.log import append
 from consent.models import ConsentState, ConsentStatus, DataCategory, ErasureRequest
 from consent.records import lock_state
 from consent.retention import expire_recording
+from consent.row_by_row import do_each
 from emotion.endings import tell_of_end
 from emotion.entries import about_recording
 from emotion.erasure import give_up_media
@@ -45,13 +46,15 @@ def requeue_stale() -> int:
         state=AnalysisState.QUEUED, queued_at__lt=now - STALE, not_before__lte=now
     )
     lost = Analysis.objects.filter(state=AnalysisState.RUNNING, lease_until__lt=now)
-    sent = 0
-    for analysis in [*waiting.order_by("queued_at")[:200], *lost[:200]]:
-        if analysis.tries >= MAX_TRIES:
-            fail(analysis)
-        else:
-            sent += enqueue_analysis(analysis.id)
-    return sent
+    return do_each([*waiting.order_by("queued_at")[:200], *lost[:200]], send_or_fail)
+
+
+def send_or_fail(analysis: Analysis) -> bool:
+    """Send one row again, if it has a try left; whether the broker took it."""
+    if analysis.tries >= MAX_TRIES:
+        fail(analysis)
+        return False
+    return enqueue_analysis(analysis.id)
 
 
 def fail(analysis: Analysis) -> None:
@@ -92,17 +95,18 @@ def take_up_paused() -> int:
         reason=ReasonCode.PROCESSING_RESTRICTED,
         recording__erased_at=None,
     )
-    now, taken_up = timezone.now(), 0
-    for analysis in stopped.order_by("queued_at")[:200]:
-        again = Analysis.objects.filter(
-            pk=analysis.pk, state=AnalysisState.REFUSED, reason=ReasonCode.PROCESSING_RESTRICTED
-        ).update(
-            state=AnalysisState.QUEUED, reason="", finished_at=None, queued_at=now, not_before=now
-        )
-        if again:
-            enqueue_analysis(analysis.id)
-            taken_up += 1
-    return taken_up
+    return do_each(list(stopped.order_by("queued_at")[:200]), take_up)
+
+
+def take_up(stopped: Analysis) -> int:
+    """The same for one row; 0 when another process was faster."""
+    now = timezone.now()
+    again = Analysis.objects.filter(
+        pk=stopped.pk, state=AnalysisState.REFUSED, reason=ReasonCode.PROCESSING_RESTRICTED
+    ).update(state=AnalysisState.QUEUED, reason="", finished_at=None, queued_at=now, not_before=now)
+    if again:
+        enqueue_analysis(stopped.id)
+    return again
 
 
 def expire_recordings() -> int:
@@ -118,9 +122,13 @@ def expire_recordings() -> int:
     due = [(recording, "") for recording in whole[:200]]
     due += [(recording, str(DataCategory.MEDIA)) for recording in media[:200]]
     due += results_due(now)
-    for recording, category in due:
-        expire_recording(recording.subject_id, recording.purpose_id, recording.id, category)
-    return len(due)
+    return do_each(due, expire)
+
+
+def expire(due: tuple[Recording, str]) -> None:
+    """File the erasure of one recording, or of one category of it."""
+    recording, category = due
+    expire_recording(recording.subject_id, recording.purpose_id, recording.id, category)
 
 
 def results_due(now: datetime) -> list[tuple[Recording, str]]:

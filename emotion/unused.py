@@ -15,6 +15,7 @@ from django.utils import timezone
 from audit_log.actions import ReasonCode
 from consent.models import ConsentEvent, ConsentState, ErasureCause
 from consent.retention import BATCH, end_all
+from consent.row_by_row import do_each
 from emotion.models import Recording
 
 AT_MOST = timedelta(days=3 * 365)
@@ -44,7 +45,7 @@ def is_unused(state: ConsentState) -> bool:
 def give_up_unused() -> int:
     """File the erasure of everything of people not seen for three years. Keeper only."""
     due = unused_since(timezone.now() - AT_MOST).values_list("subject_id", "purpose_id")
-    return sum(
-        end_all(*each, ErasureCause.UNUSED, ReasonCode.UNUSED, is_unused)
-        for each in list(due[:BATCH])
+    return do_each(
+        list(due[:BATCH]),
+        lambda each: end_all(*each, ErasureCause.UNUSED, ReasonCode.UNUSED, is_unused),
     )

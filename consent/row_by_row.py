@@ -1,0 +1,42 @@
+"""Doing one thing with many rows, so that a row with which it fails stops none of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError
+
+from audit_log.errors import LogUnavailable
+from vault.errors import KeystoreUnavailable, ProviderUnavailable
+
+Row = TypeVar("Row")
+
+OF_EVERY_ROW = (
+    OperationalError,
+    InterfaceError,
+    LogUnavailable,
+    KeystoreUnavailable,
+    ProviderUnavailable,
+)
+"""What says nothing about a row: the next one would only wait for the same server."""
+
+
+def do_each(rows: Iterable[Row], act: Callable[[Row], int | None]) -> int:
+    """Do it with every row; the sum of what ``act`` says, where nothing said counts one.
+
+    Raises an ExceptionGroup at the end, of all failures; at once only what is ``OF_EVERY_ROW``.
+    """
+    done, failures = 0, list[Exception]()
+    for row in rows:
+        try:
+            said = act(row)
+        except OF_EVERY_ROW:
+            raise
+        except Exception as failure:  # one row's trouble, told at the end
+            failures.append(failure)
+        else:
+            done += 1 if said is None else said
+    if failures:
+        raise ExceptionGroup("rows with which it failed", failures)
+    return done
