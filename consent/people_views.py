@@ -35,6 +35,7 @@ from consent.models import (
     PaperConsent,
     Purpose,
     PurposeState,
+    SubjectReference,
 )
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.paper_views import takes_paper
@@ -94,6 +95,9 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
     context = {
         "state": state,
         "purpose": state.purpose,
+        "api_id": SubjectReference.objects.filter(subject=state.subject, purpose=state.purpose)
+        .values_list("id", flat=True)
+        .first(),
         "categories": [CATEGORY_LABELS.get(value, value) for value in state.categories],
         "events": events.select_related("notice").order_by("-sequence")[:50],
         "invitation": invitation,

@@ -256,7 +256,7 @@ def csv_files(about: dict[str, str], opened: OpenResult) -> Files:
     for category, part in opened.parts.items():
         yield f"{category}.csv", table_as_csv(rows_of({category: part}), about)
     for category, table in opened.series.items():
-        yield f"series/{category}.csv", as_csv(table)
+        yield f"series/{category}.csv", as_csv(table, about)
 
 
 def parquet_files(about: dict[str, str], opened: OpenResult) -> Files:
@@ -264,7 +264,7 @@ def parquet_files(about: dict[str, str], opened: OpenResult) -> Files:
     for category, part in opened.parts.items():
         yield f"{category}.parquet", table_as_parquet(rows_of({category: part}), about)
     for category, table in opened.series.items():
-        yield f"series/{category}.parquet", written(table, {})
+        yield f"series/{category}.parquet", written(table, {}, about)
 
 
 WRITERS: dict[ExportFormat, Callable[[dict[str, str], OpenResult], Files]] = {

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from emotion.inference.film_reading import Stretch
@@ -33,13 +35,17 @@ def as_bytes(state: dict[str, Any]) -> bytes:
     return json.dumps(state, separators=(",", ":"), sort_keys=True).encode()
 
 
-def written(table: Table, metadata: dict[bytes, bytes]) -> bytes:
-    """One table as a Parquet file."""
+def written(
+    table: Table, metadata: dict[bytes, bytes], about: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
+    """One table as a Parquet file; ``about`` begins each row."""
     # Loaded by those who write or read films only: it takes longer than all the rest of the worker.
     import pyarrow
     from pyarrow import parquet
 
-    columns = {name: pyarrow.array(values) for name, values in table.items()}
+    measured = {name: pyarrow.array(values) for name, values in table.items()}
+    moments = len(next(iter(measured.values())))
+    columns = {name: pyarrow.array([value] * moments) for name, value in about.items()} | measured
     body = io.BytesIO()
     parquet.write_table(
         pyarrow.table(columns).replace_schema_metadata(metadata),
@@ -70,11 +76,11 @@ def from_parquet(body: bytes) -> tuple[Table, dict[str, Any] | None]:
     return table, json.loads(state) if state else None
 
 
-def as_csv(table: Table) -> bytes:
-    """A table as CSV after RFC 4180; what was not measured is an empty field."""
+def as_csv(table: Table, about: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """A table as CSV after RFC 4180, what was not measured as an empty field; ``about`` begins each row."""
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(table)
+    rows.writerow((*about, *table))
     columns: list[list[Any]] = [plain(values) for values in table.values()]
-    rows.writerows(zip(*columns, strict=True))
+    rows.writerows((*about.values(), *row) for row in zip(*columns, strict=True))
     return text.getvalue().encode()

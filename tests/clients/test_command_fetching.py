@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import zipfile
@@ -19,6 +20,7 @@ from emotion.models import Analysis
 from emotion.result_rows import rows_of, table_as_csv
 from tests.cast import consenting
 from tests.clients.conftest import Consentry, Lab
+from tests.emotion.test_films import MEASURED, done, film_study, short
 from tests.processes import wait_for
 
 
@@ -63,11 +65,19 @@ def test_results_are_fetched_once_and_erased_when_they_must_be(
     assert again.stdout.splitlines()[-1] == "1 there"
     other = consentry("results", folder, "--reason", "study-analysis", "--to", "csv")
     assert "1 fetched" in other.stdout
-    # row for row what the server writes by itself
+    # row for row what the server writes in an export, the ids first
+    about = {
+        "subject": str(subject),
+        "recording": str(row.recording_id),
+        "analysis": str(row.id),
+        "recorded_at": row.recording.created_at.isoformat(),
+    }
+    for name, value in about.items():
+        assert {each[name] for each in table} == {value}
     for path in folder.rglob("*.json"):
-        theirs = table_as_csv(rows_of({path.stem: json.loads(path.read_text())}), {})
+        theirs = table_as_csv(rows_of({path.stem: json.loads(path.read_text())}), about)
         assert path.with_suffix(".csv").read_bytes() == theirs
-    assert "expression,happy,0.9" in next(folder.rglob("expression.csv")).read_text()
+    assert ",expression,happy,0.9" in next(folder.rglob("expression.csv")).read_text()
 
     assert consentry("erasures", "--delete-from", folder).stdout == "nothing to do\n"
     withdraw(person.actor, person.subject, lab.study.purpose)
@@ -81,6 +91,33 @@ def test_results_are_fetched_once_and_erased_when_they_must_be(
     confirmed = consentry("erasures", "--delete-from", folder, "--acknowledge")
     assert (confirmed.returncode, "1 confirmed" in confirmed.stdout) == (0, True)
     assert consentry("erasures").stdout == "nothing to do\n"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_each_moment_of_a_film_says_of_whom_it_is(
+    lab: Lab, consentry: Consentry, tmp_path: Path, form: str
+) -> None:
+    study = film_study()
+    consenting(study, categories=list(MEASURED))
+    row = done(study, short())
+    folder, key = tmp_path / "results", study.key()
+    fetched = consentry(
+        "results", folder, "--reason", "study-analysis", "--to", form, CONSENTRY_KEY=key
+    )
+    assert fetched.returncode == 0, fetched.stderr
+    (path,) = folder.rglob(f"head-pose.{form}")
+    if form == "csv":
+        with path.open(newline="") as file:
+            moments = list(csv.DictReader(file))
+    else:
+        from pyarrow import parquet
+
+        moments = parquet.read_table(path).to_pylist()
+    assert len(moments) == 60
+    assert list(moments[0])[:5] == ["subject", "recording", "analysis", "recorded_at", "time"]
+    assert {each["subject"] for each in moments} == {path.parents[2].name}
+    assert {each["recording"] for each in moments} == {str(row.recording_id)}
+    assert {each["analysis"] for each in moments} == {str(row.id)}
 
 
 def test_an_export_is_one_archive_of_what_the_gate_lets_out(

@@ -1,12 +1,16 @@
-"""The command ``consentry invite``: people asked from a list."""
+"""The commands ``consentry invite`` and ``subjects``: people asked from a list, and found by it."""
 
 from __future__ import annotations
 
+import csv
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Consentry, Lab
+from accounts.models import Scope
+from tests.cast import consenting
+from tests.clients.conftest import Begun, Consentry, Lab
 
 
 def test_people_are_asked_from_a_list_once(lab: Lab, consentry: Consentry, tmp_path: Path) -> None:
@@ -23,6 +27,36 @@ def test_people_are_asked_from_a_list_once(lab: Lab, consentry: Consentry, tmp_p
     assert again.stdout.splitlines()[-1] == "2 there"
     with lab.client() as client:
         assert client.find_subject("P-002").status == "requested"
+
+
+def test_references_become_the_ids_of_results(
+    lab: Lab, consentry: Consentry, begun: Begun, tmp_path: Path
+) -> None:
+    consenting(lab.study, "漢字, 1")
+    people = tmp_path / "people.csv"
+    people.write_text('subject,email\nP-002,\n"漢字, 1",\n', encoding="utf-8")
+    assert consentry("invite", people).returncode == 0
+    people.write_text('subject,group\nP-002,a\n"漢字, 1",b\nP-002,a\nP-404,b\n', encoding="utf-8")
+    with (tmp_path / "ids.csv").open("wb") as file:
+        child = begun("subjects", people, stdout=file, stderr=subprocess.PIPE, text=True)
+        _out, errors = child.communicate(timeout=60)
+    assert (child.returncode, errors) == (1, "P-404: never asked\n")
+    with (tmp_path / "ids.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with lab.client() as client:
+        ids = [str(client.find_subject(name).id) for name in ("P-002", "漢字, 1")]
+    assert rows == [
+        {"reference": "P-002", "subject": ids[0], "status": "requested"},
+        {"reference": "漢字, 1", "subject": ids[1], "status": "given"},
+    ]
+
+    weak = lab.study.key(Scope.RECORDINGS_UPLOAD)
+    refused = consentry("subjects", people, CONSENTRY_KEY=weak)
+    assert (refused.returncode, "lacks subjects:read" in refused.stderr) == (1, True)
+    people.write_text("reference\nP-001\n")
+    wrong = consentry("subjects", people)
+    assert (wrong.returncode, "line 2: needs a subject" in wrong.stderr) == (2, True)
+    assert wrong.stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import pty
 import re
@@ -66,6 +67,60 @@ def test_a_folder_is_sent_once_and_only_what_is_missing_later(
     third = consentry("upload", session)
     assert third.stdout.splitlines()[-1] == "3 sent, 1 refused, 2 skipped"
     assert Recording.objects.count() == 3
+
+
+def rows_in(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_was_sent_is_written_down_row_by_row(
+    lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
+) -> None:
+    consenting(lab.study, "P-001")
+    file = tmp_path / "records" / "sent.csv"
+    assert consentry("upload", session, "--dry-run", "--record", file).returncode == 0
+    assert not file.exists()
+    (session / "P-001__second try.png").rename(session / "later.png")
+    consentry("upload", session)  # before a record was kept
+    (session / "later.png").rename(session / "P-001__second try, 2.png")
+    assert "1 there, 1 sent, 2 refused" in consentry("upload", session, "--record", file).stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    with lab.client() as client:
+        subject = str(client.find_subject("P-001").id)
+        recordings = [str(each.id) for each in client.recordings(order="oldest")]
+    rows = [
+        {"file": "P-001.jpg", "subject": subject, "recording": recordings[0]},
+        {"file": "P-001__second try, 2.png", "subject": subject, "recording": recordings[1]},
+    ]
+    assert rows_in(file) == rows
+
+    # a run that was killed left half a row; the next one says the same again, and nothing twice
+    whole = file.read_text()
+    file.write_text(whole[: whole.rindex(",") + 3])
+    again = consentry("upload", session, "--record", file)
+    assert "2 there, 2 refused" in again.stdout, again.stderr
+    found = rows_in(file)
+    assert [found[0], *found[2:]] == rows
+    consentry("upload", session, "--record", file)
+    assert rows_in(file) == found
+
+
+def test_a_record_is_refused_before_anything_is_sent(
+    lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
+) -> None:
+    consenting(lab.study, "P-001")
+    other = tmp_path / "people.csv"
+    other.write_text("subject,email\nP-001,\n")
+    wrong = consentry("upload", session, "--record", other)
+    assert (wrong.returncode, "no record of uploads" in wrong.stderr) == (2, True)
+    assert other.read_text() == "subject,email\nP-001,\n"
+    folder = consentry("upload", session, "--record", tmp_path)
+    assert (folder.returncode, "cannot be read: Is a directory" in folder.stderr) == (2, True)
+    weak = lab.study.key(Scope.RECORDINGS_UPLOAD)
+    scope = consentry("upload", session, "--record", tmp_path / "s.csv", CONSENTRY_KEY=weak)
+    assert (scope.returncode, "lacks recordings:read" in scope.stderr) == (1, True)
+    assert not Recording.objects.exists()
 
 
 def test_odd_names_stop_no_other_file(

@@ -34,9 +34,13 @@ def blocks(kind: str) -> list[str]:
 
 def test_every_block_but_the_installation_is_run() -> None:
     kinds = {kind for kind, _text in BLOCKS}
-    assert kinds == {"command", "python", "async", "webhook"}
+    assert kinds == {"command", "join", "python", "async", "webhook"}
     fences = README.read_text().count("```") // 2
-    assert fences == len(BLOCKS) + 1  # how it is built and installed, test_package sees
+    not_run = README.read_text().count("<!-- not run -->\n```")
+    assert (
+        not_run == 2
+    )  # pandas and R, which are no dependencies; they do what the block of "join" does
+    assert fences == len(BLOCKS) + not_run + 1  # how it is built and installed, test_package sees
 
 
 def printed(code: str, **names: Any) -> str:
@@ -51,7 +55,7 @@ def folder(lab: Lab, photograph: Path, tmp_path: Path, monkeypatch: pytest.Monke
     consenting(lab.study)
     (tmp_path / "session").mkdir()
     other_photographs(photograph, tmp_path / "session", "P-001.jpg")
-    (tmp_path / "people.csv").write_text("subject,email\nP-002,someone@example.org\n")
+    (tmp_path / "people.csv").write_text("subject,email\nP-001,\nP-002,someone@example.org\n")
     (tmp_path / "key.txt").write_text(lab.key)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -82,6 +86,10 @@ def test_the_commands(lab: Lab, folder: Path, worker: subprocess.Popen[bytes]) -
     # Whether there was still something to watch depends on how fast the worker is.
     for line in ("1 asked", "1 sent", "1 fetched", "nothing to do"):
         assert line in done.stdout
+    (join,) = blocks("join")
+    joined = printed(join).splitlines()
+    assert all(line.startswith("P-001,P-001.jpg,20") for line in joined), joined
+    assert any(",happy,0.9" in line for line in joined)
 
 
 @pytest.mark.processes

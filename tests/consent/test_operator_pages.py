@@ -28,8 +28,10 @@ from consent.models import (
     Purpose,
     PurposeState,
     Sector,
+    SubjectReference,
     Use,
 )
+from consent.subjects import register_subject
 from tests.cast import ASSESSMENT, Operator, Study, consenting, invite, open_study, operator
 from tests.counting import queries_of
 
@@ -329,6 +331,18 @@ def test_who_said_no_is_not_asked_again(status: ConsentStatus) -> None:
     page = admin.post(reverse("operate_invitation_card", args=both), {"delivery": "show"})
     assert page.status_code == 422
     assert Invitation.objects.count() == 1
+
+
+def test_a_persons_page_has_the_id_that_programs_know() -> None:
+    study, other = open_study(), open_study()
+    subject, _token = invite(study)
+    register_subject(other.administrator.actor, other.purpose, reference="P-1")
+    found = SubjectReference.objects.get(subject=subject, purpose=study.purpose).id
+    for who in (study.administrator, study.researcher):
+        page = who.sign_in().get(reverse("operate_person", args=[study.purpose.id, subject.id]))
+        assert page.content.decode().count(str(found)) == 1
+        for each in SubjectReference.objects.exclude(pk=found):
+            assert str(each.pk) not in page.content.decode()
 
 
 def test_a_new_link_replaces_the_old_one() -> None:

@@ -36,6 +36,7 @@ from tests.emotion.test_films import MEASURED, done, film_study, short
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 BOTH = (Scope.RESULTS_EXPORT, Scope.RESULTS_READ)
+ABOUT = ("subject", "recording", "analysis", "recorded_at")
 
 
 @pytest.fixture
@@ -197,6 +198,16 @@ def test_a_films_series_come_along(kind: str) -> None:
         assert moments["moments"] == 60
         series = parquet.read_table(io.BytesIO(archive.read(f"{folder}/series/head-pose.parquet")))
         assert len(series) == 60
+        assert series.column_names[:5] == [*ABOUT, "time"]
+        assert set(series.column("analysis").to_pylist()) == {str(row.id)}
+    if kind == "csv":
+        names, *moments = csv.reader(
+            io.StringIO(archive.read(f"{folder}/series/head-pose.csv").decode())
+        )
+        assert names[:5] == [*ABOUT, "time"]
+        assert {tuple(each[:3]) for each in moments} == {
+            (opaque(person), str(row.recording_id), str(row.id))
+        }
 
 
 def test_it_belongs_to_the_client_that_asked_and_needs_both_scopes(

@@ -14,6 +14,7 @@ from consentry_client.command_line import (
     exporting,
     fetching,
     inviting,
+    listing,
     signing_in,
     uploading,
     verifying,
@@ -81,7 +82,23 @@ def of_upload(made: Arguments) -> None:
         metavar="CSV",
         help="says whom each file is about instead of its name: columns file and subject",
     )
-    made.add_argument("--dry-run", action="store_true", help="say what would be sent, send nothing")
+    made.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be sent, send nothing",
+    )
+    made.add_argument(
+        "--record",
+        type=Path,
+        metavar="CSV",
+        help="add a row to this file for each recording: columns file, subject (opaque id), recording",
+    )
+    purpose(made)
+
+
+def of_subjects(made: Arguments) -> None:
+    """Whose ids."""
+    made.add_argument("list", type=Path, help="CSV with the column subject: your own references")
     purpose(made)
 
 
@@ -208,6 +225,7 @@ COMMANDS: list[
     ("logout", "Forget the kept keys.", signing_in.logout, none),
     ("purposes", "List what your keys open.", signing_in.purposes, none),
     ("invite", "Ask people for consent; a list is checked first.", inviting.invite, of_invite),
+    ("subjects", "Write the opaque ids of people as CSV.", listing.subjects, of_subjects),
     ("upload", "Send the photographs and films in a folder.", uploading.upload, of_upload),
     ("watch", "Wait until the analyses under way have ended.", watching.watch, of_watch),
     ("results", "Fetch the results that you do not have yet.", fetching.results, of_results),

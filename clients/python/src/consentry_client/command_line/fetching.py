@@ -14,7 +14,7 @@ from consentry_client.command_line.copies_here import place
 from consentry_client.command_line.credentials import open_client
 from consentry_client.command_line.lines import LACKS_SCOPE, Outcomes, why
 from consentry_client.command_line.outcomes import SOME_FAILED, Stop
-from consentry_client.command_line.tables import WRITERS, require_parquet, rows_of
+from consentry_client.command_line.tables import SERIES_WRITERS, WRITERS, require_parquet, rows_of
 from consentry_client.errors import Conflict, Gone, NotFound, Refused
 from consentry_client.models import AccessReason, Analysis, Recording
 from consentry_client.whole_files import make_folder, replacing
@@ -84,18 +84,25 @@ class Fetching:
     def table_of(
         self, recording: Recording, analysis: Analysis, category: str, part: dict[str, Any]
     ) -> bytes:
-        """One category as a table: of a film its series as the server writes it, else the figures."""
+        """One category as a table: of a film its series, else the figures; the ids begin each row."""
+        about = {
+            "subject": str(recording.subject),
+            "recording": str(recording.id),
+            "analysis": str(analysis.id),
+            "recorded_at": recording.created_at.isoformat(),
+        }
         if recording.media_type.startswith("video/"):
             try:
-                return self.client.series(
+                series = self.client.series(
                     analysis.id,
                     category,
                     reason=self.reason,
                     format="csv" if self.form == "csv" else "parquet",
                 )
+                return SERIES_WRITERS[self.form](series, about)
             except NotFound:
                 pass  # measured as a whole only
-        return WRITERS[self.form](list(rows_of(category, part)))
+        return WRITERS[self.form](list(rows_of(category, part)), about)
 
 
 def write(path: Path, body: bytes) -> None:

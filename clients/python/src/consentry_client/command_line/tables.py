@@ -1,4 +1,4 @@
-"""A part of a result as a table, row for row as the server writes it (``text/csv``, and in exports).
+"""A part of a result as a table, row for row as the server writes it in exports, the ids first.
 
 It is made here from the JSON, which says more (ranges, models, caveats) and is kept beside it: fetching
 both would be two readings in the access log.
@@ -53,20 +53,19 @@ def row(category: str, name: str, value: Any, unit: str) -> Row:
     return Row(category, name, value if isinstance(value, int | float | str) else None, unit)
 
 
-def as_csv(rows: list[Row]) -> bytes:
-    """The rows after RFC 4180."""
+def as_csv(rows: list[Row], about: Mapping[str, str]) -> bytes:
+    """The rows after RFC 4180; ``about`` begins each row, so that tables can be put together."""
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(Row._fields)
-    table.writerows(rows)
+    table.writerow((*about, *Row._fields))
+    table.writerows((*about.values(), *row) for row in rows)
     return text.getvalue().encode()
 
 
-def as_parquet(rows: list[Row]) -> bytes:
+def as_parquet(rows: list[Row], about: Mapping[str, str]) -> bytes:
     """The rows as Apache Parquet, words in a column of their own; raises Stop without pyarrow."""
     require_parquet()
     import pyarrow
-    from pyarrow import parquet
 
     numbers = [None if isinstance(each.value, str) else each.value for each in rows]
     words = [each.value if isinstance(each.value, str) else None for each in rows]
@@ -78,8 +77,37 @@ def as_parquet(rows: list[Row]) -> bytes:
         "word": pyarrow.array(words, text),
         "unit": pyarrow.array([each.unit for each in rows], text),
     }
+    return parquet_of(pyarrow.table(columns), about)
+
+
+def series_as_csv(series: bytes, about: Mapping[str, str]) -> bytes:
+    """A film's series as the server wrote it, with ``about`` at the beginning of each row."""
+    names, *moments = csv.reader(io.StringIO(series.decode(), newline=""))
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow((*about, *names))
+    table.writerows((*about.values(), *row) for row in moments)
+    return text.getvalue().encode()
+
+
+def series_as_parquet(series: bytes, about: Mapping[str, str]) -> bytes:
+    """The same of a series that came as Apache Parquet."""
+    require_parquet()
+    from pyarrow import BufferReader, parquet
+
+    return parquet_of(parquet.read_table(BufferReader(series)), about)
+
+
+def parquet_of(table: Any, about: Mapping[str, str]) -> bytes:
+    """A table of pyarrow as a file, ``about`` in its first columns."""
+    import pyarrow
+    from pyarrow import parquet
+
+    for number, (name, value) in enumerate(about.items()):
+        column = pyarrow.array([value] * table.num_rows, pyarrow.string())
+        table = table.add_column(number, name, column)
     body = io.BytesIO()
-    parquet.write_table(pyarrow.table(columns), body)
+    parquet.write_table(table, body)
     return body.getvalue()
 
 
@@ -90,3 +118,4 @@ def require_parquet() -> None:
 
 
 WRITERS = {"csv": as_csv, "parquet": as_parquet}
+SERIES_WRITERS = {"csv": series_as_csv, "parquet": series_as_parquet}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 from consentry_client.clients import Client
 from consentry_client.command_line.chosen_files import Chosen, by_map, by_name
@@ -11,6 +13,7 @@ from consentry_client.command_line.credentials import open_client
 from consentry_client.command_line.lines import LACKS_SCOPE, Outcomes, why
 from consentry_client.command_line.outcomes import SOME_FAILED, Stop
 from consentry_client.command_line.progress import Bar
+from consentry_client.command_line.upload_record import UploadRecord
 from consentry_client.command_line.upload_state import (
     UploadState,
     hash_of,
@@ -31,6 +34,7 @@ LARGE = 8_000_000
 """Bytes from which a file is sent piece by piece, so that a broken upload goes on where it was."""
 FOR_ALL = (NotAuthenticated, Throttled, Unavailable)
 """What the next file would be answered, too."""
+READS = "recordings:read"
 
 
 def upload(given: argparse.Namespace) -> int:
@@ -41,7 +45,20 @@ def upload(given: argparse.Namespace) -> int:
     files = by_map(folder, given.map) if given.map else by_name(folder)
     with open_client(given.purpose) as (client, purpose):
         sending = Sending(client, purpose, UploadState(state_folder(), purpose))
-        return sending.rehearse(files) if given.dry_run else sending.send(files)
+        if given.dry_run:
+            return sending.rehearse(files)
+        if given.record:
+            sending.record = record_of(client, given.record)
+        return sending.send(files)
+
+
+def record_of(client: Client, path: Path) -> UploadRecord:
+    """Where it is written down what was sent; raises Stop before anything is sent."""
+    if READS not in client.me().scopes:
+        raise Stop(
+            f"This key may not say whom recordings are about: it lacks {READS}.", SOME_FAILED
+        )
+    return UploadRecord(path)
 
 
 class Sending:
@@ -50,6 +67,7 @@ class Sending:
     def __init__(self, client: Client, purpose: str, state: UploadState) -> None:
         self.client, self.purpose, self.state = client, purpose, state
         self.outcomes = Outcomes(frozenset({"refused", "failed"}))
+        self.record: UploadRecord | None = None
 
     def send(self, files: list[Chosen]) -> int:
         """Send each file that was not sent yet; one line for each. Returns the exit status."""
@@ -68,7 +86,8 @@ class Sending:
         if not chosen.subject:
             return "skipped", chosen.why_not
         try:
-            return self.send_one(chosen.path, chosen.subject)
+            outcome, recording = self.send_one(chosen.path, chosen.subject)
+            return outcome, f"recording {recording}" + self.write_down(chosen.path, recording)
         except FOR_ALL:
             raise
         except Refused as error:
@@ -85,11 +104,11 @@ class Sending:
             self.bar.done(size_of(chosen.path))
 
     def send_one(self, path: Path, subject: str) -> tuple[str, str]:
-        """Send a file unless it was sent before."""
+        """Send a file unless it was sent before: which of the two it is, and the recording."""
         file_hash = hash_of(path)
         tag = self.state.tag(subject, file_hash)
         if recording := self.state.recordings.get(tag):
-            return "there", f"recording {recording}"
+            return "there", recording
         key = idempotency_key(self.purpose, subject, file_hash)
         if path.stat().st_size < LARGE:
             made = self.client.upload(
@@ -110,7 +129,19 @@ class Sending:
                 progress=self.bar.file,
             )
         self.state.note_done(tag, str(made))
-        return "sent", f"recording {made}"
+        return "sent", str(made)
+
+    def write_down(self, path: Path, recording: str) -> str:
+        """Add a recording to the record, unless it stands there; what the line about it says more."""
+        if self.record is None or self.record.has(path.name, recording):
+            return ""
+        about: UUID | None = None
+        with suppress(NotFound):  # erased with everything since an earlier run
+            about = self.client.recording(recording).subject
+        if about is None:
+            return ", of which the server has no person any more: not in the record"
+        self.record.add(path.name, about, recording)
+        return ""
 
     def rehearse(self, files: list[Chosen]) -> int:
         """Say what would be sent about whom, and where their consent stands. Sends nothing."""
