@@ -29,6 +29,22 @@ def test_people_are_asked_from_a_list_once(lab: Lab, consentry: Consentry, tmp_p
         assert client.find_subject("P-002").status == "requested"
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_list_is_taken_as_a_table_writes_it(
+    alone: Consentry, tmp_path: Path, separator: str
+) -> None:
+    people = tmp_path / "people.csv"
+    lines = [["subject", "email"], ["P-001", "a@example.org"], ["Ünal, 7", ""]]
+    people.write_text("".join(f"{separator.join(each)}\r\n" for each in lines), "utf-8-sig")
+    done = alone("invite", people, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "would ask  P-001  by e-mail",
+        "would ask  Ünal, 7  an operator hands the invitation over",
+        "2 would ask",
+    ]
+
+
 def test_references_become_the_ids_of_results(
     lab: Lab, consentry: Consentry, begun: Begun, tmp_path: Path
 ) -> None:

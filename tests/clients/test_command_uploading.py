@@ -18,6 +18,7 @@ import numpy
 import pytest
 
 from accounts.models import Scope
+from consent.withdrawals import withdraw
 from consentry_client.command_line.upload_state import UploadState
 from consentry_client.command_line.uploading import LARGE
 from emotion.models import Recording
@@ -31,9 +32,11 @@ def test_a_folder_is_sent_once_and_only_what_is_missing_later(
 ) -> None:
     consenting(lab.study, "P-001")
     rehearsed = consentry("upload", session, "--dry-run")
-    assert rehearsed.returncode == 0, rehearsed.stderr
-    assert "would send P-001.jpg  about P-001, consent: given" in rehearsed.stdout
-    assert "would send P-002.jpg  about P-002, consent: never asked" in rehearsed.stdout
+    assert rehearsed.returncode == 1, rehearsed.stderr
+    told = rehearsed.stdout.splitlines()
+    assert told[0] == "would send P-001.jpg  about P-001, consent: given"
+    assert told[2] == "would be refused P-002.jpg  about P-002, consent: never asked"
+    assert told[-1] == "2 would send, 2 would be refused, 2 skipped"
     assert not Recording.objects.exists()
 
     first = consentry("upload", session, "--purpose", lab.purpose)
@@ -74,12 +77,29 @@ def rows_in(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_a_rehearsal_counts_what_would_be_refused(
+    lab: Lab, consentry: Consentry, session: Path
+) -> None:
+    (session / "P-404__x.webp").unlink()
+    asked = consenting(lab.study, "P-002")
+    consenting(lab.study, "P-001")
+    willing = consentry("upload", session, "--dry-run")
+    assert (willing.returncode, willing.stdout.splitlines()[-1]) == (0, "3 would send, 2 skipped")
+    withdraw(asked.actor, asked.subject, lab.study.purpose)
+    left = consentry("upload", session, "--dry-run")
+    assert "would be refused P-002.jpg  about P-002, consent: withdrawn" in left.stdout
+    assert left.returncode == 1
+    weak = lab.study.key(Scope.RECORDINGS_UPLOAD)
+    blind = consentry("upload", session, "--dry-run", CONSENTRY_KEY=weak)
+    assert "would send P-002.jpg  about P-002, consent: unknown to this key" in blind.stdout
+
+
 def test_what_was_sent_is_written_down_row_by_row(
     lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
 ) -> None:
     consenting(lab.study, "P-001")
     file = tmp_path / "records" / "sent.csv"
-    assert consentry("upload", session, "--dry-run", "--record", file).returncode == 0
+    assert consentry("upload", session, "--dry-run", "--record", file).returncode == 1
     assert not file.exists()
     (session / "P-001__second try.png").rename(session / "later.png")
     consentry("upload", session)  # before a record was kept
@@ -160,7 +180,7 @@ def test_a_map_says_whom_files_are_about(
 ) -> None:
     consenting(lab.study, "Anna, 7")
     listed = tmp_path / "map.csv"
-    listed.write_text('\ufefffile,subject\nP-002.jpg,"Anna, 7"\n', encoding="utf-8")
+    listed.write_text("\ufefffile;subject\r\nP-002.jpg;Anna, 7\r\n", encoding="utf-8")
     done = consentry("upload", session, "--map", listed)
     assert done.returncode == 0, done.stderr
     assert "sent       P-002.jpg" in done.stdout

@@ -85,7 +85,7 @@ def of_upload(made: Arguments) -> None:
     made.add_argument(
         "--dry-run",
         action="store_true",
-        help="say what would be sent, send nothing",
+        help="say what would be sent and what refused, send nothing",
     )
     made.add_argument(
         "--record",

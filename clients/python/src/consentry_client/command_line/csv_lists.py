@@ -14,11 +14,15 @@ LONGEST = 120
 def read_rows(path: Path, *columns: str) -> list[tuple[str, list[str]]]:
     """Where each row stands, and its texts in these columns, empty where there are none.
 
-    Raises Stop for what is no CSV.
+    Between cells there may be commas, semicolons (as Excel writes where a comma is the decimal sign) or
+    tabs. Raises Stop for what is no CSV.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            first = file.readline()
+            file.seek(0)
+            delimiter = max(",;\t", key=first.count)
+            rows = list(csv.DictReader(file, strict=True, delimiter=delimiter))
     except OSError as error:
         raise Stop(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:

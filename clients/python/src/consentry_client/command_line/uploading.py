@@ -34,6 +34,9 @@ LARGE = 8_000_000
 """Bytes from which a file is sent piece by piece, so that a broken upload goes on where it was."""
 FOR_ALL = (NotAuthenticated, Throttled, Unavailable)
 """What the next file would be answered, too."""
+TAKEN = "given"
+"""The one state of a consent in which anything about somebody is taken."""
+UNKNOWN = "unknown to this key"
 READS = "recordings:read"
 
 
@@ -66,7 +69,7 @@ class Sending:
 
     def __init__(self, client: Client, purpose: str, state: UploadState) -> None:
         self.client, self.purpose, self.state = client, purpose, state
-        self.outcomes = Outcomes(frozenset({"refused", "failed"}))
+        self.outcomes = Outcomes(frozenset({"refused", "failed", "would be refused"}))
         self.record: UploadRecord | None = None
 
     def send(self, files: list[Chosen]) -> int:
@@ -144,7 +147,7 @@ class Sending:
         return ""
 
     def rehearse(self, files: list[Chosen]) -> int:
-        """Say what would be sent about whom, and where their consent stands. Sends nothing."""
+        """Say what would be sent about whom, and what would be refused. Sends nothing."""
         consents: dict[str, str] = {}
         for each in files:
             if not each.subject:
@@ -160,8 +163,9 @@ class Sending:
                 continue
             if each.subject not in consents:
                 consents[each.subject] = self.consent_of(each.subject)
-            about = f"about {each.subject}, consent: {consents[each.subject]}"
-            self.outcomes.add("would send", each.path.name, about)
+            status = consents[each.subject]
+            taken = "would send" if status in (TAKEN, UNKNOWN) else "would be refused"
+            self.outcomes.add(taken, each.path.name, f"about {each.subject}, consent: {status}")
         return self.outcomes.end()
 
     def consent_of(self, subject: str) -> str:
@@ -171,7 +175,7 @@ class Sending:
         except NotFound:
             return "never asked"
         except Refused:
-            return "unknown to this key"
+            return UNKNOWN
 
 
 def size_of(path: Path) -> int:
