@@ -11,6 +11,7 @@ from accounts.models import ApiClient, Role, User
 from consent.breach_reach import Span
 from consent.breach_texts import Words
 from consent.breaches import Notification
+from consent.clock_words import read_in
 from consent.models import BreachKind, LateReason, NotNotified, NotTold, Purpose
 from consent.request_forms import LONGEST, NOT_LISTED, text_area
 
@@ -20,9 +21,15 @@ THEY_ARE_TOLD = [("", _("They are told"))]
 
 
 def moment(label: Any, help_text: Any = "", **options: Any) -> forms.DateTimeField:
-    """A field for a day and a time, in the installation's time zone."""
+    """A field for a day and a time, in the installation's time zone, which ``say_zone`` names."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     return forms.DateTimeField(label=label, help_text=help_text, widget=widget, **options)
+
+
+def say_zone(form: forms.Form, name: str) -> None:
+    """Say at a field, besides what it says, in which zone its time is read and what time it is there."""
+    field = form.fields[name]
+    field.help_text = f"{field.help_text} {read_in()}".strip()
 
 
 def words(label: Any, help_text: Any = "") -> forms.CharField:
@@ -63,10 +70,7 @@ class BreachForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"invalid_choice": NOT_LISTED},
     )
-    begins_at = moment(
-        _("Which reads of people's data are part of it? From"),
-        _("Days and times are those of this installation's own zone."),
-    )
+    begins_at = moment(_("Which reads of people's data are part of it? From"))
     ends_at = moment(_("Until"))
     purpose = forms.ModelChoiceField(
         label=_("In which purpose?"),
@@ -96,6 +100,8 @@ class BreachForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("noticed_at", "begins_at"):
+            say_zone(self, name)
         actor = self.fields["actor"]
         if isinstance(actor, forms.ChoiceField):
             actor.choices = actor_choices()
@@ -142,6 +148,10 @@ class NotifyForm(forms.Form):
         required=False,
         error_messages={"invalid_choice": NOT_LISTED},
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        say_zone(self, "at")
 
     def given(self) -> Notification:
         """What ``consent.breaches.notify`` wants to know."""

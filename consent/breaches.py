@@ -24,6 +24,7 @@ from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from consent.breach_reach import Reach, Span, draw
 from consent.breach_texts import TOLD, WORDS, Words, as_text, seal_words
+from consent.clock_words import clock, in_the_future
 from consent.errors import InvalidBreach
 from consent.models import (
     Breach,
@@ -91,8 +92,10 @@ def record_breach(
     """
     require_officer(officer)
     now = timezone.now()
-    if noticed_at > now or span.ends_at > now:
-        raise InvalidBreach(_("A breach was noticed, and ended, in the past."))
+    if noticed_at > now:
+        raise InvalidBreach(_("When was it noticed?") + " " + in_the_future())
+    if span.ends_at > now:
+        raise InvalidBreach(_("Until") + ": " + in_the_future())
     if span.begins_at >= span.ends_at:
         raise InvalidBreach(_("The time from which entries count comes before its end."))
     if not kinds:
@@ -193,9 +196,12 @@ def require_possible(breach: Breach, given: Notification) -> None:
         raise InvalidBreach(_("Say when the authority was told, or why it need not be."))
     if given.at is None:
         return
-    if not breach.noticed_at <= given.at <= timezone.now():
+    if given.at > timezone.now():
+        raise InvalidBreach(in_the_future())
+    if given.at < breach.noticed_at:
         raise InvalidBreach(
-            _("The authority is told after the breach was noticed, and not to come.")
+            _("The authority is told after the breach was noticed (times here are %(zone)s).")
+            % clock()
         )
     if not REFERENCE.fullmatch(given.reference):
         raise InvalidBreach(_("Give the authority's file number: letters, digits and ./_- only."))

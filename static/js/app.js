@@ -7,15 +7,16 @@
   const language =
     navigator.languages.find((own) => own.split("-")[0] === written.split("-")[0]) || written;
 
-  /** Times are rendered in the installation's zone; show them in the reader's. */
+  const DAY = { year: "numeric", month: "short", day: "numeric" };
+  const MINUTE = { ...DAY, hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+  const LOCAL = { date: { dateStyle: "long" }, seconds: { ...MINUTE, second: "2-digit" } };
+
+  /** Times are rendered in the installation's zone; show them in the reader's, and say which that is. */
   function localTimes(root) {
     for (const time of root.querySelectorAll("time[data-local]")) {
       const moment = new Date(time.dateTime);
       if (Number.isNaN(moment.getTime())) continue;
-      const options =
-        time.dataset.local === "date"
-          ? { dateStyle: "long" }
-          : { dateStyle: "medium", timeStyle: time.dataset.local === "seconds" ? "medium" : "short" };
+      const options = LOCAL[time.dataset.local] || MINUTE;
       time.title = time.textContent.trim();
       time.textContent = new Intl.DateTimeFormat(language, options).format(moment);
       time.removeAttribute("data-local");

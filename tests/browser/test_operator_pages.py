@@ -26,7 +26,7 @@ from consent.webhooks import create_webhook
 from consent.withdrawals import withdraw
 from emotion.disputes import dispute
 from emotion.models import Analysis
-from tests.browser.looking import Looker, Shown
+from tests.browser.looking import Looker, Shown, keep_picture
 from tests.cast import (
     CHILDREN,
     PHOTO,
@@ -153,6 +153,26 @@ def test_the_officers_pages_have_no_barrier_and_fit_a_phone(
     names += ["operate_assessment"]
     pages = [reverse(name, args=[made.purpose.id]) for name in names]
     assert troubles(looker, pages) == []
+
+
+def test_every_clock_time_says_its_zone(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    integrate_once()
+    assert context.browser is not None
+    abroad = context.browser.new_context(timezone_id="Asia/Kolkata", locale="en-GB")
+    page = abroad.new_page()
+    page.set_viewport_size({"width": 360, "height": 800})
+    sign_in(page, site, study.officer)
+    page.goto(site + reverse("operate_log"))
+    times = page.locator("td[data-label=Time] time")
+    assert times.count() > 3
+    for text in times.all_inner_texts():
+        assert re.fullmatch(r"\d+ \w+ \d{4},? \d\d:\d\d:\d\d (GMT\+5:30|IST)", text), text
+    for each in times.all():
+        assert str(each.get_attribute("title")).endswith(" UTC")
+    keep_picture(page, "log-in-another-zone")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    abroad.close()
 
 
 CUT_OFF = """() => [...document.querySelectorAll(".figures--states li")].filter(

@@ -348,6 +348,40 @@ def test_a_form_that_contradicts_itself_or_the_clock_is_refused(study: Study) ->
     assert page.content.decode().count("The password was changed.") == 1, "words are not lost"
 
 
+@pytest.mark.parametrize(
+    ("zone", "called", "now"),
+    [("UTC", "UTC", "02:43"), ("Asia/Kolkata", "Asia/Kolkata (IST)", "08:13")],
+)
+def test_times_say_in_which_zone_they_are_read(
+    study: Study, settings: Any, zone: str, called: str, now: str
+) -> None:
+    breach = record(study.officer.sign_in())
+    settings.TIME_ZONE = zone
+    moment = (timezone.now() + timedelta(days=2)).replace(hour=2, minute=43)
+
+    def typed(hours: int) -> str:
+        return f"{timezone.localtime(moment + timedelta(hours=hours)):%Y-%m-%dT%H:%M}"
+
+    with time_machine.travel(moment, tick=False):
+        desk = study.officer.sign_in()
+        said = f"Times are {called}; it is now {now}."
+        assert desk.get(reverse("operate_breach_new")).content.decode().count(said) == 2
+        step = reverse("operate_breach_notify", args=[breach.id])
+        assert desk.get(step).content.decode().count(said) == 1
+        # what a clock says that is an hour ahead of this zone
+        for page in (
+            desk.post(reverse("operate_breach_new"), form(noticed_at=typed(1))),
+            desk.post(reverse("operate_breach_new"), form(begins_at=typed(-1), ends_at=typed(1))),
+            desk.post(step, {"at": typed(1), "reference": "A-1"}),
+        ):
+            assert page.status_code == 422
+            said = f"This time is in the future (times here are {called}; it is now {now})."
+            assert said in page.content.decode()
+        before = desk.post(step, {"at": typed(-1000), "reference": "A-1"})
+        assert f"noticed (times here are {called})." in before.content.decode()
+    assert Breach.objects.get().notified_at is None
+
+
 def test_three_years_after_it_was_closed_it_is_gone(study: Study) -> None:
     officer: Operator = study.officer
     person: Person = consenting(study)
