@@ -71,6 +71,7 @@ STATUS: dict[type[Exception], int] = {
     consent_errors.PaperGone: 410,
     consent_errors.InvalidNotice: 409,
     consent_errors.InvalidChoice: 422,
+    consent_errors.PartsLeftOut: 422,
     consent_errors.WrongAge: 422,
     consent_errors.InvalidReference: 422,
     consent_errors.InvitationInvalid: 410,

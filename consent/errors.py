@@ -132,6 +132,21 @@ class InvalidChoice(ConsentError):
     code = "invalid-choice"
 
 
+class PartsLeftOut(ConsentError):
+    """A new yes leaves out what the standing one covers; its erasure was not agreed to beforehand.
+
+    ``parts``: the data categories whose measurements would be erased.
+    """
+
+    code = "parts-left-out"
+
+    def __init__(self, parts: list[str]) -> None:
+        self.parts = parts
+        super().__init__(
+            _("Nothing was recorded: what was measured of a part that you leave out is erased.")
+        )
+
+
 class WrongAge(ConsentError):
     """Somebody too young to say yes alone, or at all."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from consent.errors import (
     InvalidChoice,
     InvalidNotice,
     InvalidPurpose,
+    PartsLeftOut,
     WrongAge,
 )
 from consent.models import (
@@ -73,12 +75,15 @@ def give_consent(
     notice: Notice,
     categories: list[str],
     of_age: bool | None = None,
+    *,
+    gives_up: Collection[str] = (),
 ) -> ConsentEvent:
     """The data subject consents to the ticked categories under the notice they were shown.
 
     ``of_age``: whether they say that they are old enough to say yes alone. Where children may take part
-    they have to say so. Raises NotTheSubject, InvalidPurpose, InvalidNotice, InvalidChoice or WrongAge;
-    then nothing has changed.
+    they have to say so. ``gives_up``: the standing categories that they know to be erased by this choice.
+    Raises NotTheSubject, InvalidPurpose, InvalidNotice, InvalidChoice, PartsLeftOut or WrongAge; then
+    nothing has changed.
     """
     require_subject(actor, subject)
     purpose = notice.purpose
@@ -96,6 +101,7 @@ def give_consent(
             method="web",
             valid_until=now + timedelta(days=state.purpose.consent_validity_days),
             at=now,
+            gives_up=gives_up,
         )
 
 
@@ -119,11 +125,12 @@ def write_yes(
     method: str,
     valid_until: datetime,
     at: datetime,
+    gives_up: Collection[str] = (),
 ) -> ConsentEvent:
     """Write the person's own yes on the locked state; raises what stands in its way."""
     language = require_read(state, notice)
     require_erased(state.subject, state.purpose, chosen)
-    dropped = dropped_categories(state, chosen)
+    dropped = require_given_up(state, chosen, gives_up)
     event = write_event(
         state,
         kind_of_yes(state, notice, chosen),
@@ -197,6 +204,16 @@ def dropped_categories(state: ConsentState, chosen: list[str]) -> list[str]:
     if state.status != ConsentStatus.GIVEN:
         return []
     return [category for category in state.categories if category not in chosen]
+
+
+def require_given_up(
+    state: ConsentState, chosen: list[str], gives_up: Collection[str]
+) -> list[str]:
+    """What the choice erases. Raises PartsLeftOut when the person was not told so of each part."""
+    dropped = dropped_categories(state, chosen)
+    if not set(dropped) <= set(gives_up):
+        raise PartsLeftOut(dropped)
+    return dropped
 
 
 def erase_categories(

@@ -15,23 +15,25 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.actors import actor_of
 from accounts.permissions import require_permission
-from consent.errors import ConsentError, InvalidChoice
+from consent.choice_views import (
+    UNPROCESSABLE,
+    answer,
+    ask_before_erasing,
+    goes_back,
+    require_same_notice,
+    said,
+    standing_parts,
+)
+from consent.errors import ConsentError, InvalidChoice, PartsLeftOut
 from consent.giving import refuse_consent
 from consent.guardians import child_assents, comes_of_age, guardian_agrees, waiting_for_assent
 from consent.methods import ASSENT, GUARDIAN
 from consent.models import ConsentState, ConsentStatus, DataSubject, Notice, Purpose
 from consent.notice_pages import page_in
 from consent.records import notice_in_force, record_notice_shown
-from consent.views import (
-    answer,
-    category_labels,
-    own_state,
-    own_subject,
-    require_same_notice,
-    said,
-)
+from consent.views import category_labels, own_state, own_subject
 
-UNPROCESSABLE = 422
+GUARDIANS_FIELDS = ("notice", "categories", "of_age", "responsible")
 MONTH = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
 
 
@@ -59,6 +61,7 @@ def decide_as_guardian(
                 request.POST.getlist("categories"),
                 responsible=bool(request.POST.get("responsible")),
                 of_age_at=comes_of_age(current.purpose, *month_in(said(request, "of_age"))),
+                gives_up=request.POST.getlist("gives_up"),
             )
     except ConsentError as refused:
         return refused
@@ -89,11 +92,13 @@ def guardian(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         return redirect("subject_home")
     current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
     error = None
-    if request.method == "POST":
+    if request.method == "POST" and not goes_back(request):
         error = decide_as_guardian(request, subject, current)
         if error is None:
             refused = request.POST.get("decision") == "refuse"
             return redirect("consent_done" if refused else "consent_assent", purpose_id)
+        if isinstance(error, PartsLeftOut):
+            return ask_before_erasing(request, state, error, GUARDIANS_FIELDS)
     page = page_in(current, get_language())
     record_notice_shown(actor_of(request), subject, current, page.language)
     context = {
@@ -101,6 +106,7 @@ def guardian(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "notice": current,
         "page": page,
         "given": state.status == ConsentStatus.GIVEN,
+        "standing": standing_parts(state),
         "months": months_ahead(state.purpose),
         "chosen": request.POST.getlist("categories"),
         "month": request.POST.get("of_age", ""),

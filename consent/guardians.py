@@ -7,6 +7,7 @@ end of its consent, where it comes before the usual one. Either of the two can w
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
@@ -17,7 +18,13 @@ from django.utils.translation import gettext as _
 from accounts.actors import Actor
 from audit_log.actions import Action
 from consent.errors import InvalidChoice, WrongAge
-from consent.giving import check_choices, require_erased, require_read, write_yes
+from consent.giving import (
+    check_choices,
+    require_erased,
+    require_given_up,
+    require_read,
+    write_yes,
+)
 from consent.methods import ASSENT, GUARDIAN
 from consent.models import (
     ConsentEvent,
@@ -72,11 +79,13 @@ def guardian_agrees(
     *,
     responsible: bool,
     of_age_at: datetime,
+    gives_up: Collection[str] = (),
 ) -> ConsentEvent:
     """A guardian, beside the child, consents to the ticked categories. It is no consent before the child's.
 
     ``of_age_at`` from ``comes_of_age``: the consent ends then, or after its usual time if that is earlier.
-    Raises what ``give_consent`` raises, and InvalidChoice without the statement of responsibility.
+    ``gives_up`` as in ``give_consent``. Raises what that raises, and InvalidChoice without the statement of
+    responsibility.
     """
     require_subject(actor, subject)
     purpose = notice.purpose
@@ -91,6 +100,7 @@ def guardian_agrees(
         state = lock_state(subject.id, purpose.id)
         language = require_read(state, notice)
         require_erased(subject, purpose, chosen)
+        require_given_up(state, chosen, gives_up)
         now = timezone.now()
         event = write_event(
             state,
@@ -146,4 +156,5 @@ def child_assents(actor: Actor, subject: DataSubject, purpose: Purpose) -> Conse
             method=ASSENT,
             valid_until=agreed.valid_until,
             at=timezone.now(),
+            gives_up=state.categories,  # the guardian was told, and the child's page names what stays
         )

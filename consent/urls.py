@@ -6,6 +6,7 @@ from django.urls import path
 
 from consent import (
     breach_views,
+    choice_views,
     closing_views,
     erasure_views,
     guardian_views,
@@ -24,7 +25,7 @@ urlpatterns = [
     path("sign-in/", sign_in_views.sign_in, name="subject_sign_in"),
     path("sign-in/code/", sign_in_views.sign_in_code, name="subject_sign_in_code"),
     path("sign-out/", sign_in_views.sign_out, name="subject_sign_out"),
-    path("studies/<uuid:purpose_id>/notice/", views.notice, name="consent_notice"),
+    path("studies/<uuid:purpose_id>/notice/", choice_views.notice, name="consent_notice"),
     path("studies/<uuid:purpose_id>/guardian/", guardian_views.guardian, name="consent_guardian"),
     path("studies/<uuid:purpose_id>/assent/", guardian_views.assent, name="consent_assent"),
     path("notices/<uuid:notice_id>/", notice_views.own_notice, name="own_notice"),

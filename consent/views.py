@@ -1,16 +1,13 @@
-"""The data subject's pages about consent: notice and choices, withdrawal, who looked."""
+"""The data subject's pages about consent: the receipt, withdrawal, who looked."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actors import actor_of
@@ -18,10 +15,7 @@ from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.models import Checkpoint
 from audit_log.signing import key_history
-from consent.ending_soon import ends_soon
 from consent.erasure_words import what_is_erased
-from consent.errors import ConsentError, InvalidChoice, InvalidNotice
-from consent.giving import give_consent, refuse_consent
 from consent.history import access_history
 from consent.holds import hold_over, hold_words
 from consent.kantara import has_kantara_form
@@ -30,16 +24,13 @@ from consent.models import (
     ConsentState,
     ConsentStatus,
     DataSubject,
+    ErasureCause,
     ErasureRequest,
-    Notice,
     Purpose,
     category_label,
 )
-from consent.notice_pages import page_in
-from consent.notices import last_substantive, renewal_asked
 from consent.receipts import erasure_receipt, receipt_id
 from consent.recipients import recipients_of
-from consent.records import notice_in_force, record_notice_shown
 from consent.sign_in_views import ways_back
 from consent.withdrawals import withdraw
 
@@ -73,106 +64,6 @@ def category_labels(categories: list[str], purpose: Purpose) -> list[str]:
     return [category_label(category, purpose.takes) for category in categories]
 
 
-AGES = {"alone": True, "younger": False}
-"""What the form says about the person's age: old enough to say yes alone, or not."""
-
-
-def decide(request: HttpRequest, subject: DataSubject, current: Notice) -> ConsentError | None:
-    """Record what the form says; returns why nothing was recorded, or None when it was."""
-    try:
-        if answer(request) == "refuse":
-            read = current.purpose.notices.filter(pk__in=uuids(said(request, "notice"))).first()
-            refuse_consent(actor_of(request), subject, read or current)
-        else:
-            require_same_notice(request, current)
-            give_consent(
-                actor_of(request),
-                subject,
-                current,
-                request.POST.getlist("categories"),
-                AGES.get(said(request, "age")),
-            )
-    except ConsentError as refused:
-        return refused
-    return None
-
-
-def said(request: HttpRequest, name: str) -> str:
-    """What a form says in a field, or nothing where it says two things at once."""
-    values = request.POST.getlist(name)
-    return values[0] if len(values) == 1 else ""
-
-
-def answer(request: HttpRequest) -> str:
-    """Yes (give) or no (refuse). Raises InvalidChoice for anything else, and for both at once."""
-    decision = said(request, "decision")
-    if decision not in {"give", "refuse"}:
-        raise InvalidChoice(_("Nothing was recorded: please answer with one of the two buttons."))
-    return decision
-
-
-def require_same_notice(request: HttpRequest, current: Notice) -> None:
-    """Raise InvalidNotice when the form carries another notice than the one in force."""
-    if uuids(said(request, "notice")) != [current.id]:
-        raise InvalidNotice(
-            _(
-                "The notice has changed since you opened it, and nothing was recorded. "
-                "Please read this version and choose again."
-            )
-        )
-
-
-def is_for_a_guardian(request: HttpRequest, purpose: Purpose) -> bool:
-    """Whether somebody too young to say yes alone wants to say yes where a guardian can."""
-    asked = (said(request, "decision"), said(request, "age")) == ("give", "younger")
-    return asked and purpose.guardian_allowed
-
-
-def uuids(text: str) -> list[UUID]:
-    """The id in a form's field, or none when it is no id."""
-    try:
-        return [UUID(text)]
-    except ValueError:
-        return []
-
-
-@require_permission("consent.give_consent")
-@require_http_methods(["GET", "POST"])
-def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
-    """The notice in layers and the separate, unticked choices; read only while consent stands."""
-    state, subject = own_state(request, purpose_id), own_subject(request)
-    current = notice_in_force(state.purpose, get_language() or settings.LANGUAGE_CODE)
-    error = None
-    if state.status == ConsentStatus.CANCELLED:
-        return redirect("subject_home")
-    if is_for_a_guardian(request, state.purpose):
-        return redirect("consent_guardian", purpose_id)
-    if request.method == "POST":
-        error = decide(request, subject, current)
-        if not error:
-            return redirect("consent_done", purpose_id)
-    # Also after a refused form: what stands on the screen now was shown now.
-    page = page_in(current, get_language())
-    record_notice_shown(actor_of(request), subject, current, page.language)
-    given = state.status == ConsentStatus.GIVEN and state.notice is not None
-    renewal = renewal_asked(state, last_substantive([purpose_id]))
-    context = {
-        "purpose": state.purpose,
-        "hold": hold_words(hold_over(subject.id, purpose_id)),
-        "notice": current,
-        "page": page,
-        "state": state,
-        "agreed": given and not renewal,
-        "renewal": renewal,
-        "ends_soon": ends_soon(state),
-        "granted": category_labels(state.categories, state.purpose),
-        "chosen": request.POST.getlist("categories"),
-        "age": request.POST.get("age", ""),
-        "error": error,
-    }
-    return render(request, "consent/notice.html", context, status=422 if error else 200)
-
-
 @require_permission("consent.view_own_consents")
 @require_GET
 def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
@@ -182,11 +73,19 @@ def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         return redirect("subject_home")
     given = state.status == ConsentStatus.GIVEN
     declined = [name for name in state.purpose.categories if name not in state.categories]
+    erased = ErasureRequest.objects.filter(
+        subject_id=state.subject_id,
+        purpose_id=purpose_id,
+        cause=ErasureCause.NARROWED,
+        category__in=declined,
+        requested_at__gte=state.event.at,
+    )
     context = {
         "purpose": state.purpose,
         "given": given,
         "granted": category_labels(state.categories, state.purpose),
         "declined": category_labels(declined, state.purpose) if given else [],
+        "erased": category_labels([each.category for each in erased], state.purpose),
         "ways_back": ways_back(own_subject(request)),
         "event": state.event,
         "valid_until": state.valid_until,

@@ -212,6 +212,11 @@ def come_in(study: Study, reference: str = "P-001", email: str = "") -> Person:
     return Person(DataSubject.objects.get(pk=subject.pk), browser, reference)
 
 
+def given_up(page: Any) -> list[str]:
+    """What a page says would be erased by the choices that were sent."""
+    return re.findall(r'name="gives_up" value="([a-z-]+)"', page.content.decode())
+
+
 def consent(
     person: Person, purpose: Purpose, categories: list[str] | None = None, age: str = ""
 ) -> None:
@@ -223,7 +228,10 @@ def consent(
     assert found, "the notice page names the version that was shown"
     ticked = CATEGORIES if categories is None else categories
     form = {"notice": found[1], "decision": "give", "categories": [str(c) for c in ticked]}
-    page = person.browser.post(address, form | ({"age": age} if age else {}))
+    form |= {"age": age} if age else {}
+    page = person.browser.post(address, form)
+    if 'name="gives_up"' in page.content.decode():  # says what would be erased; they go on
+        page = person.browser.post(address, form | {"gives_up": given_up(page)})
     assert page.status_code == 302, page.content.decode()
 
 

@@ -51,6 +51,7 @@ TEMPLATES = [
 MODULES = [
     "accounts/adapters.py",
     "accounts/attempts.py",
+    "consent/choice_views.py",
     "consent/ending_soon.py",
     "consent/breach_telling.py",
     "consent/errors.py",
@@ -85,7 +86,7 @@ MODULES = [
     "consent/sign_in.py",
     "consent/sign_in_views.py",
     "consent/subject_forms.py",
-    "consent/views.py",
+    "consent/widening.py",
     "consent/withdrawals.py",
     "emotion/angle_words.py",
     "emotion/arriving.py",

@@ -10,13 +10,25 @@ from consent.giving import give_consent
 from consent.withdrawals import withdraw
 from emotion.erasure import drain
 from emotion.models import AnalysisState
-from tests.cast import PHOTO, Person, Study, analysed, api_get, consenting, open_study, upload
+from tests.cast import (
+    CATEGORIES,
+    PHOTO,
+    Person,
+    Study,
+    analysed,
+    api_get,
+    consenting,
+    open_study,
+    upload,
+)
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
 
 def again(person: Person, study: Study, categories: list[str]) -> None:
-    give_consent(person.actor, person.subject, study.purpose.notices.get(), categories)
+    give_consent(
+        person.actor, person.subject, study.purpose.notices.get(), categories, gives_up=CATEGORIES
+    )
 
 
 def test_a_category_that_was_dropped_stays_closed() -> None:

@@ -26,7 +26,7 @@ from consent.purposes import close_purpose
 from consent.records import lock_state
 from consent.rules import Asker, ConsentStanding, Kept, Operation
 from consent.withdrawals import withdraw
-from tests.cast import Person, Study, consenting, open_study
+from tests.cast import CATEGORIES, Person, Study, consenting, open_study
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MEDIA = frozenset({"media"})
@@ -149,7 +149,8 @@ def test_a_permit_dies_with_any_change_of_the_consent(fresh_db: None) -> None:
     permit = permit_of(study, person)
     permit.recheck()
     notice = study.purpose.notices.get()
-    give_consent(person.actor, person.subject, notice, ["media"])  # still a yes, but another one
+    # Still a yes, but another one.
+    give_consent(person.actor, person.subject, notice, ["media"], gives_up=CATEGORIES)
     with pytest.raises(ConsentRefused) as refused:
         permit.recheck()
     assert refused.value.reason == ReasonCode.CONSENT_CHANGED

@@ -32,6 +32,7 @@ from tests.cast import (
     child_says,
     come_in,
     draft,
+    given_up,
     guardian_says,
     open_study,
     upload,
@@ -186,6 +187,19 @@ def test_it_ends_when_the_child_comes_of_age_at_the_latest(study: Study, child: 
         list(ConsentEvent.objects.filter(subject=late.subject).values()), default=str
     )
     assert month(700) not in stored, "a month that ends nothing is not kept"
+
+
+def test_a_guardian_is_told_what_a_new_choice_would_erase(study: Study, child: Person) -> None:
+    taking_part(study, child)
+    page = guardian_says(child, study.purpose, categories=["media"])
+    assert (page.status_code, given_up(page)) == (422, ["expression"])
+    assert acts() == ["guardian", "given"]
+    back = guardian_says(child, study.purpose, categories=["media"], decision="again")
+    assert 'value="media" checked' in back.content.decode()
+    told = guardian_says(child, study.purpose, categories=["media"], gives_up="expression")
+    assert told.headers["Location"] == reverse("consent_assent", args=[study.purpose.id])
+    assert child_says(child, study.purpose).status_code == 302
+    assert ConsentState.objects.get().categories == ["media"]
 
 
 def test_who_has_come_of_age_says_yes_alone(study: Study, child: Person) -> None:

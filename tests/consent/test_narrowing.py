@@ -15,12 +15,23 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.models import ConsentEvent, ConsentState, ErasureRequest
 from consent.narrowing import stop_category
+from consent.notices import Change, publish_notice
 from emotion import analyses, saving
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.sweeping import take_up_paused
-from tests.cast import PHOTO, Person, Study, api_get, consent, open_study, upload
+from tests.cast import (
+    NOTICE,
+    PHOTO,
+    Person,
+    Study,
+    api_get,
+    consent,
+    given_up,
+    open_study,
+    upload,
+)
 from tests.faults.leftovers import living_keys
 from vault.keyring import data_key_ids
 
@@ -98,6 +109,73 @@ def test_a_category_that_a_new_yes_leaves_out_is_erased(
     consent(person, study.purpose, ["media", "blendshapes"])
     assert kinds(person)[-1] == "re-affirmed"
     assert ErasureRequest.objects.filter(only_key=None).count() == 1
+
+
+def test_what_a_choice_would_erase_is_said_before_and_nothing_is_saved(
+    study: Study, person: Person, key: str
+) -> None:
+    """Only a second button erases, and only what the page named; back are all ticks as they were."""
+    row = analysed(study, key)
+    address = reverse("consent_notice", args=[study.purpose.id])
+    page = person.browser.get(address).content.decode()
+    assert page.count("now: yes") == 3
+    assert "checked" not in page
+    form = {"notice": str(study.purpose.notices.get().id), "categories": ["media", "blendshapes"]}
+    asked = person.browser.post(address, form | {"decision": "give"})
+    assert asked.status_code == 422
+    assert "You said yes to “Apparent expression” before." in asked.content.decode()
+    assert given_up(asked) == ["expression"]
+    assert kinds(person)[-1] == "given"
+    other = person.browser.post(address, form | {"decision": "give", "gives_up": ["blendshapes"]})
+    assert (other.status_code, given_up(other)) == (422, ["expression"])
+    back = person.browser.post(address, form | {"decision": "again", "gives_up": ["expression"]})
+    assert re.findall(r'value="([a-z-]+)" checked', back.content.decode()) == form["categories"]
+    assert ConsentState.objects.get().categories == ["media", "expression", "blendshapes"]
+    assert parts(key, row) == {"summary", "expression", "blendshapes"}
+    assert not ErasureRequest.objects.filter(only_key=None).exists()
+    erased = {"decision": "give", "gives_up": ["expression"]}
+    done = person.browser.post(address, form | erased, follow=True).content.decode()
+    assert "Being erased" in done
+    assert ErasureRequest.objects.get(only_key=None).category == "expression"
+
+
+def test_another_part_is_added_and_nothing_else_changes(
+    study: Study, person: Person, key: str
+) -> None:
+    press(person, study, "stop:expression")
+    drain()
+    row = analysed(study, key)
+    press(person, study, "pause")
+    before = ConsentState.objects.get()
+    told = press(person, study, "add:expression")
+    assert "You said yes to it." in told.content.decode()
+    after = ConsentState.objects.get()
+    assert after.categories == ["media", "expression", "blendshapes"]
+    assert (after.valid_until, after.restricted_at) == (before.valid_until, before.restricted_at)
+    assert kinds(person)[-1] == "renewed"
+    assert ErasureRequest.objects.filter(only_key=None, category="blendshapes").count() == 0
+    press(person, study, "resume")
+    assert parts(key, row) == {"summary", "blendshapes"}, "measured before: what was agreed to then"
+    assert parts(key, analysed(study, key)) == {"summary", "expression", "blendshapes"}
+    again = reverse("consent_change", args=[study.purpose.id])
+    person.browser.post(again, {"step": "add:expression"})
+    person.browser.post(again, {"step": "add:gaze"})
+    assert ConsentState.objects.get().version == after.version + 1, "only the pause ended since"
+    integrate_once()
+    assert LogEntry.objects.filter(action=Action.CONSENT_GIVE).count() == 2
+
+
+def test_under_a_newer_notice_another_part_is_chosen_beside_it(
+    study: Study, person: Person
+) -> None:
+    press(person, study, "stop:expression")
+    drain()
+    publish_notice(study.administrator.actor, study.purpose, NOTICE, Change({"en": "New."}, True))
+    address = reverse("consent_change", args=[study.purpose.id])
+    assert "add:expression" not in person.browser.get(address).content.decode()
+    page = person.browser.post(address, {"step": "add:expression"}, follow=True)
+    assert "The privacy notice has changed" in page.content.decode()
+    assert ConsentState.objects.get().categories == ["media", "blendshapes"]
 
 
 def test_the_photographs_cannot_be_stopped_alone(study: Study, person: Person) -> None:

@@ -18,7 +18,7 @@ from django.test import Client
 from django.urls import reverse
 
 from emotion.models import Analysis, Dispute, Recording
-from tests.cast import CATEGORIES, PHOTO, Person, Study, api, upload
+from tests.cast import CATEGORIES, PHOTO, Person, Study, api, given_up, upload
 from tests.tus import Tus
 
 PEOPLE = 4
@@ -53,7 +53,11 @@ class Subject:
             return page
         chosen = [str(each) for each in CATEGORIES if each == "media" or chance.random() < 0.8]
         form = {"notice": found[1], "decision": "give", "categories": chosen}
-        return self.browser.post(address, form)
+        page = self.browser.post(address, form)
+        parts = given_up(page)
+        if not parts or chance.random() < 0.5:
+            return page
+        return self.browser.post(address, form | {"gives_up": parts})
 
     def withdraws(self, chance: random.Random) -> Any:
         if chance.random() < 0.5:
