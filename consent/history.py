@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiClient, User
@@ -191,7 +192,7 @@ def actor_names(entries: list[LogEntry]) -> dict[str, Text]:
     for user in User.objects.filter(pk__in=ids["operator"]):
         names[str(user.pk)] = f"{user.get_role_display()} {str(user.pk)[-4:]}"
     for client in ApiClient.objects.filter(pk__in=ids["client"]):
-        names[str(client.pk)] = client.name
+        names[str(client.pk)] = gettext("the program “%(name)s”") % {"name": client.name}
     return names
 
 

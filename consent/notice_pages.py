@@ -133,7 +133,11 @@ def glance_of(purpose: Purpose) -> list[Pair]:
         ),
         (
             _("Who may look"),
-            _("You, and the study's staff with a stated reason. Every look is listed for you."),
+            _(
+                "You, the study's staff, and programs of the study with a key of their own, each with a "
+                "stated reason. A program may take copies; it must erase them when you withdraw. Every "
+                "look is listed for you."
+            ),
         ),
         (
             _("Figures about the group"),

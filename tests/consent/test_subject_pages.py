@@ -43,6 +43,7 @@ from tests.cast import (
     PHOTO,
     Person,
     Study,
+    api_get,
     come_in,
     consenting,
     invite,
@@ -53,6 +54,12 @@ from tests.counting import queries_of
 from tools import verify_access_log
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
+PROGRAM = {
+    "en": "A program may",
+    "zh-hans": "程序可以",
+    "es": "Un programa",
+    "de": "Ein Programm darf",
+}
 ADDRESS = "ann.visible@example.net"
 
 
@@ -125,6 +132,25 @@ def test_one_file_proves_everything_about_oneself_and_nothing_about_others(
         assert str(each.entry_id) in said
     for each in access_history(bob.subject, 1000):
         assert str(each.entry_id) not in said
+
+
+def test_a_program_that_reads_is_foretold_in_the_notice_and_named_as_one() -> None:
+    study = open_study()
+    person = consenting(study)
+    analysis = analysed(study, person)
+    key = study.key()
+    assert (
+        api_get(key, "api_result", analysis.id, Access_Reason="study-analysis").status_code == 200
+    )
+    integrate_once()
+    looks = [str(each.who) for each in access_history(person.subject) if each.is_look]
+    assert looks == ["the program “lab”"]
+    assert "the program “lab”: analysis for the study" in text_of(
+        person.browser.get(reverse("access_history"))
+    )
+    for language in ("en", "zh-hans", "es", "de"):
+        page = study.purpose.notices.get().pages[language]
+        assert [text for _term, text in page["glance"] if PROGRAM[language] in text]
 
 
 def test_a_study_that_never_asked_is_not_there() -> None:
