@@ -57,9 +57,11 @@ def tidy(text: str) -> str:
 
 
 def kept(number: int | None) -> str:
-    """How long something is kept."""
+    """How long something is kept; with the consent, whenever that ends, it ends too."""
     found = ngettext(
-        "kept, sealed, for %(days)s day", "kept, sealed, for %(days)s days", number or 0
+        "kept, sealed, for %(days)s day, at most until your consent ends",
+        "kept, sealed, for %(days)s days, at most until your consent ends",
+        number or 0,
     )
     return found % {"days": number}
 

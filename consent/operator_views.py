@@ -34,7 +34,12 @@ from consent.notices import last_substantive
 from consent.purpose_forms import ControllerFormSet, PurposeForm, parties_in
 from consent.purpose_words import assessment_words, sections_of
 from consent.purposes import EDITABLE, assign, change_purpose, create_purpose, is_author
-from consent.readiness import missing_for_opening, missing_for_review, newest_assessment
+from consent.readiness import (
+    missing_for_opening,
+    missing_for_review,
+    newest_assessment,
+    outlasting_periods,
+)
 from consent.screening import REFUSED_SECTORS, REFUSED_USES
 from consent.screening_words import look_again
 from consent.visibility import find_purpose, visible_purposes, visible_states
@@ -163,6 +168,7 @@ def about(request: HttpRequest, purpose: Purpose) -> dict[str, Any]:
     reviewer = cast(User, request.user)
     decides = reviewer.has_perm("consent.open_purpose")
     in_review = purpose.state == PurposeState.IN_REVIEW
+    undecided = in_review or purpose.state in EDITABLE
     missing = missing_for_review(purpose) if purpose.state in EDITABLE else []
     if in_review:
         missing = missing_for_opening(purpose, reviewer if decides else None)
@@ -174,7 +180,8 @@ def about(request: HttpRequest, purpose: Purpose) -> dict[str, Any]:
         "assessment_state": state,
         "assessment_words": words,
         "missing": missing,
-        "found_words": look_again(purpose) if in_review or purpose.state in EDITABLE else [],
+        "found_words": look_again(purpose) if undecided else [],
+        "outlasting": outlasting_periods(purpose) if undecided else [],
         "may_open": not is_author(reviewer, purpose),
         "editable": purpose.state in EDITABLE,
     }

@@ -106,7 +106,11 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for myp
         label=_("Keep results for (days)"), min_value=1, max_value=3650
     )
     consent_validity_days = forms.IntegerField(
-        label=_("A consent lasts (days)"), min_value=1, max_value=1825, initial=365
+        label=_("A consent lasts (days)"),
+        min_value=1,
+        max_value=1825,
+        initial=365,
+        help_text=_("At its end everything of the person is erased, results too."),
     )
     minimum_age = forms.IntegerField(
         label=_("Minimum age (years)"),

@@ -21,6 +21,23 @@ def newest_notices(purpose: Purpose) -> list[Notice]:
     return list(purpose.notices.filter(version=last.version)) if last else []
 
 
+def outlasting_periods(purpose: Purpose) -> list[str]:
+    """Periods that no consent lets run to their end: nothing is wrong, but somebody may rely on them."""
+    lasts = purpose.consent_validity_days
+    periods = [(_("Results"), purpose.result_retention_days)]
+    if purpose.keep_media:
+        periods.append((_("Photographs and films"), purpose.media_retention_days))
+    return [
+        _(
+            "%(what)s are to be kept for %(days)s days, but a consent lasts %(lasts)s days, and at its end "
+            "everything is erased."
+        )
+        % {"what": what, "days": days, "lasts": lasts}
+        for what, days in periods
+        if days and days > lasts
+    ]
+
+
 def missing_for_review(purpose: Purpose) -> list[str]:
     """What a draft still needs before the data protection officer reads it."""
     found = []

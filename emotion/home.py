@@ -50,7 +50,11 @@ OWN_WORDS = {
 def results_kept(purpose: Purpose) -> str:
     """How long results are kept."""
     days = purpose.result_retention_days or 0
-    text = ngettext("Results for %(days)s day.", "Results for %(days)s days.", days)
+    text = ngettext(
+        "Results for %(days)s day, at most until your consent ends.",
+        "Results for %(days)s days, at most until your consent ends.",
+        days,
+    )
     return text % {"days": days}
 
 
@@ -60,8 +64,8 @@ def media_kept(purpose: Purpose) -> str:
         return _("What you send is deleted once it has been measured.")
     days = purpose.media_retention_days or 0
     text = ngettext(
-        "Of what you send, your head for %(days)s day.",
-        "Of what you send, your head for %(days)s days.",
+        "Of what you send, your head for %(days)s day, at most until your consent ends.",
+        "Of what you send, your head for %(days)s days, at most until your consent ends.",
         days,
     )
     return text % {"days": days}

@@ -336,6 +336,33 @@ def test_words_ask_the_reviewer_to_look_again_and_to_say_so() -> None:
     assert Purpose.objects.get().looked_again == said
 
 
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({"result_retention_days": 400, "consent_validity_days": 30}, ["Results"]),
+        ({"media_retention_days": 31, "consent_validity_days": 30}, []),
+        (
+            {"media_retention_days": 31, "consent_validity_days": 30, "keep_media": True},
+            ["Photographs and films"],
+        ),
+        ({"result_retention_days": 30, "consent_validity_days": 30}, []),
+    ],
+)
+def test_periods_that_no_consent_lets_run_out_are_said_to_whoever_decides(
+    changes: dict[str, Any], warned: list[str]
+) -> None:
+    made = draft(**changes)
+    made.assess()
+    page = reverse("operate_purpose", args=[made.purpose.id])
+    said = made.administrator.sign_in().get(page).content.decode()
+    assert [what for what in ("Results", "Photographs and films")
+            if f"{what} are to be kept for" in said] == warned  # fmt: skip
+    submitted(made)
+    decision = made.officer.sign_in().get(reverse("operate_purpose_open", args=[made.purpose.id]))
+    assert ("but a consent lasts 30 days" in decision.content.decode()) == bool(warned)
+    assert made.open().state == PurposeState.OPEN, "it warns, and refuses nothing"
+
+
 # --- documents -----------------------------------------------------------------------------------
 
 

@@ -328,6 +328,13 @@ def test_while_consent_stands_the_notice_asks_nothing() -> None:
     )
 
 
+def test_what_is_kept_is_said_to_end_with_the_consent() -> None:
+    study = open_study(result_retention_days=400, consent_validity_days=30, keep_media=True)
+    home = text_of(consenting(study).browser.get(reverse("subject_home")))
+    assert "Results for 400 days, at most until your consent ends." in home
+    assert "your head for 7 days, at most until your consent ends." in home
+
+
 def test_choices_without_photographs_are_explained() -> None:
     study = open_study()
     person = come_in(study)

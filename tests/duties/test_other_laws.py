@@ -209,7 +209,7 @@ def test_duty_22_written_notice_of_collection_purpose_and_term_and_a_stored_rele
     for words in (
         "Photographs of my face",
         "How faces move while listening.",
-        "kept, sealed, for 30 days",
+        "kept, sealed, for 30 days, at most until your consent ends",
         "deleted as soon as they have been measured",
     ):
         assert words in said
