@@ -182,7 +182,7 @@ def recording(request: HttpRequest, recording_id: UUID) -> HttpResponse:
         "back_url": reverse("subject_home"),
         "back_label": _("My studies"),
     }
-    page = "recording_state" if request.headers.get("HX-Request") else "recording"
+    page = "recording_update" if request.headers.get("HX-Request") else "recording"
     return render(request, f"emotion/{page}.html", context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import cv2
@@ -39,6 +40,7 @@ from tests.cast import (
     consenting,
     guardian_says,
     invite,
+    measured,
     open_study,
     upload,
 )
@@ -187,6 +189,29 @@ def test_pages_of_requests_are_clean(site: str, context: BrowserContext) -> None
     breach = breach_told(study)
     looker.look(Shown("home-breach", reverse("subject_home")))
     looker.look(Shown("breach", reverse("own_breach", args=[breach.id])))
+    assert looker.troubles == []
+
+
+def test_what_is_kept_is_said_as_it_is_once_the_photograph_is_measured(
+    site: str, context: BrowserContext
+) -> None:
+    """On the open page, without loading it again: what it said before is not true any more."""
+    study = open_study()
+    person = consenting(study)
+    upload(study.key(), person.reference, study.purpose.id, PHOTO.read_bytes())
+    waiting = Analysis.objects.get()
+    wear(context, site, person.browser)
+    looker = Looker(context, site)
+    page = looker.page
+    page.goto(site + reverse("own_recording", args=[waiting.recording_id]))
+    kept = page.locator("#kept")
+    expect(kept.locator("dd").first).to_contain_text("Stored, sealed, at the latest until")
+    measured(waiting)
+    page.get_by_role("link", name="Open the result").wait_for()
+    expect(kept).to_have_count(1)
+    expect(kept).not_to_contain_text("Stored, sealed")
+    expect(kept.locator("dd").first).to_have_text(re.compile("Erased|closed, being erased"))
+    looker.look_around(Shown("recording-measured", ""))
     assert looker.troubles == []
 
 
