@@ -69,6 +69,12 @@ def goes_back(request: HttpRequest) -> bool:
     return said(request, "decision") == "again"
 
 
+def only_says_age(request: HttpRequest, purpose: Purpose) -> bool:
+    """Whether somebody said that they are old enough, and has not seen the choices yet."""
+    decides = "decision" in request.POST
+    return purpose.guardian_allowed and said(request, "age") == "alone" and not decides
+
+
 def require_same_notice(request: HttpRequest, current: Notice) -> None:
     """Raise InvalidNotice when the form carries another notice than the one in force."""
     if uuids(said(request, "notice")) != [current.id]:
@@ -81,9 +87,9 @@ def require_same_notice(request: HttpRequest, current: Notice) -> None:
 
 
 def is_for_a_guardian(request: HttpRequest, purpose: Purpose) -> bool:
-    """Whether somebody too young to say yes alone wants to say yes where a guardian can."""
-    asked = (said(request, "decision"), said(request, "age")) == ("give", "younger")
-    return asked and purpose.guardian_allowed
+    """Whether somebody too young to say yes alone wants to go on where a guardian can say it."""
+    asks = request.POST.getlist("decision") in ([], ["give"])
+    return asks and said(request, "age") == "younger" and purpose.guardian_allowed
 
 
 def uuids(text: str) -> list[UUID]:
@@ -127,7 +133,8 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         return redirect("subject_home")
     if is_for_a_guardian(request, state.purpose):
         return redirect("consent_guardian", purpose_id)
-    if request.method == "POST" and not goes_back(request):
+    goes_on = goes_back(request) or only_says_age(request, state.purpose)
+    if request.method == "POST" and not goes_on:
         error = decide(request, subject, current)
         if not error:
             return redirect("consent_done", purpose_id)
@@ -139,7 +146,7 @@ def notice(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     context = about(state, current) | {
         "page": page,
         "chosen": request.POST.getlist("categories"),
-        "age": request.POST.get("age", ""),
+        "asks_age": state.purpose.guardian_allowed and said(request, "age") != "alone",
         "error": error,
         "choosing": request.method == "POST",
     }

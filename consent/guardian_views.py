@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from itertools import groupby
 from uuid import UUID
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.formats import date_format
 from django.utils.timezone import localdate
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -75,12 +78,16 @@ def month_in(text: str) -> tuple[int, int]:
     raise InvalidChoice(_("Please choose the month in which the child comes of age."))
 
 
-def months_ahead(purpose: Purpose) -> list[tuple[str, int, int]]:
-    """The months that can be chosen: (value, year, month), the next one first."""
+def months_ahead(purpose: Purpose) -> list[tuple[int, list[tuple[str, str]]]]:
+    """The months that can be chosen, the next one first: of each year (value, month in words)."""
     today = localdate()
     count = (purpose.minimum_age - purpose.youngest) * 12
     numbers = [today.year * 12 + today.month - 1 + ahead for ahead in range(1, count + 1)]
-    return [(f"{n // 12:04}-{n % 12 + 1:02}", n // 12, n % 12 + 1) for n in numbers]
+    months = [date(number // 12, number % 12 + 1, 1) for number in numbers]
+    return [
+        (year, [(f"{each:%Y-%m}", date_format(each, "YEAR_MONTH_FORMAT")) for each in of_year])
+        for year, of_year in groupby(months, key=lambda each: each.year)
+    ]
 
 
 @require_permission("consent.give_consent")

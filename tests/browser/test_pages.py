@@ -253,6 +253,13 @@ def test_pages_of_a_child_and_its_guardian_are_clean(site: str, context: Browser
     looker = Looker(context, site)
     wear(context, site, child.browser)
     looker.look(Shown("notice-with-age", reverse("consent_notice", args=purpose)))
+    looker.page.goto(site + reverse("consent_notice", args=purpose))
+    looker.page.get_by_role("button", name="I am 14 or older").press("Enter")
+    looker.page.get_by_text("You said that you are 14 or older.").wait_for()
+    looker.look_around(Shown("notice-after-age", ""))
+    looker.page.get_by_role("link", name="That is wrong: ask me again").press("Enter")
+    looker.page.get_by_role("button", name="I am younger").press("Enter")
+    looker.page.wait_for_url("**/guardian/")
     guardian = reverse("consent_guardian", args=purpose)
     looker.look(Shown("guardian", guardian))
     looker.expected = 422

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from bs4 import BeautifulSoup
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -77,15 +78,52 @@ def test_the_age_is_asked_and_no_birth_date(study: Study, child: Person) -> None
     page = child.browser.get(address).content.decode()
     assert "How old are you?" in page
     assert "I am 14 or older" in page
-    assert "checked" not in page
+    assert "checkbox" not in page, "what would be ticked before is asked of nobody yet"
     notice = study.purpose.notices.get().id
     yes = {"decision": "give", "notice": notice, "categories": ["media"]}
     page = child.browser.post(address, yes)
     assert page.status_code == 422
     assert "whether you are old enough" in page.content.decode()
+    page = child.browser.post(address, {"notice": notice, "age": "alone"})
+    assert page.status_code == 200
+    assert "You said that you are 14 or older." in page.content.decode()
+    assert page.content.decode().count('type="checkbox"') == 3
+    assert "checked" not in page.content.decode()
+    assert acts() == []
     assert child.browser.post(address, yes | {"age": "alone"}).status_code == 302
     assert acts() == ["given"]
     assert ConsentEvent.objects.get(kind="given").method == "web"
+
+
+def test_whoever_is_younger_goes_on_at_once_and_whoever_says_no_is_done(
+    study: Study, child: Person
+) -> None:
+    address = reverse("consent_notice", args=[study.purpose.id])
+    notice = str(study.purpose.notices.get().id)
+    child.browser.get(address)
+    page = child.browser.post(address, {"notice": notice, "age": "younger"})
+    assert page.headers["Location"] == reverse("consent_guardian", args=[study.purpose.id])
+    page = child.browser.post(address, {"notice": notice, "decision": "refuse"})
+    assert page.headers["Location"] == reverse("consent_done", args=[study.purpose.id])
+    assert acts() == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "March 2027"), ("de", "März 2027"), ("es", "marzo de 2027"), ("zh-hans", "2027年3月")],
+)
+def test_the_month_is_asked_in_words_of_the_page_by_year(
+    study: Study, child: Person, language: str, words: str
+) -> None:
+    child.browser.cookies["django_language"] = language
+    with time_machine.travel("2026-11-30", tick=True):
+        page = child.browser.get(reverse("consent_guardian", args=[study.purpose.id]))
+    months = BeautifulSoup(page.content, "html.parser").select("#of-age optgroup")
+    assert [year["label"] for year in months] == [str(year) for year in range(2026, 2034)]
+    assert [len(year.select("option")) for year in months] == [1, *[12] * 6, 11]
+    chosen = months[1].select_one("option[value='2027-03']")
+    assert chosen is not None
+    assert chosen.text == words
 
 
 def test_without_the_childs_yes_there_is_no_consent(study: Study, child: Person) -> None:
