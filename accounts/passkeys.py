@@ -1,9 +1,10 @@
 """The forms that take what a passkey's device answered.
 
-django-allauth verifies the answer. Three things it leaves open are settled here: an answer that is not
-built as WebAuthn says (fido2 then raises whatever it comes across: KeyError, binascii.Error, struct.error),
-a falsy one such as ``0`` (which allauth would file as a passkey without having looked at it), and a refusal
-that nobody would find in the access log. Of an answer only what is needed later is kept.
+django-allauth verifies the answer. What it leaves open is settled here: an answer that is not built as
+WebAuthn says (fido2 then raises whatever it comes across: KeyError, binascii.Error, struct.error), a falsy
+one such as ``0`` (which allauth would file as a passkey without having looked at it), a passkey alone that
+nobody proved to own by a finger print, a face or a PIN, and a refusal that nobody would find in the access
+log. Of an answer only what is needed later is kept.
 """
 
 from __future__ import annotations
@@ -45,13 +46,11 @@ def registered(answer: Any) -> dict[str, Any]:
         raise ValueError("no key came")
     with suppress(InvalidSignature):  # anything else means that the key could never verify one
         key.public_key.verify(b"", bytes(64))
-    alone = answer.get("clientExtensionResults", {}).get("credProps", {}).get("rk") is True
     return {
         "id": told.id,
         "rawId": told.id,
         "type": "public-key",
         "response": dict(told.response),
-        "clientExtensionResults": {"credProps": {"rk": alone}},
     }
 
 
@@ -88,8 +87,9 @@ class DeviceAnswer(forms.JSONField):
 class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
     """Add a passkey; one that can sign in by itself unless the person says otherwise.
 
-    A data subject's is numbered: a name of their choosing ("Alice's telephone") would lie in the database
-    for everybody to read.
+    That choice is kept, and not what the device says of itself: many hold every passkey so that it could.
+    A data subject has no password and so no choice. Their passkeys are numbered: a name of their choosing
+    ("Alice's telephone") would lie in the database for everybody to read.
     """
 
     credential = DeviceAnswer(registered)
@@ -103,13 +103,31 @@ class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no
             "The device then asks for a finger print, a face or a PIN."
         )
         if not self.user.is_operator:
-            self.fields["name"].disabled = True
+            self.fields["name"].disabled = self.fields["passwordless"].disabled = True
+
+    def clean(self) -> dict[str, Any]:
+        """The passkey with whether it signs in alone, for which the device has verified the person."""
+        cleaned: dict[str, Any] = super().clean()
+        if cleaned.get("credential"):
+            alone = {"credProps": {"rk": bool(cleaned.get("passwordless"))}}
+            cleaned["credential"] |= {"clientExtensionResults": alone}
+        return cleaned
 
 
 class RenamePasskeyForm(EditWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
     """What an operator calls a passkey."""
 
     name = forms.CharField(label=_("Name of this passkey"), max_length=LONGEST_NAME)
+
+
+def opens_alone(passkey: Authenticator, answer: Any) -> bool:
+    """Whether a signed answer is enough by itself: its owner wanted that, and was verified just now.
+
+    Asked of the answer itself, whatever the challenge asked for: a key that only wants to be touched is in
+    the hand of whoever found it.
+    """
+    told = AuthenticationResponse.from_dict(answer).response.authenticator_data
+    return bool(passkey.wrap().is_passwordless and told.is_user_verified())
 
 
 class SecondFactorPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
@@ -120,8 +138,11 @@ class SecondFactorPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  
 
     def clean_credential(self) -> Authenticator:
         """The passkey, when it is right."""
+        answer = self.cleaned_data["credential"]
         try:
             passkey: Authenticator = super().clean_credential()
+            if self.passwordless and not opens_alone(passkey, answer):
+                raise get_adapter().validation_error("incorrect_code")
         except ValidationError:
             record_failure(ReasonCode.BAD_CREDENTIALS, self.user)
             raise

@@ -14,7 +14,7 @@ from allauth.mfa.webauthn import views as webauthn
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from accounts.views import add_passkey, not_here, operators_only, recorded
+from accounts.views import add_passkey, not_here, operators_only, own_challenge, recorded
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),
@@ -40,7 +40,7 @@ urlpatterns = [
     ),
     path("", RedirectView.as_view(pattern_name="mfa_index"), name="account"),
     path("2fa/", mfa.index, name="mfa_index"),
-    path("2fa/authenticate/", mfa.authenticate, name="mfa_authenticate"),
+    path("2fa/authenticate/", own_challenge(mfa.authenticate), name="mfa_authenticate"),
     path("2fa/reauthenticate/", mfa.reauthenticate, name="mfa_reauthenticate"),
     path(
         "2fa/totp/activate/",
@@ -63,11 +63,15 @@ urlpatterns = [
         name="mfa_generate_recovery_codes",
     ),
     path("2fa/webauthn/", webauthn.list_webauthn, name="mfa_list_webauthn"),
-    path("2fa/webauthn/add/", recorded(add_passkey), name="mfa_add_webauthn"),
-    path("2fa/webauthn/login/", webauthn.login_webauthn, name="mfa_login_webauthn"),
+    path("2fa/webauthn/add/", own_challenge(recorded(add_passkey)), name="mfa_add_webauthn"),
+    path(
+        "2fa/webauthn/login/",
+        own_challenge(webauthn.login_webauthn),
+        name="mfa_login_webauthn",
+    ),
     path(
         "2fa/webauthn/reauthenticate/",
-        webauthn.reauthenticate_webauthn,
+        own_challenge(webauthn.reauthenticate_webauthn),
         name="mfa_reauthenticate_webauthn",
     ),
     path(

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from allauth.mfa.webauthn.internal.flows import signup_authenticator
 from allauth.mfa.webauthn.views import AddWebAuthnView
 from django.db import transaction
@@ -16,6 +17,8 @@ from django.shortcuts import redirect
 from accounts.models import User
 from accounts.sign_ins import record
 from audit_log.actions import Action
+
+CHALLENGED_AT = "accounts.challenged_at"
 
 View = Callable[..., HttpResponseBase]
 
@@ -57,6 +60,26 @@ def operators_only(view: View) -> View:
         if isinstance(request.user, User) and not request.user.is_operator:
             raise Http404
         return view(request, *args, **kwargs)
+
+    return inner
+
+
+def own_challenge(view: View) -> View:
+    """Let a passkey's challenge be answered only on the page that made it.
+
+    allauth keeps one for all pages: what a second factor was asked, mildly, could be answered as a sign-in
+    by a passkey alone, also after the sign-in that it belonged to was given up.
+    """
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        session = request.session
+        if session.get(CHALLENGED_AT) != request.path:
+            session.pop(STATE_SESSION_KEY, None)
+        response = view(request, *args, **kwargs)
+        if STATE_SESSION_KEY in session:
+            session[CHALLENGED_AT] = request.path
+        return response
 
     return inner
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from bs4 import BeautifulSoup
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,12 +46,16 @@ SEED = 20261129
 
 @dataclass
 class Device:
-    """What a telephone does with a passkey: ES256, no attestation."""
+    """What a telephone does with a passkey: ES256, no attestation.
+
+    ``flags``: that somebody touched it, and that it verified who that is; a plain key tells the first only.
+    """
 
     key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
     number: bytes = b"sixteen bytes id"
+    flags: AuthenticatorData.FLAG = PRESENT
     site = sha256(b"testserver").digest()
 
     def registers(self, challenge: str, public: Any = None) -> dict[str, Any]:
@@ -58,7 +63,7 @@ class Device:
         public = public or ES256.from_cryptography_key(self.key.public_key())
         data = AuthenticatorData.create(
             self.site,
-            PRESENT | FLAGS.ATTESTED,
+            self.flags | FLAGS.ATTESTED,
             0,
             AttestedCredentialData.create(bytes(16), self.number, public),
         )
@@ -72,7 +77,7 @@ class Device:
 
     def signs(self, challenge: str, user: User) -> dict[str, Any]:
         """The answer to ``navigator.credentials.get``."""
-        data = AuthenticatorData.create(self.site, PRESENT, 1)
+        data = AuthenticatorData.create(self.site, self.flags, 1)
         told = CollectedClientData.create("webauthn.get", challenge, SITE)
         signature = self.key.sign(data + told.hash, ec.ECDSA(hashes.SHA256()))
         return self.answer(
@@ -101,14 +106,22 @@ def add(client: Client, device: Device, **form: Any) -> Any:
     return send(client, ADD, answer, **{"name": "Telephone", "passwordless": "on"} | form)
 
 
+def add_second_factor(client: Client, device: Device) -> Any:
+    answer = device.registers(challenge_of(client.get(ADD)))
+    return send(client, ADD, answer, name="Key")
+
+
 def send(client: Client, address: str, answer: Any, **form: Any) -> Any:
     return client.post(address, {"credential": json.dumps(answer), **form})
 
 
-def alone(client: Client, device: Device, user: User) -> Any:
+def challenge_alone(client: Client) -> str:
     options = client.get(ALONE, headers={"X-Requested-With": "XMLHttpRequest"}).json()
-    challenge = options["request_options"]["publicKey"]["challenge"]
-    return send(client, ALONE, device.signs(challenge, user))
+    return str(options["request_options"]["publicKey"]["challenge"])
+
+
+def alone(client: Client, device: Device, user: User) -> Any:
+    return send(client, ALONE, device.signs(challenge_alone(client), user))
 
 
 def of_a_subject() -> tuple[User, Client]:
@@ -161,11 +174,90 @@ def test_an_answer_serves_once(client: Client, dpo: User) -> None:
     device = Device()
     add(client, device)
     browser = Client()
-    options = browser.get(ALONE, headers={"X-Requested-With": "XMLHttpRequest"}).json()
-    answer = device.signs(options["request_options"]["publicKey"]["challenge"], dpo)
+    answer = device.signs(challenge_alone(browser), dpo)
     for expected in ("/home/", "/account/login/"):
         assert send(browser, ALONE, answer).headers["Location"] == expected
         browser.post("/account/logout/")
+
+
+def refused_alone(browser: Client) -> bool:
+    return actions()[-1] == ("login:fail", "refused", "anonymous") and (
+        b"anonymous" in browser.get("/home/").content
+    )
+
+
+def test_a_stolen_key_that_is_only_touched_does_not_open_alone(
+    client: Client, dpo: User, administrator: User
+) -> None:
+    """Not by the challenge of the thief's own second step either, given up before it is signed."""
+    sign_in(client, administrator)
+    stolen = Device(flags=FLAGS.USER_PRESENT)
+    assert add_second_factor(client, stolen).status_code == 302
+    browser = Client()
+    assert alone(browser, stolen, administrator).headers["Location"] == "/account/login/"
+    sign_in(thief := Client(), dpo)
+    add_second_factor(thief, Device(number=b"the thief's own!"))
+    password_step(browser, dpo.email)
+    challenge = challenge_of(browser.get(AFTER_PASSWORD))
+    browser.post("/account/logout/")
+    page = send(browser, ALONE, stolen.signs(challenge, administrator))
+    assert page.headers["Location"] == "/account/login/"
+    assert refused_alone(browser)
+    password_step(browser, administrator.email)
+    challenge = challenge_of(browser.get(AFTER_PASSWORD))
+    page = send(browser, AFTER_PASSWORD, stolen.signs(challenge, administrator))
+    assert page.headers["Location"] == "/home/", "after the password it still serves"
+
+
+def test_a_challenge_serves_only_the_page_that_made_it(client: Client, dpo: User) -> None:
+    sign_in(client, dpo)
+    device = Device()
+    add(client, device)
+    browser = Client()
+    password_step(browser, dpo.email)
+    challenge = challenge_of(browser.get(AFTER_PASSWORD))
+    browser.post("/account/logout/")
+    page = send(browser, ALONE, device.signs(challenge, dpo))
+    assert page.headers["Location"] == "/account/login/"
+    assert refused_alone(browser)
+    challenge = challenge_alone(browser)
+    password_step(browser, dpo.email)
+    assert send(browser, AFTER_PASSWORD, device.signs(challenge, dpo)).status_code == 200
+    assert actions()[-1] == ("login:fail", "refused", f"operator:{dpo.id}")
+
+
+def test_a_passkey_alone_proves_who_holds_it_whatever_was_asked(client: Client, dpo: User) -> None:
+    sign_in(client, dpo)
+    device = Device()
+    add(client, device)
+    device.flags = FLAGS.USER_PRESENT
+    browser = Client()
+    challenge = challenge_alone(browser)
+    session = browser.session
+    session[STATE_SESSION_KEY] |= {"user_verification": None}
+    session.save()
+    page = send(browser, ALONE, device.signs(challenge, dpo))
+    assert page.headers["Location"] == "/account/login/"
+    assert refused_alone(browser)
+
+
+def test_a_second_factor_does_not_open_alone(client: Client, dpo: User) -> None:
+    """Not even when the device could, and says so."""
+    sign_in(client, dpo)
+    device = Device()
+    assert add_second_factor(client, device).status_code == 302
+    browser = Client()
+    assert alone(browser, device, dpo).headers["Location"] == "/account/login/"
+    assert refused_alone(browser)
+
+
+def test_a_subjects_passkey_always_opens_alone() -> None:
+    user, browser = of_a_subject()
+    touched = Device(number=b"not verified....", flags=FLAGS.USER_PRESENT)
+    assert add_second_factor(browser, touched).status_code == 200
+    device = Device()
+    assert add_second_factor(browser, device).status_code == 302
+    assert alone(Client(), device, user).headers["Location"] == "/home/"
 
 
 def test_a_subjects_passkey_is_numbered_and_names_nobody() -> None:
@@ -280,9 +372,7 @@ def test_a_mutated_answer_is_right_or_refused(client: Client, dpo: User) -> None
     for _number in range(150):
         cache.clear()  # ten of them a minute are looked at
         browser = Client()
-        options = browser.get(ALONE, headers={"X-Requested-With": "XMLHttpRequest"}).json()
-        challenge = options["request_options"]["publicKey"]["challenge"]
-        right = device.signs(challenge, dpo)
+        right = device.signs(challenge_alone(browser), dpo)
         answer = mutated(right, chance)
         opened = send(browser, ALONE, answer).headers["Location"] == "/home/"
         assert not opened or signed_parts(answer) == signed_parts(right)
