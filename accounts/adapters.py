@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.attempts import WINDOW, address_of, begin_attempt, keyed_hash
 from accounts.errors import TooManyAttempts
 from accounts.models import User
-from accounts.sign_ins import record, record_failure
+from accounts.sign_ins import Step, record, record_failure
 from audit_log.actions import Action, ReasonCode
 from vault.credentials import open_credential, seal_credential
 
@@ -86,7 +86,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """Change or reset a password together with its entry in the log."""
         with transaction.atomic():
             super().set_password(user, password)
-            record(user, Action.AUTHENTICATOR_CHANGE)
+            record(user, Action.AUTHENTICATOR_CHANGE, Step.PASSWORD)
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Refuse an account that was deactivated, and write that down."""

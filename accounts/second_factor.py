@@ -24,7 +24,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.sign_ins import record
+from accounts.sign_ins import Step, record
 from audit_log.actions import Action
 
 TOTP_PERIOD = 30
@@ -84,7 +84,7 @@ def enrol_app(user: User) -> str:
     with transaction.atomic():
         TOTP.activate(user, secret)
         RecoveryCodes.activate(user)
-        record(user, Action.AUTHENTICATOR_CHANGE)
+        record(user, Action.AUTHENTICATOR_CHANGE, Step.ADD)
     return secret
 
 

@@ -6,7 +6,9 @@ them the entry is written by the function that ``settings.SUBJECT_SIGN_IN_RECORD
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from enum import StrEnum
 
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
@@ -20,16 +22,25 @@ from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 
-SubjectRecorder = Callable[[User, Action], None]
+SubjectRecorder = Callable[[User, Action, bytes], None]
 
 
-def record(user: User, action: Action) -> None:
+class Step(StrEnum):
+    """What became of somebody's means of signing in, in the detail of the entry."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    PASSWORD = "password"  # noqa: S105  a word of a closed list, no password
+
+
+def record(user: User, action: Action, step: Step | None = None) -> None:
     """Write down what a known person did about signing in, inside the caller's transaction."""
+    detail = json.dumps({"step": step}, separators=(",", ":")).encode() if step else b""
     if user.is_operator:
-        append(Draft(action=action, actor=actor_for(user).log_name()))
+        append(Draft(action=action, actor=actor_for(user).log_name(), detail=detail))
         return
     recorder: SubjectRecorder = import_string(settings.SUBJECT_SIGN_IN_RECORDER)
-    recorder(user, action)
+    recorder(user, action, detail)
 
 
 def record_failure(reason: ReasonCode, user: User | None = None) -> None:

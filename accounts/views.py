@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from accounts.models import User
-from accounts.sign_ins import record
+from accounts.sign_ins import Step, record
 from audit_log.actions import Action
 
 CHALLENGED_AT = "accounts.challenged_at"
@@ -34,17 +34,18 @@ def recorded(view: View) -> View:
         with transaction.atomic():
             before = means_of(user)
             response = view(request, *args, **kwargs)
-            if means_of(user) != before:
-                record(user, Action.AUTHENTICATOR_CHANGE)
+            after = means_of(user)
+            if after != before:
+                step = Step.REMOVE if before - after else Step.ADD
+                record(user, Action.AUTHENTICATOR_CHANGE, step)
         return response
 
     return inner
 
 
-def means_of(user: User) -> list[tuple[int, str]]:
+def means_of(user: User) -> set[int]:
     """The person's second factors and passkeys; differs when one was added or removed."""
-    found = Authenticator.objects.filter(user=user).order_by("id")
-    return list(found.values_list("id", "type"))
+    return set(Authenticator.objects.filter(user=user).values_list("id", flat=True))
 
 
 def not_here(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:

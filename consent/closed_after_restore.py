@@ -1,15 +1,22 @@
-"""What was closed since a backup was made, and closes again: requests, accounts, purposes, doors."""
+"""Closed since a backup was made, and closed again: requests, accounts, passkeys, purposes, doors."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from datetime import datetime, timedelta
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from audit_log.actions import Action
-from audit_log.models import LogEntryQuerySet
+from accounts.actors import SYSTEM_KEEPER
+from accounts.sign_ins import Step
+from audit_log.actions import Action, ReasonCode
+from audit_log.entries import Draft
+from audit_log.log import append
+from audit_log.models import LogEntry, LogEntryQuerySet
 from consent.account_closing import file_closing, shut
 from consent.erasure import forget_contact
 from consent.models import (
@@ -24,7 +31,7 @@ from consent.models import (
     WebhookEndpoint,
 )
 from consent.purposes import ENDS_AFTER_DAYS
-from vault.tags import tagger_if_alive
+from vault.tags import Tagger, tagger, tagger_if_alive
 
 
 def over(now: datetime) -> dict[str, datetime]:
@@ -73,6 +80,59 @@ def close_for_good(subject: DataSubject) -> None:
         held.save(update_fields=["tags_ended_at", "tags_destroyed_at"])
         forget_contact(held.id)
         ErasureRequest.objects.of_account().filter(subject=held, final_at=None).update(**over(now))
+
+
+def remove_passkeys(later: LogEntryQuerySet) -> int:
+    """Remove all passkeys of whoever removed one since; of how many people.
+
+    Entries do not say which. The person signs in by a code or a new link, and adds one anew.
+    """
+    changes = later.filter(
+        action=Action.AUTHENTICATOR_CHANGE, actor__startswith="subject:"
+    ).order_by("index")
+    gone = {bytes(row.subject_tag) for row in changes if not only_adds(row)}
+    if not gone:
+        return 0
+    number = 0
+    for subject in with_passkeys():
+        tags = tagger_if_alive(subject.id, None)
+        if tags is not None and tags.subject() in gone:
+            number += take_passkeys(subject, tags)
+    return number
+
+
+def remove_all_passkeys() -> int:
+    """Remove every data subject's passkeys, because nobody can tell which were; of how many people."""
+    return sum(take_passkeys(subject, tagger(subject.id, None)) for subject in with_passkeys())
+
+
+def only_adds(row: LogEntry) -> bool:
+    """Whether a change of somebody's means to sign in took none away."""
+    return bool(json.loads(row.entry().draft.detail or b"{}").get("step") == Step.ADD)
+
+
+def with_passkeys() -> QuerySet[DataSubject]:
+    """Everybody who has an account that a passkey opens."""
+    holders = Authenticator.objects.values("user_id")
+    return DataSubject.objects.filter(tags_ended_at=None, user_id__in=holders).order_by("id")
+
+
+def take_passkeys(subject: DataSubject, tags: Tagger) -> int:
+    """Remove a person's passkeys, with the entry; 1 if there were any."""
+    with transaction.atomic():
+        removed, _kinds = Authenticator.objects.filter(user_id=subject.user_id).delete()
+        if not removed:
+            return 0
+        append(
+            Draft(
+                action=Action.AUTHENTICATOR_CHANGE,
+                actor=SYSTEM_KEEPER.log_name(),
+                reason=ReasonCode.BACKUP_RESTORED,
+                subject_tag=tags.subject(),
+                detail=json.dumps({"step": Step.REMOVE}, separators=(",", ":")).encode(),
+            )
+        )
+    return 1
 
 
 def close_purposes(later: LogEntryQuerySet) -> int:

@@ -87,6 +87,8 @@ ACTIONS: dict[str, Text] = {
     Action.ERASURE_ACKNOWLEDGED: _("A program confirmed that it erased what it had of you"),
     Action.LOGIN_SUCCEED: _("You signed in"),
     Action.LOGIN_FAIL: _("A sign-in failed"),
+    Action.LOGOUT: _("You signed out"),
+    Action.AUTHENTICATOR_CHANGE: _("A passkey of yours was added or removed"),
 }
 REASONS: dict[str, Text] = {
     ReasonCode.OWN_ACCESS: _("your own access"),

@@ -102,7 +102,7 @@ def check_code(subject_id: UUID | None, code: str) -> User:
     return subject.user
 
 
-def record_sign_in(user: User, action: Action) -> None:
+def record_sign_in(user: User, action: Action, detail: bytes) -> None:
     """Write down what a data subject did with a passkey or a session, in the caller's transaction.
 
     ``settings.SUBJECT_SIGN_IN_RECORDER`` names this function: accounts cannot make the tag.
@@ -115,5 +115,6 @@ def record_sign_in(user: User, action: Action) -> None:
             actor=subject_log_name(tags),
             reason=ReasonCode.SIGN_IN,
             subject_tag=tags.subject(),
+            detail=detail,
         )
     )

@@ -7,7 +7,7 @@ same person can take it back. Operators are told and can only do one thing with 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -64,20 +64,24 @@ def dispute(actor: Actor, recording_id: UUID) -> Dispute:
         known = recording.disputes.open().first()
         if known is not None:
             return known
-        now = timezone.now()
-        Recording.objects.filter(pk=recording.pk).update(disputed_at=now)
-        stopped = recording.analyses.filter(state__in=UNDER_WAY)
-        for analysis_id in list(stopped.values_list("id", flat=True)):
-            tell_of_end(recording, analysis_id, AnalysisState.REFUSED)
-        stopped.update(
-            state=AnalysisState.REFUSED,
-            reason=ReasonCode.RECORDING_DISPUTED,
-            finished_at=now,
-            lease_until=None,
-        )
-        filed = Dispute.objects.create(recording=recording, opened_at=now)
+        filed = close_for(recording, timezone.now())
         append(entry(recording, Action.DISPUTE_OPEN))
     return filed
+
+
+def close_for(recording: Recording, at: datetime) -> Dispute:
+    """Close the recording for the gate, stop what is under way and file the dispute; in a transaction."""
+    Recording.objects.filter(pk=recording.pk).update(disputed_at=at)
+    stopped = recording.analyses.filter(state__in=UNDER_WAY)
+    for analysis_id in list(stopped.values_list("id", flat=True)):
+        tell_of_end(recording, analysis_id, AnalysisState.REFUSED)
+    stopped.update(
+        state=AnalysisState.REFUSED,
+        reason=ReasonCode.RECORDING_DISPUTED,
+        finished_at=at,
+        lease_until=None,
+    )
+    return Dispute.objects.create(recording=recording, opened_at=at)
 
 
 def open_dispute(recording: Recording) -> Dispute:
@@ -99,22 +103,27 @@ def retract(actor: Actor, recording_id: UUID) -> Recording:
         held = open_dispute(recording)
         if erasure_of(recording) is not None:
             raise Gone(_("It is erased already, or being erased: that cannot be taken back."))
-        now = timezone.now()
-        held.retracted_at = now
-        held.save(update_fields=["retracted_at"])
-        Recording.objects.filter(pk=recording.pk).update(disputed_at=None)
-        stopped = recording.analyses.filter(
-            state=AnalysisState.REFUSED, reason=ReasonCode.RECORDING_DISPUTED
-        )
-        again = list(stopped.values_list("id", flat=True))
-        Analysis.objects.filter(pk__in=again).update(
-            state=AnalysisState.QUEUED, reason="", finished_at=None, queued_at=now, not_before=now
-        )
+        again = reopen(recording, held, timezone.now())
         append(entry(recording, Action.DISPUTE_RETRACT))
         for analysis_id in again:
             transaction.on_commit(partial(enqueue_analysis, analysis_id))
     recording.refresh_from_db()
     return recording
+
+
+def reopen(recording: Recording, held: Dispute, at: datetime) -> list[UUID]:
+    """Take an open dispute back, in a transaction; the ids of the analyses that wait again."""
+    held.retracted_at = at
+    held.save(update_fields=["retracted_at"])
+    Recording.objects.filter(pk=recording.pk).update(disputed_at=None)
+    stopped = recording.analyses.filter(
+        state=AnalysisState.REFUSED, reason=ReasonCode.RECORDING_DISPUTED
+    )
+    again = list(stopped.values_list("id", flat=True))
+    Analysis.objects.filter(pk__in=again).update(
+        state=AnalysisState.QUEUED, reason="", finished_at=None, queued_at=at, not_before=at
+    )
+    return again
 
 
 def erasure_of(recording: Recording) -> ErasureRequest | None:

@@ -14,7 +14,7 @@ from audit_log.models import LogEntry, LogEntryQuerySet
 from audit_log.origins import begin_origin, is_begun, require_new_origin
 from audit_log.replay import missing_entries
 from consent.after_restore import pause_all, reapply
-from consent.closed_after_restore import shut_open_doors
+from consent.closed_after_restore import remove_all_passkeys, remove_passkeys, shut_open_doors
 from emotion.cohort import spend_everything
 
 
@@ -26,16 +26,23 @@ class Closed:
         consents: paused although the log does not say that they were changed.
         ended: API keys and auditors' tokens revoked, operators shut out.
         webhooks: disabled.
+        passkeys: of how many people they were removed.
     """
 
     consents: int
     ended: Ended
     webhooks: int
+    passkeys: int
 
 
 def close_ended(later: LogEntryQuerySet) -> Closed:
     """Close what the log says may have been ended since."""
-    return Closed(consents=0, ended=end_access(later), webhooks=shut_open_doors(later))
+    return Closed(
+        consents=0,
+        ended=end_access(later),
+        webhooks=shut_open_doors(later),
+        passkeys=remove_passkeys(later),
+    )
 
 
 def close_everything() -> Closed:
@@ -45,6 +52,7 @@ def close_everything() -> Closed:
         consents=pause_all(),
         ended=end_all_access(),
         webhooks=shut_open_doors(LogEntry.objects.none(), all_webhooks=True),
+        passkeys=remove_all_passkeys(),
     )
 
 

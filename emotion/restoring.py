@@ -38,6 +38,7 @@ from consent.after_restore import Reapplied, reapply
 from consent.models import DataCategory
 from emotion.backups import ACTOR, FORMAT, MANIFEST, SNAPSHOT
 from emotion.cohort import spend_again
+from emotion.disputed_after_restore import dispute_again
 from emotion.erasure import remove_rows
 from emotion.errors import BackupFailed
 from emotion.given_up import end_all_unfinished
@@ -57,6 +58,7 @@ class Report:
     Fields:
         made_at: when the backup was made, as it says itself; replayed: log entries from after it.
         recordings: how many lost rows or files because their keys are dead.
+        disputes: of how many recordings they were opened, taken back or answered again.
         closed: what was closed because it was ended since, or may have been.
         holds, periods: how many legal holds were placed and periods shortened since, to be set again.
     """
@@ -64,6 +66,7 @@ class Report:
     made_at: str
     replayed: int
     recordings: int
+    disputes: int
     closed: Closed
     holds: int
     periods: int
@@ -115,6 +118,7 @@ def bring_up(made_at: str, log: Path | None, new_origin: str) -> Report:
     replayed = replay(log, to_the_end=not new_origin) if log else 0
     later = LogEntry.objects.filter(index__gte=known.size).exclude(entry_id__in=known.waiting)
     again = reapply(later)
+    disputes = dispute_again(later)
     spend_again()
     closed = close_everything() if new_origin else close_ended(later)
     end_all_unfinished()
@@ -122,6 +126,7 @@ def bring_up(made_at: str, log: Path | None, new_origin: str) -> Report:
         made_at=made_at,
         replayed=replayed,
         recordings=remove_dead(),
+        disputes=disputes,
         closed=closed,
         holds=later.filter(action=Action.HOLD_PLACE).count(),
         periods=later.filter(action=Action.PURPOSE_SHORTEN).count(),

@@ -12,9 +12,9 @@ from typing import Any
 
 import pyrage
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -22,7 +22,6 @@ from django.utils import timezone
 from accounts.clients import revoke_client
 from accounts.models import ApiClient, Role, User
 from accounts.operators import deactivate_operator
-from accounts.sign_ins import record
 from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
@@ -45,13 +44,15 @@ from emotion.analyses import run_analysis
 from emotion.backups import Made, make_backup
 from emotion.cohort import ask, left_of
 from emotion.cohort_counting import run_cohort
-from emotion.disputes import dispute
+from emotion.disputed_after_restore import dispute_again
+from emotion.disputes import dispute, handle, retract
 from emotion.erasure import drain
-from emotion.models import Analysis, CohortAnswer, CohortQuestion, Recording, Result
+from emotion.models import Analysis, CohortAnswer, CohortQuestion, Dispute, Recording, Result
 from emotion.periods import Periods, shorten_periods
 from emotion.sealed_media import blob_path
 from emotion.sweeping import expire_recordings
 from emotion.upgrades import restoring_mark, upgrade_needed
+from tests.accounts.test_passkeys import Device, add, alone
 from tests.cast import (
     PHOTO,
     Person,
@@ -60,6 +61,7 @@ from tests.cast import (
     come_in,
     consenting,
     open_study,
+    text_of,
     upload,
 )
 from vault.epochs import rotate
@@ -243,17 +245,83 @@ def test_killed_after_the_last_entry_it_is_finished(
     assert then.read(then.analysis(then.people[0])) == 200
 
 
-def test_a_recording_that_was_disputed_since_is_closed(
+def resume(then: Yesterday, person: Person) -> None:
+    """A way in that was made after the restore, and then the study goes on."""
+    person.browser = in_by_link(then, person)
+    address = reverse("consent_change", args=[then.study.purpose.id])
+    assert person.browser.post(address, {"step": "resume"}).status_code == 302
+
+
+def in_by_link(then: Yesterday, person: Person) -> Client:
+    browser, study = Client(), then.study
+    token = create_invitation(
+        study.administrator.actor, person.subject, study.purpose, show_to_operator=True
+    )
+    browser.post(reverse("invitation", args=[token]))
+    return browser
+
+
+def test_a_recording_that_was_disputed_since_is_disputed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    """Not only until its person lets the study go on, and with all that a dispute stops."""
+    then = ten_people(tmp_path, monkeypatch, 4)
+    open_, taken_back, answered, untouched = then.people
+    rows = {person.reference: then.analysis(person).recording_id for person in then.people}
+    dispute(taken_back.actor, rows[taken_back.reference])
+    integrate_once()
+    then.made = make_backup(then.folder)
+    retract(taken_back.actor, rows[taken_back.reference])
+    filed = dispute(open_.actor, rows[open_.reference])
+    administrator = then.study.administrator
+    handle(administrator.actor, dispute(answered.actor, rows[answered.reference]).id)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    said = then.restore()
+    assert "disputes that go on: of 3 recordings" in said
+    assert "says otherwise: 2 consents" in said
+    for person in (open_, answered):
+        resume(then, person)
+    (again,) = Dispute.objects.open()
+    assert again.recording_id == rows[open_.reference]
+    assert abs(again.opened_at - filed.opened_at) < timedelta(seconds=1), "the 14 days go on"
+    assert Recording.objects.get(pk=rows[open_.reference]).disputed_at is not None
+    assert then.read(then.analysis(open_)) == 403
+    bytes_ = PHOTO.read_bytes()
+    purpose = then.study.purpose.id
+    sent = upload(then.key, open_.reference, purpose, bytes_)
+    assert (sent.status_code, sent.json()["code"]) == (403, "uploads-disputed")
+    (ended,) = Dispute.objects.filter(recording_id=rows[answered.reference])
+    assert ended.handled_by_id == administrator.user.id
+    assert then.read(then.analysis(answered)) in {403, 404, 410}
+    assert Recording.objects.get(pk=rows[taken_back.reference]).disputed_at is None
+    assert {then.read(then.analysis(person)) for person in (taken_back, untouched)} == {200}
+    assert "a backup was restored" in text_of(open_.browser.get(reverse("access_history")))
+    integrate_once()
+    assert verify_database().problem == ""
+
+
+def test_disputes_are_followed_once_however_often_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
 ) -> None:
     then = ten_people(tmp_path, monkeypatch, 1)
     (person,) = then.people
-    dispute(person.actor, then.analysis(person).recording_id)
+    row = then.analysis(person).recording_id
+    for _time in range(2):
+        dispute(person.actor, row)
+        retract(person.actor, row)
+    dispute(person.actor, row)
     integrate_once()
     make_backup(then.folder)
     clean_machine()
-    assert "says otherwise: 1 consents" in then.restore()
-    assert then.read(then.analysis(person)) == 403
+    then.restore()
+    ends = Dispute.objects.order_by("opened_at").values_list("opened_at", "retracted_at")
+    before = list(ends)
+    assert [bool(end) for _start, end in before] == [True, True, False]
+    integrate_once()
+    assert dispute_again(LogEntry.objects.all()) == 0
+    assert list(ends.all()) == before
 
 
 def test_what_was_changed_is_paused_and_what_was_closed_is_closed(
@@ -371,18 +439,37 @@ def test_what_was_told_of_a_group_stays_told(
     assert left_of(purpose.id).answers == 7
 
 
-def test_a_persons_own_passkey_shuts_out_no_operator(
+def test_a_passkey_that_its_person_removed_opens_nothing_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
 ) -> None:
-    then = ten_people(tmp_path, monkeypatch, 1)
-    user = then.people[0].subject.user
+    then = ten_people(tmp_path, monkeypatch, 2)
+    robbed, adding = then.people
+    stolen, mine = Device(), Device(number=b"the other device")
+    assert (add(robbed.browser, stolen).status_code, add(adding.browser, mine).status_code) == (
+        302,
+        302,
+    )
+    then.made = make_backup(then.folder)
+    user, other = robbed.subject.user, adding.subject.user
     assert user is not None
-    with transaction.atomic():
-        record(user, Action.AUTHENTICATOR_CHANGE)
+    assert other is not None
+    key = Authenticator.objects.get(user=user).pk
+    page = robbed.browser.post(reverse("mfa_remove_webauthn", args=[key]))
+    assert page.status_code == 302
+    add(adding.browser, Device(number=b"the third device"))
     integrate_once()
     make_backup(then.folder)
     clean_machine()
-    assert "0 operators, 0 API clients" in then.restore()
+    said = then.restore()
+    assert "passkeys removed: of 1 people" in said
+    assert "0 operators, 0 API clients" in said, "a person's own passkey shuts out no operator"
+    assert alone(Client(), stolen, user).headers["Location"] == reverse("account_login")
+    assert alone(Client(), mine, other).headers["Location"] == reverse("home")
+    robbed.browser = in_by_link(then, robbed)
+    told = text_of(robbed.browser.get(reverse("access_history")))
+    assert "A passkey of yours was added or removed the system" in told
+    assert "a backup was restored" in told
+    assert add(robbed.browser, Device(number=b"the fourth one..")).status_code == 302
 
 
 def test_what_must_not_be_put_back_is_refused_and_nothing_is_placed(
@@ -481,12 +568,4 @@ def test_one_unit_that_was_erased_stays_closed_and_its_neighbours_open(
     assert not blob_path(photograph.media_key_id).exists()
     for person, status in zip(then.people, (410, 410, 200), strict=True):
         address = reverse("own_photograph", args=[then.analysis(person).recording_id])
-        browser = Client()
-        token = create_invitation(
-            then.study.administrator.actor,
-            person.subject,
-            then.study.purpose,
-            show_to_operator=True,
-        )
-        browser.post(reverse("invitation", args=[token]))
-        assert browser.get(address).status_code == status
+        assert in_by_link(then, person).get(address).status_code == status

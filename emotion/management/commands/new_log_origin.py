@@ -30,7 +30,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"closed: {closed.consents} consents paused, {closed.ended.operators} operators, "
             f"{closed.ended.clients} API clients and {closed.ended.auditors} auditors shut out, "
-            f"{closed.webhooks} webhooks disabled, "
+            f"{closed.webhooks} webhooks disabled, passkeys of {closed.passkeys} people removed, "
             f"{closed.ended.certificates} training certificates withdrawn"
         )
         for line in LOST:

@@ -68,6 +68,8 @@ class Command(BaseCommand):
             f"ended again: {again.consents_ended} consents, {again.accounts_closed} accounts, "
             f"{again.purposes_closed} purposes, {again.keys_destroyed} keys",
             f"paused until the person says otherwise: {again.consents_paused + closed.consents} consents",
+            f"disputes that go on: of {report.disputes} recordings; passkeys removed: of "
+            f"{closed.passkeys} people",
             f"recordings without living keys: {report.recordings}, removed",
             f"shut out until an administrator looks: {closed.ended.operators} operators, "
             f"{closed.ended.clients} API clients, {closed.ended.auditors} auditors; all sessions and links "
