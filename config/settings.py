@@ -267,6 +267,7 @@ MFA_FORMS = {
     "authenticate_webauthn": "accounts.passkeys.SecondFactorPasskeyForm",
     "reauthenticate_webauthn": "accounts.passkeys.ConfirmPasskeyForm",
 }
+SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

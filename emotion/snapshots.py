@@ -1,6 +1,6 @@
 """A database as one file, and back: SQLite's own online copy, or PostgreSQL's ``pg_dump``.
 
-Both are consistent while the installation runs.
+Both are consistent while the installation runs. Sessions stay out: they end when a database is put back.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from django.contrib.sessions.models import Session
 from django.db import connections
 
 from emotion.errors import BackupFailed
+
+SESSIONS = Session._meta.db_table
 
 
 def is_sqlite(alias: str) -> bool:
@@ -29,6 +32,7 @@ def take_snapshot(alias: str, path: Path) -> None:
     os.close(descriptor)
     if not is_sqlite(alias):
         plain = ["--format=custom", "--no-owner", "--no-privileges"]  # roles are the new server's
+        plain.append(f"--exclude-table-data={SESSIONS}")
         run(["pg_dump", *plain, f"--file={path}", *where(alias)], alias)
         return
     source = f"file:{quote(str(database_file(alias)))}?mode=ro"
@@ -38,10 +42,19 @@ def take_snapshot(alias: str, path: Path) -> None:
             closing(sqlite3.connect(path)) as copy,
         ):
             live.backup(copy)
+            leave_sessions_out(copy)
             # What is put back must not begin with a write-ahead log that was left elsewhere.
             copy.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
         raise BackupFailed(f"the {alias} database cannot be copied: {error}") from None
+
+
+def leave_sessions_out(copy: sqlite3.Connection) -> None:
+    """Empty the table of sessions, if there is one, and overwrite where its rows stood."""
+    copy.execute("PRAGMA secure_delete=ON")
+    if copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [SESSIONS]).fetchone():
+        copy.execute(f'DELETE FROM "{SESSIONS}"')  # noqa: S608  a table's name, from the model
+        copy.commit()
 
 
 def put_back(alias: str, path: Path) -> None:

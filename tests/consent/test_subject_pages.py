@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.sessions import row_key
 from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
@@ -510,14 +511,14 @@ def test_the_session_holds_no_address() -> None:
     come_in(study, "P-1", email=ADDRESS)
     for email in (ADDRESS, "nobody@example.net"):
         browser, _page = ask_for_code(email)
-        row = Session.objects.get(pk=browser.cookies[settings.SESSION_COOKIE_NAME].value)
+        row = Session.objects.get(pk=row_key(browser.cookies[settings.SESSION_COOKIE_NAME].value))
         held = json.dumps(row.get_decoded())
         assert re.search(r'"sign_in": "[0-9a-f-]{36}"', held), held
         assert "@" not in held
         assert "example" not in held
     browser, _page = ask_for_code(ADDRESS)
     enter(browser, code_in_outbox(study))
-    row = Session.objects.get(pk=browser.cookies[settings.SESSION_COOKIE_NAME].value)
+    row = Session.objects.get(pk=row_key(browser.cookies[settings.SESSION_COOKIE_NAME].value))
     assert "@" not in json.dumps(row.get_decoded())
 
 

@@ -6,13 +6,16 @@ import hashlib
 import io
 import json
 import sqlite3
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pyrage
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from audit_log.actions import Action
@@ -92,6 +95,29 @@ def test_a_backup_is_whole_and_only_the_identity_opens_it(
     assert LogEntry.objects.filter(action=Action.BACKUP_MAKE).count() == 1
     assert verify_export(Folder(folder / "log")).size == LogEntry.objects.count()
     assert list(Path(settings.VAR_DIR).glob("backup-*")) == [], "no snapshot is left behind"
+
+
+def test_no_session_is_in_a_backup(tmp_path: Path, identity: pyrage.x25519.Identity) -> None:
+    desk = open_study().administrator.sign_in()
+    (row,) = Session.objects.all()
+    database = opened(make_backup(tmp_path).data, identity)["database"]
+    assert desk.get(reverse("operate_home")).status_code == 200, "it goes on here"
+    for said in (row.session_key, row.session_data):
+        assert said.encode() not in database
+    if is_sqlite():
+        with sqlite3.connect(":memory:") as copy:
+            copy.deserialize(database)
+            (left,) = copy.execute("SELECT count(*) FROM django_session").fetchone()
+        assert left == 0
+        return
+    file = tmp_path / "database"
+    file.write_bytes(database)
+    listed = subprocess.run(
+        ["pg_restore", "--list", str(file)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "TABLE public django_session" in listed
+    assert "TABLE DATA public django_session" not in listed
+    assert "TABLE DATA public accounts_user" in listed
 
 
 def test_keystore_backups_live_shortly_and_data_are_kept(

@@ -112,6 +112,7 @@ def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
         "old log keys destroyed",
         "tag keys destroyed",
         "key epochs rotated",
+        "ended sessions forgotten",
         "exports that are over forgotten",
         "old news for programs forgotten",
         "uploads not finished in time",

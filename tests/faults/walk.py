@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -52,7 +53,7 @@ class Marks:
         self.breach, self.told_of = f"what-happened-{unique}", f"we-are-sorry-{unique}"
         self.asked, self.answered = f"my-wish-{unique}", f"our-answer-{unique}"
         self.photo = marked_photo(self.exif.encode(), self.seed)
-        self.key, self.token = study.key(), ""
+        self.key, self.token, self.session = study.key(), "", ""
         self.operator = study.administrator
 
     def search(self) -> Search:
@@ -74,6 +75,7 @@ class Marks:
             "the answer to a request": self.answered,
             "the invitation": self.token,
             "the API key": self.key.split("_", 2)[2],
+            "the key of a session": self.session,
             "the app secret": secret,
             "the password": self.operator.password,
         }
@@ -98,7 +100,9 @@ class Walk:
         self.marks = Marks(study)
         self.asked: list[str] = []
         self.told: list[httpx.Response] = []
-        self.desk = self.browser(study.administrator.sign_in())
+        signed_in = study.administrator.sign_in()
+        self.marks.session = signed_in.cookies[settings.SESSION_COOKIE_NAME].value
+        self.desk = self.browser(signed_in)
         self.officer = self.browser(study.officer.sign_in())
         self.own = self.browser()
         self.machine = self.browser()

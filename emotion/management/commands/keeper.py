@@ -19,6 +19,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
+from accounts.sessions import forget_ended
 from audit_log.clock import Watch
 from audit_log.daily_verification import DailyVerification
 from audit_log.promises import ensure_promise_key
@@ -144,6 +145,7 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
         Chore("exports that are over forgotten", 60, forget_exports, by_date=True),
         Chore("uploads not finished in time", 60, end_expired, by_date=True),
         Chore("old idempotency keys forgotten", 600, forget_old_keys),
+        Chore("ended sessions forgotten", 600, forget_ended, by_date=True),
         Chore("old news for programs forgotten", 600, forget_old_news, by_date=True),
         Chore("key epochs rotated", 60, rotate_if_due, by_date=True),
         Chore("old log keys destroyed", 60, end_windows, by_date=True),
