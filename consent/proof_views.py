@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.permissions import require_permission
 from audit_log.receipts import receipt_document
-from consent.history import entries_to_prove, find_own_entry
+from consent.history import entries_to_prove, find_own_entry, proof_files, tags_of
 from consent.views import download, own_subject
 
 
@@ -36,6 +36,13 @@ def access_proof(request: HttpRequest, entry_id: UUID) -> HttpResponse:
 @require_permission("audit_log.view_own_entries")
 @require_GET
 def access_proofs(request: HttpRequest) -> HttpResponse:
-    """The newest entries about me with their proofs, in one file for the one-file verifier."""
-    document = receipt_document(entries_to_prove(own_subject(request)))
-    return download(document, "who-looked.json")
+    """A file of entries about me with their proofs, for the one-file verifier; ``?file=`` says which."""
+    try:
+        file = int(request.GET.get("file", "1"))
+    except ValueError as error:
+        raise Http404 from error
+    tags = tags_of(own_subject(request))
+    if not 1 <= file <= max(1, proof_files(tags)):
+        raise Http404
+    name = "who-looked.json" if file == 1 else f"who-looked-{file}.json"
+    return download(receipt_document(entries_to_prove(tags, file)), name)

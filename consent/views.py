@@ -14,9 +14,10 @@ from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.models import Checkpoint
+from audit_log.paging import page_of
 from audit_log.signing import key_history
 from consent.erasure_words import what_is_erased
-from consent.history import access_history
+from consent.history import entries_about, has_ended_links, in_words, proof_files, tags_of
 from consent.holds import hold_over, hold_words
 from consent.kantara import has_kantara_form
 from consent.last_entries import record_receipt_taken
@@ -34,7 +35,6 @@ from consent.recipients import recipients_of
 from consent.sign_in_views import ways_back
 from consent.withdrawals import withdraw
 
-SHOWN_ENTRIES = 200
 WITHDRAWABLE = {ConsentStatus.GIVEN, ConsentStatus.EXPIRED}
 
 
@@ -164,15 +164,18 @@ def erasure_receipt_file(request: HttpRequest, erasure_id: UUID) -> HttpResponse
 @require_permission("audit_log.view_own_entries")
 @require_GET
 def access(request: HttpRequest) -> HttpResponse:
-    """Who looked, and why: every entry about me."""
-    accesses = access_history(own_subject(request), limit=SHOWN_ENTRIES)
+    """Who looked, and why: every entry about me, page by page."""
+    subject = own_subject(request)
+    tags = tags_of(subject)
     only_looks = bool(request.GET.get("looks"))
-    newest = Checkpoint.objects.order_by("-size").first()
+    page = page_of(request, entries_about(tags, looks=only_looks))
     context = {
-        "accesses": [a for a in accesses if a.is_look] if only_looks else accesses,
+        "accesses": in_words(page.rows, tags),
         "only_looks": only_looks,
-        "only_newest": SHOWN_ENTRIES if len(accesses) == SHOWN_ENTRIES else 0,
-        "checkpoint": newest,
+        "page": page,
+        "ended_links": has_ended_links(subject),
+        "proof_files": range(1, proof_files(tags) + 1),
+        "checkpoint": Checkpoint.objects.order_by("-size").first(),
         "keys": [record.key for record in key_history().records],
         "verifier_url": reverse("verifier"),
     }

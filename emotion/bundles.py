@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from accounts.actors import Actor
 from audit_log.receipts import receipt_document
 from consent.errors import ConsentRefused
-from consent.history import access_history, entries_to_prove
+from consent.history import Tags, entries_to_prove, proof_files, tags_of, whole_history
 from consent.models import ConsentEvent, DataSubject, ErasureRequest, EventKind, Purpose
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.records import is_own
@@ -41,7 +41,6 @@ from emotion.streaming import Drain, Sending
 from vault.errors import KeyDestroyed
 
 AT_ONCE = 600  # seconds after which a download that never ended no longer stands in the way
-ENTRIES = 10_000
 SUFFIXES = {"image/png": "png", "video/mp4": "mp4"}
 """Of what is kept: it was made here."""
 # What refuses one recording and not the whole: its consent, its own end, a key that is gone.
@@ -106,8 +105,11 @@ def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[File
     yield "requests.json", as_json(list(own_documents(actor, subject, purpose)))
     for erasure in ErasureRequest.objects.filter(subject=subject, purpose=purpose):
         yield f"erasures/{erasure.id}.json", as_json(erasure_receipt(erasure))
-    yield "who-looked.json", as_json(looks(subject, purpose))
-    yield "who-looked-proofs.json", as_json(receipt_document(entries_to_prove(subject, purpose)))
+    tags = tags_here(subject, purpose)
+    yield "who-looked.json", history(tags)
+    for number in range(1, proof_files(tags) + 1):
+        proven = receipt_document(entries_to_prove(tags, number))
+        yield f"who-looked-proofs-{number}.json", as_json(proven)
     yield (
         "verify_access_log.py",
         (settings.BASE_DIR / "tools" / "verify_access_log.py").read_bytes(),
@@ -135,8 +137,13 @@ def read_me(purpose: Purpose) -> str:
         ),
         _("requests.json: what you asked the staff for, and what they answered."),
         _("erasures: what was erased, with receipts."),
-        _("who-looked.json: every entry of the access log about you in this study."),
-        _("who-looked-proofs.json: the newest thousand of them, with proofs."),
+        _(
+            "who-looked.json: every entry of the access log about you in this study and about your "
+            "account, up to when this archive was made."
+        ),
+        _(
+            "who-looked-proofs-1.json and so on: the same entries with proofs, a thousand in a file."
+        ),
         _(
             "verify_access_log.py checks the proofs in the receipts: "
             "python3 verify_access_log.py receipt FILE"
@@ -243,20 +250,28 @@ def as_csv(values: dict[str, Any]) -> bytes:
     return text.getvalue().encode()
 
 
-def looks(subject: DataSubject, purpose: Purpose) -> list[dict[str, Any]]:
-    """Every entry about the person in this purpose, newest first, in words."""
-    return [
-        {
-            "entry": access.entry_id,
-            "at": access.at.isoformat(),
-            "what": str(access.what),
-            "who": str(access.who),
-            "why": str(access.why),
-            "refused": access.refused,
-        }
-        for access in access_history(subject, limit=ENTRIES)
-        if access.purpose == purpose.name
-    ]
+def tags_here(subject: DataSubject, purpose: Purpose) -> Tags:
+    """The person's tags in this purpose and in their account, under which their contact data are opened."""
+    return {tag: of for tag, of in tags_of(subject).items() if of in (None, purpose)}
+
+
+def history(tags: Tags) -> Iterator[bytes]:
+    """Every entry of the log about the person here, newest first, in words: a JSON list in pieces."""
+    yield b"["
+    for number, access in enumerate(whole_history(tags)):
+        yield b",\n" * bool(number) + as_json(
+            {
+                "entry": access.entry_id,
+                "at": access.at.isoformat(),
+                "what": str(access.what),
+                "who": str(access.who),
+                "why": str(access.why),
+                "study": access.purpose or None,
+                "refused": access.refused,
+                "looked": access.is_look,
+            }
+        )
+    yield b"]\n"
 
 
 def find_purpose(subject: DataSubject, purpose_id: UUID) -> Purpose:

@@ -18,7 +18,7 @@ from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from consent.breach_telling import told_to
 from consent.ending_soon import ends_soon
-from consent.history import access_history
+from consent.history import access_history, has_ended_links
 from consent.holds import hold_words
 from consent.methods import HOW, how_each_yes_came
 from consent.models import (
@@ -39,6 +39,7 @@ from consent.sign_in_views import ways_back
 from consent.views import own_subject
 from emotion.models import Analysis, AnalysisState, Recording
 
+SHOWN_LOOKS = 5
 OWN_WORDS = {
     ConsentStatus.REQUESTED: gettext_lazy("Waits for your answer"),
     ConsentStatus.GIVEN: gettext_lazy("You said yes"),
@@ -216,7 +217,6 @@ def subject_home(request: HttpRequest) -> HttpResponse:
     }
     holds = holds_over(subject, states)
     methods = how_each_yes_came(subject)
-    looks = [access for access in access_history(subject) if access.is_look]
     context = {
         "live_count": sum(
             state.status == ConsentStatus.GIVEN and state.restricted_at is None for state in states
@@ -236,6 +236,7 @@ def subject_home(request: HttpRequest) -> HttpResponse:
         "breaches": told_to(subject),
         "has_erasures": ErasureRequest.objects.filter(subject=subject).exists(),
         "ways_back": ways_back(subject),
-        "looks": looks[:5],
+        "looks": access_history(subject, SHOWN_LOOKS, looks=True),
+        "ended_links": has_ended_links(subject),
     }
     return render(request, "consent/subject_home.html", context)

@@ -22,7 +22,7 @@ from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from audit_log.actions import ReasonCode
 from consent.errors import ConsentRefused
-from consent.history import REASONS
+from consent.history_words import REASONS
 from consent.holds import hold_over, hold_words
 from consent.models import (
     ConsentState,

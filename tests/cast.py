@@ -15,17 +15,22 @@ from typing import Any
 from uuid import UUID
 
 from bs4 import BeautifulSoup
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.actors import SYSTEM_SETUP, Actor, actor_for
+from accounts.actors import SYSTEM_SETUP, SYSTEM_WORKER, Actor, actor_for
 from accounts.client_keys import find_key
 from accounts.clients import create_client
 from accounts.models import ApiClient, Role, Scope, TrainingCertificate, User
 from accounts.operators import create_operator
 from accounts.second_factor import code_now, enrol_app
 from accounts.training import record_certificate
+from audit_log import entries
+from audit_log.actions import Action
+from audit_log.log import append
+from audit_log.sequencer import integrate_once
 from consent.assessments import approve_assessment, write_assessment
 from consent.invitations import create_invitation
 from consent.models import (
@@ -43,6 +48,7 @@ from consent.purposes import assign, create_purpose, open_purpose, submit_for_re
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
+from vault.tags import tagger
 
 PHOTO = Path(__file__).resolve().parent.parent / "tools" / "data" / "astronaut.jpg"
 CATEGORIES = [DataCategory.MEDIA, DataCategory.EXPRESSION, DataCategory.BLENDSHAPES]
@@ -349,3 +355,19 @@ def text_of(answer: Any) -> str:
     """What a page says, without its head and foot."""
     (main,) = BeautifulSoup(answer.content, "html.parser").find_all("main")
     return " ".join(main.get_text(" ", strip=True).split())
+
+
+def much_happens(person: Person, purpose: Purpose, times: int) -> None:
+    """So many entries about a person of which none is a look, in the log's tree."""
+    tag = tagger(person.subject.id, purpose.id).subject()
+    entry = entries.Draft(
+        action=Action.UPLOAD_PART,
+        actor=SYSTEM_WORKER.log_name(),
+        purpose_id=purpose.id,
+        subject_tag=tag,
+    )
+    with transaction.atomic():
+        for _time in range(times):
+            append(entry)
+    while integrate_once():
+        pass

@@ -59,6 +59,7 @@ MODULES = [
     "consent/guardian_views.py",
     "consent/guardians.py",
     "consent/history.py",
+    "consent/history_words.py",
     "consent/holds.py",
     "consent/invitations.py",
     "consent/messages.py",

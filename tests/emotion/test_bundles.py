@@ -14,15 +14,28 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
+from accounts.actors import SYSTEM_KEEPER
 from audit_log.actions import Action
 from audit_log.errors import LogUnavailable
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from audit_log.signing import verifier_key
+from consent.history import PROVEN_AT_ONCE
+from consent.messages import queue_message
 from emotion.bundles import result_files
 from emotion.disputes import dispute
 from emotion.inference.media import decode_photo
-from tests.cast import PHOTO, Person, Study, analysed, consenting, open_study
+from tests.cast import (
+    PHOTO,
+    Person,
+    Study,
+    analysed,
+    come_in,
+    consent,
+    consenting,
+    much_happens,
+    open_study,
+)
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -83,7 +96,7 @@ def test_it_holds_everything_and_each_read_is_in_the_log(
     for action in (Action.RESULT_READ, Action.MEDIA_READ):
         (entry,) = reads(action)
         assert entry.reason == "own-access"
-    for name in ("receipt-3.json", "who-looked-proofs.json"):
+    for name in ("receipt-3.json", "who-looked-proofs-1.json"):
         receipt = tmp_path / name
         receipt.write_bytes(found.read(one(names, name)))
         verdict = subprocess.run(
@@ -92,6 +105,38 @@ def test_it_holds_everything_and_each_read_is_in_the_log(
             capture_output=True, text=True,
         )  # fmt: skip
         assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+
+
+def test_it_holds_every_entry_however_many_there_are(study: Study) -> None:
+    person = come_in(study, "P-001", "ann@example.net")
+    consent(person, study.purpose)
+    queue_message(
+        SYSTEM_KEEPER, person.subject, None, kind="sign-in", heading="Your code", text="123456"
+    )
+    row = analysed(study)
+    desk = study.researcher.sign_in()
+    desk.post(reverse("operate_result", args=[row.id]), {"reason": "quality-check"})
+    much_happens(person, study.purpose, 2 * PROVEN_AT_ONCE + 1)
+    found = archive(ask(person, study))
+    told = json.loads(found.read("who-looked.json"))
+    parts = [name for name in found.namelist() if name.startswith("who-looked-proofs-")]
+    proven = [len(json.loads(found.read(name))["entries"]) for name in parts]
+    assert len(parts) == 3
+    assert proven[:2] == [PROVEN_AT_ONCE, PROVEN_AT_ONCE]
+    assert sum(proven) == len(told) == len({each["entry"] for each in told})
+    (look,) = [each for each in told if each["looked"]]
+    assert look["what"] == "A result about you was read"
+    assert look["study"] == study.purpose.name
+    assert [each for each in told if each["study"] is None], "also what is about the account"
+
+
+def test_an_archive_of_one_study_says_nothing_of_another_of_the_same_name(study: Study) -> None:
+    other = open_study(name=study.purpose.name)
+    person = come_in(study, "P-001", "ann@example.net")
+    assert come_in(other, "Q-9", "ann@example.net").subject == person.subject
+    integrate_once()
+    told = json.loads(archive(ask(person, study)).read("who-looked.json"))
+    assert [each["what"] for each in told].count("You were asked for consent") == 1
 
 
 def test_what_is_closed_is_left_out_and_the_archive_says_why(study: Study, person: Person) -> None:

@@ -201,7 +201,7 @@ def test_each_person_finds_it_in_their_list(study: Study) -> None:
     run_cohort(asked(study).id)
     [entry] = entries(Action.RESULT_COUNT)
     assert (entry.actor, entry.reason) == (study.researcher.actor.log_name(), WHY)
-    [line] = [each for each in access_history(person.subject) if "counted" in str(each.what)]
+    [line] = [each for each in access_history(person.subject, 100) if "counted" in str(each.what)]
     assert str(line.why) == "analysis for the study"
     assert not line.is_look, "nobody has seen it"
 
