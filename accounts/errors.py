@@ -26,6 +26,12 @@ class UnknownClient(AccountsError):
     code = "not-found"
 
 
+class ClientEnded(AccountsError):
+    """A client, its key or a scope of it ended while something that it had begun was under way."""
+
+    code = "invalid-key"
+
+
 class UnknownKey(AccountsError):
     """No such live key of this API client."""
 

@@ -49,6 +49,7 @@ STATUS: dict[type[Exception], int] = {
     accounts_errors.InvalidOperator: 422,
     accounts_errors.TooManyKeys: 409,
     accounts_errors.KeyInUse: 409,
+    accounts_errors.ClientEnded: 401,
     accounts_errors.UnknownKey: 404,
     accounts_errors.InvalidToken: 422,
     accounts_errors.InvalidCertificate: 422,

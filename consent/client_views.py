@@ -19,13 +19,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.actors import Actor, actor_of
-from accounts.clients import create_client, revoke_client
+from accounts.clients import create_client
 from accounts.errors import AccountsError
 from accounts.models import ApiClient, Scope
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.forms import ConfirmForm
 from consent.models import Purpose, PurposeState, Telling
+from consent.notifications import take_client_back
 from consent.operator_views import UNPROCESSABLE
 from consent.visibility import visible_purposes
 
@@ -152,7 +153,7 @@ def client_revoke(request: HttpRequest, client_id: UUID) -> HttpResponse:
     if request.method == "POST":
         status = UNPROCESSABLE
         if form.is_valid():
-            revoke_client(actor_of(request), client.id)
+            take_client_back(actor_of(request), client.id)
             messages.success(request, _("“%s” is no longer let in.") % client.name)
             return redirect("operate_clients")
     return render(

@@ -14,7 +14,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.actors import SYSTEM_KEEPER
+from accounts.actors import SYSTEM_KEEPER, Actor
+from accounts.clients import revoke_client
 from accounts.models import ApiClient, Scope
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
@@ -27,6 +28,7 @@ from consent.models import (
     Telling,
     TellingKind,
     WebhookEndpoint,
+    of_live_clients,
 )
 from consent.recipients import About, file_tellings
 
@@ -60,8 +62,13 @@ def kinds_open_to(scopes: Iterable[str]) -> frozenset[TellingKind]:
 
 
 def told_of(purpose_id: UUID, kind: TellingKind) -> list[ApiClient]:
-    """The clients of a purpose whose webhook wants this kind; one query."""
+    """The clients of a purpose whose webhook wants this kind; one query.
+
+    A client that has ended may have copies, so it still hears of what is mandatory, and of nothing else.
+    """
     live = WebhookEndpoint.objects.filter(disabled_at=None, client__purpose_id=purpose_id)
+    if kind not in MANDATORY:
+        live = live.filter(of_live_clients())
     rows = live.select_related("client").order_by("client_id")
     return [
         row.client
@@ -90,6 +97,17 @@ def tell_of_change(event: ConsentEvent) -> None:
 def tell_of_analysis(kind: TellingKind, about: About) -> None:
     """Let the webhooks that want it know how an analysis ended, in the transaction of its end."""
     file_tellings(told_of(about.purpose_id, kind), kind, about)
+
+
+def take_client_back(actor: Actor, client_id: UUID) -> ApiClient:
+    """Take a client back with its keys, and drop the news that waits for it. Raises UnknownClient.
+
+    Withdrawals and erasures still go to its webhook until that is disabled: it may have copies.
+    """
+    with transaction.atomic():
+        news = Telling.objects.news().under_way().filter(client_id=client_id)
+        news.update(next_attempt_at=None)
+        return revoke_client(actor, client_id)
 
 
 def forget_old_news() -> int:

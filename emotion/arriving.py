@@ -200,6 +200,7 @@ class Arriving:
         sending = self.sending
         with sending.refusals_noted(Action.UPLOAD_PART), transaction.atomic():
             lock_state(sending.subject.id, sending.purpose_id)
+            sending.require_live()
             self.permit.recheck()
             require_undisputed(sending.actor, sending.subject.id, sending.purpose_id)
             self.beat()

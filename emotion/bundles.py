@@ -35,7 +35,7 @@ from emotion.errors import BundleInProgress, EmotionError, NotFound
 from emotion.inference.series import MEASURED_IN, SUMMARY
 from emotion.kept_films import pieces_of
 from emotion.models import Analysis, Recording
-from emotion.results import read_media, read_result
+from emotion.results import OpenResult, read_media, read_result
 from emotion.sealed_series import as_csv as series_csv
 from emotion.streaming import Drain, Sending
 from vault.errors import KeyDestroyed
@@ -182,13 +182,11 @@ def recording_files(actor: Actor, recording: Recording) -> Iterator[File]:
     for analysis in recording.analyses.order_by("queued_at"):
         try:
             opened = read_result(actor, analysis.id, series=MEASURED_IN)
+            for file in opened_files(f"{folder}/{str(analysis.id)[-8:]}", opened):
+                opened.permit.recheck()  # sending the file before it was a wait
+                yield file
         except LEFT_OUT as error:
             left_out[f"analysis {analysis.id}"] = str(error)
-            continue
-        inside = f"{folder}/{str(analysis.id)[-8:]}"
-        yield from result_files(inside, opened.parts)
-        for category, table in opened.series.items():
-            yield f"{inside}/series/{category}.csv", series_csv(table)
     kind = "film" if recording.is_film else "photograph"
     try:
         with read_media(actor, recording.id) as media:
@@ -198,6 +196,13 @@ def recording_files(actor: Actor, recording: Recording) -> Iterator[File]:
     except LEFT_OUT as error:
         left_out[kind] = str(error)
     yield f"{folder}/recording.json", as_json(of_recording(recording, left_out))
+
+
+def opened_files(folder: str, opened: OpenResult) -> Iterator[tuple[str, bytes]]:
+    """The files of one opened result: its parts, and of a film its series."""
+    yield from result_files(folder, opened.parts)
+    for category, table in opened.series.items():
+        yield f"{folder}/series/{category}.csv", series_csv(table)
 
 
 def of_recording(recording: Recording, left_out: dict[str, str]) -> dict[str, Any]:

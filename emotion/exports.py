@@ -27,6 +27,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.actors import Actor
+from accounts.live_clients import require_live
+from accounts.models import Scope
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
@@ -194,7 +196,11 @@ def stream(actor: Actor, export: Export) -> Generator[bytes, None, None]:
 
 
 def files(actor: Actor, export: Export, sent: Sent) -> Iterator[tuple[str, bytes]]:
-    """The files of every analysis that the gate lets out: (name, content), made one after the other."""
+    """The files of every analysis that the gate lets out: (name, content), made one after the other.
+
+    Client and gate are asked anew before each file, so of one analysis a part may have left: then the index
+    names its folder and why the rest stayed. Raises ClientEnded for a client that was taken back.
+    """
     for analysis, subject in pages(export):
         recording = analysis.recording
         about = {
@@ -203,6 +209,10 @@ def files(actor: Actor, export: Export, sent: Sent) -> Iterator[tuple[str, bytes
             "analysis": str(analysis.id),
             "recorded_at": recording.created_at.isoformat(),
         }
+        require_live(actor, Scope.RESULTS_EXPORT, Scope.RESULTS_READ)
+        # As the client's own folders are laid out, so that an erasure finds what of it was unpacked.
+        folder = "/".join((about["subject"] or "nobody", about["recording"], about["analysis"]))
+        left = ""
         try:
             opened = read_result(
                 actor,
@@ -212,17 +222,23 @@ def files(actor: Actor, export: Export, sent: Sent) -> Iterator[tuple[str, bytes
                 only=export.categories,
                 action=Action.RESULT_EXPORT,
             )
+            for name, content in WRITERS[ExportFormat(export.format)](about, opened):
+                may_still_leave(actor, opened)
+                left = folder
+                yield f"{folder}/{name}", content
         except LEFT_OUT as error:
             why = str(getattr(error, "reason", "") or error.code)
             sent.refused[why] += 1
-            sent.index.append((*about.values(), "", why))
-            continue
-        # As the client's own folders are laid out, so that an erasure finds what of it was unpacked.
-        folder = "/".join((about["subject"] or "nobody", about["recording"], about["analysis"]))
-        sent.included += 1
-        sent.index.append((*about.values(), folder, ""))
-        for name, content in WRITERS[ExportFormat(export.format)](about, opened):
-            yield f"{folder}/{name}", content
+            sent.index.append((*about.values(), left, why))
+        else:
+            sent.included += 1
+            sent.index.append((*about.values(), folder, ""))
+
+
+def may_still_leave(actor: Actor, opened: OpenResult) -> None:
+    """Ask once more before a file: sending the one before it was a wait. Raises as what refused it."""
+    require_live(actor, Scope.RESULTS_EXPORT, Scope.RESULTS_READ)
+    opened.permit.recheck()
 
 
 def pages(export: Export) -> Iterator[tuple[Analysis, UUID | None]]:

@@ -63,11 +63,13 @@ class OpenResult:
     """A result in plain, for one answer; ``entry_id`` is the log entry that allowed it.
 
     ``series``: of a film, the tables of the categories that were asked for, and "summary".
+    ``permit``: to be asked again after every wait.
     """
 
     analysis: Analysis
     parts: dict[str, dict[str, Any]]
     series: Series
+    permit: ConsentPermit
     entry_id: UUID
 
     def __repr__(self) -> str:
@@ -228,7 +230,7 @@ def read_result(
         parts[category]["figures"] |= away["figures"]
         parts[category]["events"] += away["events"]
     asked = {name: table for name, table in whole.items() if name in {SUMMARY, *series}}
-    return OpenResult(analysis, parts, asked, receipt.entry_id)
+    return OpenResult(analysis, parts, asked, permit, receipt.entry_id)
 
 
 def readable_rows(

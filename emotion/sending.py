@@ -9,7 +9,10 @@ from functools import cached_property
 from uuid import UUID
 
 from accounts.actors import Actor
-from audit_log.actions import Action, Outcome
+from accounts.errors import ClientEnded
+from accounts.live_clients import hold_live
+from accounts.models import Scope
+from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append_durable
 from consent.enforcement import ConsentPermit, asker_of, require_consent
@@ -49,24 +52,29 @@ class Sending:
                 object_id=self.recording_id,
             )
 
+    def require_live(self) -> None:
+        """Raise ClientEnded for a program that was taken back since it began; inside a transaction."""
+        hold_live(self.actor, Scope.RECORDINGS_UPLOAD)
+
     @contextmanager
     def refusals_noted(self, action: Action) -> Iterator[None]:
         """A refusal in this block is an entry of its own, durable before the answer."""
         try:
             yield
-        except ConsentRefused as refusal:
+        except (ConsentRefused, ClientEnded) as refusal:
             receipt = append_durable(
                 Draft(
                     action=action,
                     actor=self.name(),
                     outcome=Outcome.REFUSED,
-                    reason=refusal.reason,
+                    reason=getattr(refusal, "reason", ReasonCode.NOT_PERMITTED),
                     purpose_id=self.purpose_id,
                     subject_tag=self.tags.subject(),
                     object_tag=self.tags.object("recording", self.recording_id),
                 )
             )
-            refusal.log_entry = receipt.entry_id
+            if isinstance(refusal, ConsentRefused):
+                refusal.log_entry = receipt.entry_id
             raise
 
     def name(self) -> str:

@@ -121,6 +121,7 @@ class Storing:
         now = timezone.now()
         with self.sending.refusals_noted(Action.MEDIA_UPLOAD), transaction.atomic():
             state = lock_state(subject.id, purpose_id)
+            self.sending.require_live()
             self.permit.recheck()
             require_undisputed(actor, subject.id, purpose_id)
             require_few_of_one(subject.id, purpose_id)

@@ -45,6 +45,7 @@ from consent.models.recipients import (
     TellingKind,
     TellingQuerySet,
     WebhookEndpoint,
+    of_live_clients,
 )
 from consent.models.records import (
     ConsentEvent,
@@ -145,4 +146,5 @@ __all__ = [
     "category_label",
     "is_held",
     "is_person_held",
+    "of_live_clients",
 ]

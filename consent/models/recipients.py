@@ -111,6 +111,11 @@ class WebhookEndpoint(models.Model):
         return max((each.until for each in self.old_secrets()), default=None)
 
 
+def of_live_clients() -> Q:
+    """The condition of what belongs to a client that can still act; for webhooks and what is told."""
+    return Q(client__revoked_at=None, client__expires_at__gt=timezone.now())
+
+
 class TellingQuerySet(models.QuerySet["Telling"]):
     """Tellings by what is still to be done about them."""
 
@@ -140,9 +145,14 @@ class TellingQuerySet(models.QuerySet["Telling"]):
         return self.erasures().filter(acknowledged_at=None)
 
     def under_way(self) -> Self:
-        """Those that go to a webhook sooner or later, if there is one."""
+        """Those that go to a webhook sooner or later, if there is one.
+
+        A program that has ended hears only of what it must erase: whoever has its webhook may not be whom
+        the study means.
+        """
         return self.filter(
             UNDER_WAY,
+            Q(kind__in=MANDATORY) | of_live_clients(),
             client__in=WebhookEndpoint.objects.filter(disabled_at=None).values("client"),
         )
 
@@ -160,8 +170,7 @@ class TellingQuerySet(models.QuerySet["Telling"]):
 
     def of_use(self) -> Self:
         """Those whose client has still to be told, or can still confirm: it must find the person."""
-        able = Q(client__revoked_at=None, client__expires_at__gt=timezone.now())
-        to_confirm = able & Q(kind=TellingKind.ERASURE, acknowledged_at=None)
+        to_confirm = of_live_clients() & Q(kind=TellingKind.ERASURE, acknowledged_at=None)
         return self.filter(to_confirm | Q(pk__in=self.model.objects.under_way().values("pk")))
 
     def missing(self) -> Self:
@@ -169,9 +178,8 @@ class TellingQuerySet(models.QuerySet["Telling"]):
 
         Not news: whoever missed it asks for the state.
         """
-        now = timezone.now()
-        able = Q(client__revoked_at=None, client__expires_at__gt=now)
-        late = able & Q(kind=TellingKind.ERASURE, created_at__lte=now - CONFIRMED_WITHIN)
+        due = timezone.now() - CONFIRMED_WITHIN
+        late = of_live_clients() & Q(kind=TellingKind.ERASURE, created_at__lte=due)
         given_up = Q(kind__in=MANDATORY, given_up_at__isnull=False)
         return self.not_held().filter(late | given_up, acknowledged_at=None)
 

@@ -23,11 +23,13 @@ from consent.holds import place_hold
 from consent.models import (
     MANDATORY,
     ConsentState,
+    Delivery,
     HoldReason,
     Telling,
     TellingKind,
     WebhookEndpoint,
 )
+from consent.narrowing import pause, resume
 from consent.notifications import forget_old_news, kinds_open_to, tell_of_analysis
 from consent.recipients import About
 from consent.webhook_sending import tell_next
@@ -63,6 +65,12 @@ def put(key: str, url: str = HOOK, **body: Any) -> Any:
 
 def kinds_told(client: ApiClient) -> list[str]:
     return list(Telling.objects.filter(client=client).order_by("id").values_list("kind", flat=True))
+
+
+def waiting(client: ApiClient) -> list[str]:
+    """What is sent to this client next."""
+    rows = Telling.objects.to_send().filter(client=client)
+    return [row.kind for row in rows]
 
 
 def last_client() -> ApiClient:
@@ -212,6 +220,27 @@ def test_news_of_a_consent_goes_to_who_wants_it_and_may_know_it(study: Study) ->
     )
 
 
+@pytest.mark.parametrize("ended", ["taken back", "over"])
+def test_a_client_that_has_ended_hears_only_of_what_it_must_erase(study: Study, ended: str) -> None:
+    """Whoever took its webhook over hears nothing of how people's consents and analyses go on."""
+    put(study.key())
+    client, person = last_client(), consenting(study)
+    assert waiting(client) == ["consent.given"]
+    if ended == "over":
+        ApiClient.objects.filter(pk=client.pk).update(expires_at=timezone.now())
+    else:
+        desk = study.administrator.sign_in()
+        page = desk.post(reverse("operate_client_revoke", args=[client.id]), {"name": client.name})
+        assert page.status_code == 302, page.content
+        assert Telling.objects.get(client=client).state == Delivery.DROPPED
+    assert waiting(client) == [], "also what was filed before is not sent any more"
+    pause(person.actor, person.subject, study.purpose)
+    resume(person.actor, person.subject, study.purpose)
+    assert kinds_told(client) == ["consent.given"]
+    leave(person, study)
+    assert sorted(waiting(client)) == ["consent.withdrawn", "erasure.required"]
+
+
 def test_a_no_is_news_too(study: Study) -> None:
     key = study.key()
     put(key)
@@ -226,6 +255,7 @@ def test_a_no_is_news_too(study: Study) -> None:
 def test_the_end_that_comes_is_told_once(study: Study) -> None:
     key = study.key()
     put(key, types=["consent.expiring"])
+    ApiClient.objects.update(expires_at=timezone.now() + timedelta(days=1000))
     consenting(study)
     state = ConsentState.objects.get()
     assert state.remind_at

@@ -202,13 +202,16 @@ def test_a_category_dropped_since_is_in_no_column(study: Study, person: Person) 
     assert "each stands in the log as your own access" in text
 
 
+NO_PERMIT: Any = None  # these results were never sealed
+
+
 def column(letter: str, status: str = "read", **parts: Any) -> Column:
     """An opened analysis as it would come out of the vault."""
     now = timezone.now()
     row = Analysis(id=uuid7(), recording=Recording(covered_at=None), finished_at=now)
     models = {"models": {"face.onnx": "1"}, "packs": {}, "quality": {"light": 0.5}}
     summary = {"status": status, **models}
-    return Column(letter, OpenResult(row, {"summary": summary, **parts}, {}, uuid7()))
+    return Column(letter, OpenResult(row, {"summary": summary, **parts}, {}, NO_PERMIT, uuid7()))
 
 
 def expression(happy: float, held: list[str], abstained: bool = False) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,9 @@ from pyarrow import parquet
 from uuid_utils.compat import uuid7
 
 from accounts.actors import actor_for_client
+from accounts.client_keys import revoke_key
+from accounts.clients import revoke_client
+from accounts.errors import ClientEnded
 from accounts.models import ApiClient, Scope
 from audit_log.errors import LogUnavailable
 from audit_log.models import LogEntry
@@ -143,6 +147,63 @@ def test_a_withdrawal_while_it_is_sent_wins(
     withdraw(people[1].actor, people[1].subject, study.purpose)
     archive = zipfile.ZipFile(io.BytesIO(sent + b"".join(body)))
     assert [row["left_out"] for row in index(archive)] == ["", "consent-withdrawn"]
+
+
+def test_what_has_not_left_of_a_result_stays_after_a_withdrawal(
+    study: Study, people: list[Person], rows: list[Analysis]
+) -> None:
+    key = study.key(*BOTH)
+    answer = api_get(key, "api_export_content", asked(key).json()["id"])
+    body, sent = iter(answer.streaming_content), b""
+    while f"{rows[0].id}/".encode() not in sent:
+        sent += next(body)
+    withdraw(people[0].actor, people[0].subject, study.purpose)
+    archive = zipfile.ZipFile(io.BytesIO(sent + b"".join(body)))
+    folder = f"{opaque(people[0])}/{rows[0].recording_id}/{rows[0].id}"
+    left = [name for name in archive.namelist() if name.startswith(folder)]
+    assert len(left) == 1, "the one that was out already"
+    first, second = index(archive)
+    assert (first["folder"], first["left_out"]) == (folder, "consent-withdrawn")
+    assert second["left_out"] == ""
+    told = api_get(key, "api_export", answer.request["PATH_INFO"].split("/")[-3]).json()
+    assert (told["included"], told["refused"]) == (1, {"consent-withdrawn": 1})
+
+
+ENDS: dict[str, Callable[[Study, ApiClient], object]] = {
+    "the client": lambda study, client: revoke_client(study.administrator.actor, client.id),
+    "its key": lambda study, client: revoke_key(
+        study.administrator.actor, client.id, client.keys.get().prefix
+    ),
+    "its time": lambda _study, client: ApiClient.objects.filter(pk=client.pk).update(
+        expires_at=timezone.now()
+    ),
+    "its scope": lambda _study, client: ApiClient.objects.filter(pk=client.pk).update(
+        scopes=[Scope.RESULTS_EXPORT]
+    ),
+}
+
+
+@pytest.mark.parametrize("ended", ENDS)
+@pytest.mark.parametrize("until", ["before the second result", "within the first"])
+def test_nothing_leaves_for_a_client_that_was_taken_back(
+    study: Study, rows: list[Analysis], ended: str, until: str
+) -> None:
+    """The archive breaks off, so that nobody takes it for whole."""
+    key = study.key(*BOTH)
+    answer = api_get(key, "api_export_content", asked(key).json()["id"])
+    body, sent = iter(answer.streaming_content), b""
+    last = "summary.json" if until == "before the second result" else ""
+    while f"{rows[0].id}/{last}".encode() not in sent:
+        sent += next(body)
+    already = len(sent)
+    ENDS[ended](study, client_of(key))
+    with pytest.raises(ClientEnded):
+        for part in body:
+            sent += part
+    assert len(sent) == already
+    assert str(rows[1].id).encode() not in sent
+    assert not zipfile.is_zipfile(io.BytesIO(sent))
+    assert len(exported()) == 1
 
 
 def test_it_is_narrowed_by_people_categories_and_time(

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from accounts.client_keys import revoke_key
+from accounts.clients import revoke_client
+from accounts.models import ApiClient
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
 from consent.narrowing import pause, resume
 from consent.withdrawals import withdraw
 from emotion.erasure import drain
-from emotion.models import UploadPart
+from emotion.models import Recording, UploadPart
 from emotion.storing import Storing
 from tests.cast import Person, Study, measured
 from tests.emotion.tus_sending import BODY, actions, small_parts, told, tus, while_sending
@@ -68,6 +73,49 @@ def test_a_withdrawal_in_the_middle_of_a_request_wins(
     drain()
     assert (rows(), sealed_files()) == (NOTHING, before)
     assert not living_keys(person.subject)
+
+
+@pytest.mark.parametrize("ended", ["client", "key"])
+def test_nothing_is_kept_for_a_client_that_was_taken_back_meanwhile(
+    study: Study, person: Person, tus: Tus, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    address = tus.begin(study.purpose.id, len(BODY))
+    before = sealed_files()
+
+    def take_back() -> None:
+        client = ApiClient.objects.get()
+        if ended == "client":
+            revoke_client(study.administrator.actor, client.id)
+        else:
+            revoke_key(study.administrator.actor, client.id, client.keys.get().prefix)
+
+    while_sending(monkeypatch, take_back)
+    assert told(tus.patch(address, 0, BODY)) == (401, "invalid-key")
+    assert not UploadPart.objects.exists()
+    assert not Recording.objects.exists()
+    assert sealed_files() == before
+    integrate_once()
+    refused = LogEntry.objects.filter(outcome="refused").latest("index")
+    assert refused.reason == "not-permitted"
+    assert refused.action in {"upload:part", "media:upload"}
+
+
+def test_a_client_that_was_taken_back_at_the_very_end_has_sent_nothing(
+    study: Study, person: Person, tus: Tus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = tus.begin(study.purpose.id, len(BODY))
+    store = Storing.store
+
+    def late(storing: Storing) -> Any:
+        revoke_client(study.administrator.actor, ApiClient.objects.get().id)
+        return store(storing)
+
+    monkeypatch.setattr(Storing, "store", late)
+    assert told(tus.patch(address, 0, BODY)) == (401, "invalid-key")
+    assert not Recording.objects.exists()
+    integrate_once()
+    entry = LogEntry.objects.get(action="media:upload")
+    assert (entry.outcome, entry.reason) == ("refused", "not-permitted")
 
 
 def test_the_end_is_durable_only_with_the_recording(
