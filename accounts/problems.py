@@ -66,7 +66,6 @@ GATE = codes(
     "retention-passed",
     "recording-disputed",
     "being-erased",
-    "account-closed",
     "clock-wrong",
 )["x-codes"]
 """With which the gate refuses an upload or a read."""

@@ -30,6 +30,7 @@ from consent.models import (
     Invitation,
     SignInCode,
 )
+from consent.open_accounts import lock_person
 from consent.records import lock_state, require_subject, subject_log_name
 from consent.requests import retract_all
 from consent.withdrawals import withdraw
@@ -51,24 +52,37 @@ def close_account(actor: Actor, subject: DataSubject) -> str:
     the account open; closing it again does the rest. Raises NotTheSubject.
     """
     require_subject(actor, subject)
-    standing = ConsentState.objects.filter(
-        subject=subject, status__in=[ConsentStatus.GIVEN, ConsentStatus.EXPIRED], tags_ended_at=None
-    ).select_related("purpose")
-    for state in standing:
-        withdraw(actor, subject, state.purpose)
     token = secrets.token_urlsafe(32)
-    for request in file_closing(subject, token):
+    filed: list[ErasureRequest] = []
+    while not filed:
+        for state in standing(subject).select_related("purpose"):
+            withdraw(actor, subject, state.purpose)
+        filed = file_closing(subject, token)
+    for request in filed:
         destroy_keys(request)
     return token
 
 
+def standing(subject: DataSubject) -> QuerySet[ConsentState]:
+    """The consents that have to be withdrawn before the account can be closed."""
+    return ConsentState.objects.filter(
+        subject=subject, status__in=[ConsentStatus.GIVEN, ConsentStatus.EXPIRED], tags_ended_at=None
+    )
+
+
 def file_closing(subject: DataSubject, token: str) -> list[ErasureRequest]:
-    """One transaction: the account closed, and the erasure filed of all that is left of the person."""
+    """One transaction: the account closed, and the erasure filed of all that is left of the person.
+
+    Files nothing where a consent was given or another study has asked since: then it has to begin anew.
+    Under the lock of the person neither can happen any more.
+    """
     left = ConsentState.objects.filter(subject=subject, tags_ended_at=None).not_given_up()
     tags = {purpose: tagger(subject.id, purpose) for purpose in purposes_of(left)}
     account = tagger(subject.id, None)
     with transaction.atomic():
-        held = DataSubject.objects.select_for_update().get(pk=subject.pk)
+        held = lock_person(subject.id)
+        if standing(subject).exists() or not set(purposes_of(left)) <= tags.keys():
+            return []
         filed = []
         for purpose_id, tag in tags.items():
             lock_state(subject.id, purpose_id)

@@ -39,6 +39,7 @@ from consent.models import (
     Purpose,
     SubjectReference,
 )
+from consent.open_accounts import not_asked_again
 from consent.records import lock_state, move_state, record_request, write_event
 from consent.subjects import TAKEN, email_index, find_reference, register_subject
 from vault.tags import tagger
@@ -104,7 +105,7 @@ def require_unanswered(state: ConsentState) -> None:
     if state.status == ConsentStatus.CANCELLED:
         raise QuestionTakenBack(_("This question was taken back; ask anew instead."))
     if state.status not in UNANSWERED:
-        raise AlreadyAnswered(_("This person has answered and is not asked again."))
+        raise not_asked_again()
 
 
 def ask(actor: Actor, purpose: Purpose, reference: str, email: str = "") -> SubjectReference:

@@ -351,17 +351,18 @@ class AccountPermit(Issued):
     use: AccountUse
 
     def recheck(self) -> None:
-        """The subject must exist, and to show who they are the purpose must be open.
+        """The subject must exist with an open account, and to show who they are the purpose must be open.
 
         An invitation seals the contact data of somebody who is only about to be filed.
         """
         if self.use is AccountUse.INVITE and self.action is Action.SUBJECT_CREATE:
             return
-        if not DataSubject.objects.using("default").filter(pk=self.subject_id).exists():
-            raise ConsentRefused(ReasonCode.NO_CONSENT, "This data subject does not exist.")
-        closed = DataSubject.objects.using("default").exclude(closed_at=None)
-        if closed.filter(pk=self.subject_id).exists():
-            raise ConsentRefused(ReasonCode.ACCOUNT_CLOSED)
+        here = DataSubject.objects.using("default").filter(pk=self.subject_id, closed_at=None)
+        if not here.exists():
+            # The same words for both: that somebody closed their account is told to no study.
+            raise ConsentRefused(
+                ReasonCode.NO_CONSENT, "No contact data of this person can be used any more."
+            )
         if self.use is AccountUse.SHOW_IDENTITY and not self.purpose_is_open():
             raise ConsentRefused(ReasonCode.PURPOSE_NOT_OPEN)
 

@@ -60,7 +60,6 @@ REFUSALS = {
         "An earlier upload is said not to show this person. Until the study's staff have answered, "
         "its uploader can add nothing for them."
     ),
-    ReasonCode.ACCOUNT_CLOSED: _("This person has closed their account."),
     ReasonCode.BEING_ERASED: _("This is being erased; nobody can open it any more."),
     ReasonCode.CLOCK_WRONG: _("The clock of this installation is wrong; try again later."),
 }

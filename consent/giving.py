@@ -33,6 +33,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.open_accounts import require_open_to_themself
 from consent.records import (
     append_consent_entry,
     lock_state,
@@ -91,6 +92,7 @@ def give_consent(
     require_of_age(purpose, of_age)
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
+        require_open_to_themself(subject.id)
         state = lock_state(subject.id, purpose.id)
         now = timezone.now()
         return write_yes(

@@ -34,6 +34,7 @@ from consent.models import (
     Notice,
     Purpose,
 )
+from consent.open_accounts import require_open_to_themself
 from consent.records import append_consent_entry, lock_state, require_subject, write_event
 from vault.tags import tagger
 
@@ -97,6 +98,7 @@ def guardian_agrees(
     chosen = check_choices(purpose, categories)
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
+        require_open_to_themself(subject.id)
         state = lock_state(subject.id, purpose.id)
         language = require_read(state, notice)
         require_erased(subject, purpose, chosen)
@@ -144,6 +146,7 @@ def child_assents(actor: Actor, subject: DataSubject, purpose: Purpose) -> Conse
     require_subject(actor, subject)
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
+        require_open_to_themself(subject.id)
         state = lock_state(subject.id, purpose.id)
         agreed = waiting_for_assent(state)
         if agreed is None or agreed.notice is None or agreed.valid_until is None:

@@ -41,6 +41,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.open_accounts import lock_person
 from consent.records import (
     Check,
     anybody,
@@ -253,16 +254,21 @@ def find_invitation(token: str) -> Invitation:
 
 
 def redeem(token: str) -> tuple[User, Invitation]:
-    """Use an invitation up; returns the account to sign in. Two browsers at once: one wins."""
+    """Use an invitation up; returns the account to sign in. Two browsers at once: one wins.
+
+    Raises InvitationInvalid, also when the account was closed meanwhile: nothing opens it again.
+    """
     found = find_invitation(token)
     tags = tagger(found.subject_id, found.purpose_id)
     with transaction.atomic():
+        subject = lock_person(found.subject_id)
+        if subject.closed_at is not None:
+            raise InvitationInvalid(REFUSAL)
         won = Invitation.objects.filter(
             pk=found.pk, redeemed_at=None, revoked_at=None, expires_at__gt=timezone.now()
         ).update(redeemed_at=timezone.now())
         if not won:
             raise InvitationInvalid(REFUSAL)
-        subject = DataSubject.objects.select_for_update().get(pk=found.subject_id)
         if subject.user is None:
             subject.user = User.objects.create_subject()
             subject.save(update_fields=["user"])

@@ -40,6 +40,7 @@ from consent.models import (
     Purpose,
     PurposeState,
 )
+from consent.open_accounts import require_open_account
 from consent.paper_invitations import seal_invitation
 from consent.records import lock_state, move_state, write_event
 from consent.scans import Scan, paper_row, paper_unit
@@ -116,7 +117,7 @@ def attest_paper(
 
     The message to the person is sealed and filed with them, so that no consent stands of which they were
     not told. Links that an operator has seen stop working: whoever attests holds none. Raises InvalidPaper,
-    InvalidPurpose, InvalidNotice or InvalidChoice; then nothing has changed.
+    InvalidPurpose, InvalidNotice, InvalidChoice or AlreadyAnswered; then nothing has changed.
     """
     if actor.role is None or "consent.attest_paper" not in ROLE_PERMISSIONS[actor.role]:
         raise InvalidPaper(_("Only the study's staff attest a consent on paper."))
@@ -167,6 +168,7 @@ def file_paper(
     """Everything of it in one transaction; what makes it a consent is asked again under the lock."""
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
+        require_open_account(subject.id)
         state = lock_state(subject.id, purpose.id)
         chosen = check_paper(state, paper)
         require_erased(subject, purpose, chosen)

@@ -34,6 +34,7 @@ from consent.models import (
 )
 from consent.notice_pages import page_in
 from consent.notifications import tell_of_change
+from consent.open_accounts import not_asked_again, require_open_account
 from vault.tags import Tagger, tagger
 
 
@@ -171,8 +172,12 @@ def anybody(_state: ConsentState) -> None:
 def locked_to_ask(
     subject: DataSubject, purpose: Purpose, check: Check = anybody
 ) -> Iterator[ConsentState]:
-    """A transaction with the locked state of somebody who may be asked; the first time it is made."""
+    """A transaction with the locked state of somebody who may be asked; the first time it is made.
+
+    Raises AlreadyAnswered for an account that was closed meanwhile, and what ``check`` raises.
+    """
     with transaction.atomic():
+        require_open_account(subject.id)
         ensure_state(subject, purpose)
         state = lock_state(subject.id, purpose.id)
         check(state)
@@ -188,7 +193,8 @@ def record_request(
 ) -> None:
     """Write down that this person was asked; a given consent stays as it is.
 
-    Raises InvalidChoice when their part in the purpose has ended for good, and what ``check`` raises.
+    Raises InvalidChoice when their part in the purpose has ended for good, AlreadyAnswered for a closed
+    account, and what ``check`` raises.
     """
     require_can_be_asked(subject, purpose)
     tags = tagger(subject.id, purpose.id)
@@ -197,10 +203,13 @@ def record_request(
 
 
 def require_can_be_asked(subject: DataSubject, purpose: Purpose) -> None:
-    """Raise InvalidChoice for whose part in the purpose has ended, and for a closed account."""
+    """Raise InvalidChoice for whose part in the purpose has ended, AlreadyAnswered for a closed account.
+
+    Before anything is sealed for them; ``locked_to_ask`` asks again.
+    """
     require_not_ended(ConsentState.objects.filter(subject=subject, purpose=purpose).first())
     if DataSubject.objects.filter(pk=subject.pk).exclude(closed_at=None).exists():
-        raise InvalidChoice(_("This person has closed their account."))
+        raise not_asked_again()
 
 
 def require_asked(state: ConsentState) -> None:

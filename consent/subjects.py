@@ -25,9 +25,10 @@ from vault.tags import tagger
 from vault.units import Row, Unit
 
 TAKEN = (
-    "This purpose already has a data subject with this reference, or already knows this person under "
-    "another one."
+    "Nobody new can be filed under this reference or with this address: one of them is in use. Look "
+    "whether the person is there already; if they are not, take another reference or leave the address out."
 )
+"""Also where an account is being closed: that somebody closed theirs is told to no study."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,7 @@ def find_to_file(purpose: Purpose, email: str) -> DataSubject | None:
     if known is None:
         return None
     if known.closed_at is not None:
-        raise ReferenceTaken(
-            "Whoever had this address has closed their account, and it is still being erased. Invite "
-            "them without it, or later."
-        )
+        raise ReferenceTaken(TAKEN)
     ended = ConsentState.objects.filter(subject=known, purpose=purpose, tags_ended_at__isnull=False)
     if ended.exists():
         raise ReferenceTaken(

@@ -73,6 +73,7 @@ MODULES = [
     "consent/narrowing.py",
     "consent/narrowing_views.py",
     "consent/notice_pages.py",
+    "consent/open_accounts.py",
     "consent/receipts.py",
     "consent/records.py",
     "consent/giving.py",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -13,12 +15,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Role, User
+from accounts.models import Role, Scope, User
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent import account_closing, giving, invitations
+from consent.account_closing import close_account
+from consent.asking import take_back
 from consent.erasure import record_final
-from consent.errors import ConsentError
+from consent.errors import AlreadyAnswered, ConsentError, InvalidChoice, ReferenceTaken
 from consent.holds import lift_hold, place_hold
 from consent.invitations import create_invitation, send_invitation
 from consent.last_entries import end_tags
@@ -28,6 +33,7 @@ from consent.models import (
     DataSubject,
     ErasureRequest,
     HoldReason,
+    Invitation,
     OutboxMessage,
     SubjectReference,
 )
@@ -36,7 +42,8 @@ from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis, Result
-from tests.cast import PHOTO, Person, Study, come_in, consent, open_study, upload
+from tests.at_once import at_once
+from tests.cast import CATEGORIES, PHOTO, Person, Study, api, come_in, consent, open_study, upload
 from tests.faults.leftovers import living_keys, sealed_files
 from vault.epochs import rotate
 from vault.errors import KeyDestroyed
@@ -167,12 +174,152 @@ def test_a_hold_keeps_the_address_sealed_and_of_no_use(study: Study, person: Per
     subject = DataSubject.objects.get(pk=person.subject.pk)
     with pytest.raises(ConsentError):
         create_invitation(study.administrator.actor, subject, study.purpose, show_to_operator=True)
-    with pytest.raises(ConsentError, match="closed their account"):
+    with pytest.raises(ReferenceTaken):
         register_subject(study.administrator.actor, study.purpose, reference="P-3", email=ADDRESS)
     lift_hold(study.officer.actor, study.officer.user, held.id)
     drain()
     assert not Contact.objects.filter(subject=person.subject).exists()
     assert not data_key_ids(subject_id=person.subject.id)
+
+
+def is_shut(person: Person) -> bool:
+    """Whether the account is closed and nothing lets anybody in or stands any more."""
+    subject = DataSubject.objects.get(pk=person.subject.pk)
+    states = subject.consent_states
+    return (
+        subject.closed_at is not None
+        and subject.user is None
+        and not Invitation.objects.filter(
+            subject=subject, redeemed_at=None, revoked_at=None
+        ).exists()
+        and not states.filter(status__in=["given", "expired"]).exists()
+        and not states.not_given_up().exists()
+    )
+
+
+def test_no_invitation_is_made_for_whoever_closes_meanwhile(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = invitations.new_invitation
+
+    def meanwhile(*given: Any, **options: Any) -> Any:
+        close_account(person.actor, DataSubject.objects.get(pk=person.subject.pk))
+        return make(*given, **options)
+
+    monkeypatch.setattr(invitations, "new_invitation", meanwhile)
+    with pytest.raises(AlreadyAnswered):
+        create_invitation(
+            study.administrator.actor, person.subject, study.purpose, show_to_operator=True
+        )
+    assert is_shut(person)
+
+
+def test_no_link_opens_a_closed_account(study: Study, person: Person) -> None:
+    token = create_invitation(
+        study.administrator.actor, person.subject, study.purpose, show_to_operator=True
+    )
+    close(person)
+    Invitation.objects.update(revoked_at=None)  # as if it had been filed a moment later
+    assert Client().post(reverse("invitation", args=[token])).status_code == 410
+    subject = DataSubject.objects.get(pk=person.subject.pk)
+    assert subject.user is None
+    assert not Invitation.objects.get(token_sha256=invitations.token_hash(token)).redeemed_at
+
+
+def test_nobody_says_yes_in_a_closed_account(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor, notice = person.actor, study.purpose.notices.get()
+    check = giving.require_of_age
+
+    def meanwhile(*given: Any) -> None:
+        close_account(actor, DataSubject.objects.get(pk=person.subject.pk))
+        check(*given)
+
+    monkeypatch.setattr(giving, "require_of_age", meanwhile)
+    subject = DataSubject.objects.get(pk=person.subject.pk)
+    with pytest.raises(InvalidChoice, match="This account is closed"):
+        giving.give_consent(actor, subject, notice, [str(each) for each in CATEGORIES])
+    assert is_shut(person)
+
+
+def test_what_begins_while_it_is_closed_is_closed_too(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another study asks, and gets a yes, after the consents were withdrawn and before the lock."""
+    other, file, begun = open_study(), account_closing.file_closing, []
+
+    def late(*given: Any) -> Any:
+        if not begun:
+            begun.append(come_in(other, "Q-7", ADDRESS))
+            consent(begun[0], other.purpose)
+        return file(*given)
+
+    monkeypatch.setattr(account_closing, "file_closing", late)
+    close(person)
+    assert begun[0].subject == person.subject
+    assert is_shut(person)
+
+
+def test_closing_and_inviting_at_once(study: Study, person: Person) -> None:
+    subject, administrator = person.subject, study.administrator.actor
+    token = create_invitation(administrator, subject, study.purpose, show_to_operator=True)
+    made: list[str] = []
+
+    def invite() -> None:
+        with suppress(AlreadyAnswered):
+            made.append(
+                create_invitation(administrator, subject, study.purpose, show_to_operator=True)
+            )
+
+    at_once(
+        lambda: close_account(person.actor, DataSubject.objects.get(pk=subject.pk)),
+        invite,
+        lambda: Client().post(reverse("invitation", args=[token])),
+    )
+    for each in (token, *made):
+        assert Client().post(reverse("invitation", args=[each])).status_code == 410
+    assert is_shut(person)
+
+
+def test_no_program_is_told_that_somebody_closed_their_account(study: Study) -> None:
+    """By address and by reference a study hears what it hears of others every day, in the same words."""
+    alice, bob = come_in(study, "A-1", ADDRESS), come_in(study, "A-2")
+    other = open_study()
+    place_hold(
+        study.officer.actor,
+        study.officer.user,
+        study.purpose,
+        reason=HoldReason.LEGAL_CLAIM,
+        ends_at=timezone.now() + timedelta(days=5),
+    )
+    take_back(study.administrator.actor, bob.subject, study.purpose)
+    come_in(other, "B-3", "dora@example.org")
+    close(alice)
+    close(bob)
+    drain()
+
+    def asked(of: Study, reference: str, email: str = "") -> Any:
+        body = {"subject": reference} | ({"email": email} if email else {})
+        return api(of.key(Scope.CONSENT_REQUEST)).post(
+            reverse("api_consent_requests"), body, content_type="application/json"
+        )
+
+    by_address = asked(other, "B-1", ADDRESS)
+    everyday = asked(other, "B-2", "dora@example.org")
+    assert by_address.status_code == everyday.status_code == 409
+    assert by_address.json() == everyday.json()
+    by_reference = asked(study, "A-2")
+    answered = come_in(study, "A-4", "erin@example.org")
+    consent(answered, study.purpose)
+    reference = answered.subject.references.get().id
+    resent = api(study.key(Scope.CONSENT_REQUEST)).post(
+        reverse("api_consent_request_resend", args=[reference])
+    )
+    assert by_reference.status_code == resent.status_code == 409
+    assert by_reference.json() == resent.json()
+    for answer in (by_address, by_reference):
+        assert "clos" not in answer.content.decode()
 
 
 def test_another_person_is_left_alone(study: Study, person: Person) -> None:

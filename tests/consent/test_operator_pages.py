@@ -316,7 +316,7 @@ def test_a_taken_reference_is_told_on_the_form() -> None:
         {"reference": "P-001", "delivery": "show", "email": ""},
     )
     assert page.status_code == 422
-    assert "already has a data subject with this reference" in page.content.decode()
+    assert "Nobody new can be filed under this reference" in page.content.decode()
     assert DataSubject.objects.count() == 1
 
 
