@@ -66,9 +66,9 @@ class UserManager(BaseUserManager["User"]):
             EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
         return user
 
-    def create_subject(self) -> User:
+    def create_subject(self, language: str = "", time_zone: str = "") -> User:
         """Make a data subject's row: no address, and no password that could be guessed."""
-        user = User(role=Role.SUBJECT)
+        user = User(role=Role.SUBJECT, language=language, time_zone=time_zone)
         user.set_unusable_password()
         user.save(force_insert=True)
         return user

@@ -45,6 +45,7 @@ from consent.paper_invitations import seal_invitation
 from consent.records import lock_state, move_state, write_event
 from consent.scans import Scan, paper_row, paper_unit
 from consent.sealed_texts import seal_new
+from consent.ways_in import end_ways_in
 from vault.keyring import keys_kept_if_filed
 from vault.tags import tagger
 
@@ -116,8 +117,9 @@ def attest_paper(
     """Enter what a person signed. The scan is sealed first, then event, state and entry in one step.
 
     The message to the person is sealed and filed with them, so that no consent stands of which they were
-    not told. Links that an operator has seen stop working: whoever attests holds none. Raises InvalidPaper,
-    InvalidPurpose, InvalidNotice, InvalidChoice or AlreadyAnswered; then nothing has changed.
+    not told. Links that an operator has seen stop working, and so do the sessions, passkeys and codes that
+    anybody holds: whoever attests keeps no way in. Raises InvalidPaper, InvalidPurpose, InvalidNotice,
+    InvalidChoice or AlreadyAnswered; then nothing has changed.
     """
     if actor.role is None or "consent.attest_paper" not in ROLE_PERMISSIONS[actor.role]:
         raise InvalidPaper(_("Only the study's staff attest a consent on paper."))
@@ -188,6 +190,7 @@ def file_paper(
         Invitation.objects.filter(
             subject=subject, redeemed_at=None, revoked_at=None, shown_to_operator=True
         ).update(revoked_at=event.at)
+        end_ways_in(subject.id)
         append(
             Draft(
                 action=Action.CONSENT_ATTEST,

@@ -75,10 +75,14 @@ def paper(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpRespo
 def entered_words(*, told: bool) -> str:
     """What happens next, in words."""
     if told:
-        return _("The consent is entered, and the person is written to.")
+        return _(
+            "The consent is entered, and the person is written to. Whoever was signed in as them is signed "
+            "out, and their passkeys are gone."
+        )
     return _(
-        "The consent is entered. A colleague has to hand the person a new link, so that they can look "
-        "at it and withdraw: you may not see one."
+        "The consent is entered. Whoever was signed in as the person is signed out, and their passkeys are "
+        "gone. A colleague has to hand them a new link, so that they can look at it and "
+        "withdraw: you may not see one."
     )
 
 

@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.actors import SYSTEM_WORKER, actor_for_client
-from accounts.models import ApiClient, Role
+from accounts.models import ApiClient, Role, User
 from audit_log.actions import Action
 from audit_log.errors import LogUnavailable
 from audit_log.models import LogEntry
@@ -34,6 +35,7 @@ from consent.models import (
     OutboxMessage,
     PaperConsent,
     Purpose,
+    SignInCode,
 )
 from consent.notices import Change, publish_notice
 from consent.outbox import hand_over
@@ -44,17 +46,21 @@ from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.results import read_media, read_result
+from tests.accounts.test_passkeys import ADD, Device, add
+from tests.accounts.test_passkeys import alone as sign_in_by
 from tests.cast import (
     NOTICE,
     PHOTO,
     Operator,
     Person,
     Study,
+    analysed,
     come_in,
     consent,
     invite,
     open_study,
     operator,
+    text_of,
     upload,
 )
 from vault.keyring import data_key_ids
@@ -346,6 +352,60 @@ def test_links_that_staff_have_seen_stop_working(
     assert page.status_code == 422
     assert "may not hold a link" in page.content.decode()
     assert study.administrator.sign_in().post(again, {"delivery": "show"}).status_code == 200
+
+
+def test_what_was_opened_by_a_shown_link_ends_with_the_attestation(study: Study) -> None:
+    """One operator alone: invites, opens the link in a private window, attests, and has the face read."""
+    alone = study.researcher
+    person = come_in(study)
+    phone, keys = Device(), reverse("mfa_list_webauthn")
+    assert add(person.browser, phone).status_code == 302
+    old = person.subject.user
+    assert old is not None
+    User.objects.filter(pk=old.pk).update(language="de")
+    SignInCode.objects.create(
+        subject=person.subject,
+        code_hash=b"x" * 32,
+        expires_at=timezone.now() + timedelta(minutes=9),
+    )
+    in_the_flow(study, person.subject, alone)
+    row = analysed(study)
+    for page in (
+        reverse("subject_home"),
+        reverse("own_result", args=[row.id]),
+        reverse("own_photograph", args=[row.recording_id]),
+        keys,
+        ADD,
+    ):
+        answer = person.browser.get(page)
+        assert answer.status_code == 302, page
+        assert "next=" in answer.headers["Location"], "whoever is there is asked to sign in"
+    assert not Authenticator.objects.filter(user__role=Role.SUBJECT).exists()
+    thief = Client()
+    sign_in_by(thief, phone, old)
+    assert thief.get(reverse("subject_home")).status_code == 302
+    assert not SignInCode.objects.exists()
+    # A colleague's link brings the person in, and their language is still known.
+    again = reverse("operate_invitation_card", args=[study.purpose.id, person.subject.id])
+    card = study.administrator.sign_in().post(again, {"delivery": "show"}).content.decode()
+    found = re.search(r"/me/invitation/([^/]+)/", card)
+    assert found
+    browser = Client()
+    assert browser.post(reverse("invitation", args=[found[1]])).status_code == 302
+    assert browser.get(reverse("own_result", args=[row.id])).status_code == 200
+    assert User.objects.get(data_subject=person.subject).language == "de"
+
+
+def test_the_page_of_a_paper_says_what_ends(
+    study: Study, subject: DataSubject, attester: Operator
+) -> None:
+    desk, address = (
+        attester.sign_in(),
+        reverse("operate_paper", args=[study.purpose.id, subject.id]),
+    )
+    assert "signed out, on every device" in text_of(desk.get(address))
+    page = desk.post(address, form(study), follow=True)
+    assert "their passkeys are gone" in page.content.decode()
 
 
 def test_whoever_attests_hands_over_no_message(study: Study) -> None:
