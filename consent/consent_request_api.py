@@ -108,7 +108,8 @@ class ConsentRequests(StateView):
         operation_id="consent_requests_create",
         summary="Ask a person for consent",
         description="Ask a person for consent to your purpose. With an address the invitation is "
-        "sent there; without, an operator hands it over. The link itself is never in the answer.",
+        "sent there and nobody else sees it; without, an operator hands a link over. The link "
+        "itself is never in the answer.",
         parameters=[IDEMPOTENCY_KEY],
         request=ConsentRequestInput,
         responses={

@@ -158,6 +158,12 @@ class NotTheSubject(ConsentError):
     code = "not-the-subject"
 
 
+class OnlyByMail(ConsentError):
+    """A link that is shown to nobody: it goes to the person's own address."""
+
+    code = "only-by-mail"
+
+
 class InvitationInvalid(ConsentError):
     """An invitation that is unknown, used, expired or withdrawn; all four look the same."""
 

@@ -52,9 +52,7 @@ CATEGORY_LABELS = {
 
 
 class InvitationForm(forms.Form):
-    """Whom to ask, and how the invitation reaches them."""
-
-    SHOW, MAIL = "show", "mail"
+    """Whom to ask. An address decides how: by letter, and without one on a card."""
 
     reference = forms.CharField(
         label=_("What the study calls this person"),
@@ -64,29 +62,15 @@ class InvitationForm(forms.Form):
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    delivery = forms.ChoiceField(
-        label=_("How does the invitation reach them?"),
-        choices=[
-            (SHOW, _("I hand it over here: a link, a code to scan, a card to print")),
-            (MAIL, _("By e-mail to their own address")),
-        ],
-        widget=forms.RadioSelect,
-        initial=SHOW,
-    )
     email = forms.EmailField(
-        label=_("Their e-mail address"),
+        label=_("Their e-mail address, if they have given one"),
         required=False,
-        help_text=_("Needed for the second way; it also lets them sign in again by a code."),
+        help_text=_(
+            "Then the link goes there and is shown to nobody, and the person can sign in again by a code. "
+            "Empty: you hand the link over from here, as a code to scan or a card to print."
+        ),
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
-
-    def clean(self) -> dict[str, Any]:
-        """By e-mail needs an address."""
-        values: dict[str, Any] = super().clean() or {}
-        missing = not values.get("email") and "email" not in self.errors
-        if values.get("delivery") == self.MAIL and missing:
-            self.add_error("email", _("An invitation by e-mail needs an address."))
-        return values
 
 
 class ReasonForm(forms.Form):

@@ -1,8 +1,8 @@
 """Invitations: one-time links by which a person comes to a purpose's notice.
 
 The token is a bearer credential: whoever holds it can enter as the person it was meant for. So an API
-client never sees one, a link that was shown to an operator is marked as such for ever, and a signed-in
-operator cannot redeem any. ``docs/threat-model.md`` says what is left.
+client never sees one, an operator only that of somebody without an address, marked as such for ever, and
+a signed-in operator cannot redeem any. ``docs/threat-model.md`` says what is left.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.enforcement import require_not_attester
-from consent.errors import InvalidPurpose, InvitationInvalid
-from consent.messages import SealedMessage, key_of, language_for, seal_message
+from consent.errors import InvalidPurpose, InvitationInvalid, OnlyByMail
+from consent.messages import SealedMessage, has_address, key_of, language_for, seal_message
 from consent.models import (
     ConsentState,
     ConsentStatus,
@@ -86,19 +86,33 @@ def create_invitation(
 
     ``show_to_operator`` says that the caller will display it (a laboratory without e-mail); it is
     recorded, and the consent record names it as the method of collection. Raises InvalidPurpose unless
-    the purpose is open, InvalidChoice where the person's part has ended, ConsentRefused for whoever
-    attested a consent on paper and would see the link, and what ``check`` raises.
+    the purpose is open, InvalidChoice where the person's part has ended, OnlyByMail and ConsentRefused
+    where this operator may not see a link of theirs, and what ``check`` raises.
     """
     require_open(purpose)
-    if show_to_operator:
-        require_not_attester(actor, subject.id)
     require_can_be_asked(subject, purpose)
     tags = tagger(subject.id, purpose.id)
     token, invitation = new_invitation(subject, purpose, show_to_operator=show_to_operator)
     with locked_to_ask(subject, purpose, check) as state:
+        if show_to_operator:
+            require_may_see_a_link(actor, subject, purpose)
         write_asking(actor, state, "link" if show_to_operator else BY_MAIL, tags)
         file_invitation(actor, invitation, tags)
     return token
+
+
+def require_may_see_a_link(actor: Actor, subject: DataSubject, purpose: Purpose) -> None:
+    """Raise OnlyByMail for whoever has an address or takes part elsewhere, ConsentRefused for an attester.
+
+    A link opens the whole account. So an operator sees only those of accounts that this purpose made, and
+    that nobody else can have asked into theirs; by an address anybody could have.
+    """
+    require_not_attester(actor, subject.id)
+    elsewhere = ConsentState.objects.filter(subject=subject).exclude(purpose=purpose)
+    if has_address(subject) or elsewhere.exists():
+        raise OnlyByMail(
+            _("A link of this person is shown to nobody: it goes to the address that was given.")
+        )
 
 
 def require_open(purpose: Purpose) -> None:

@@ -116,8 +116,7 @@ def check_line(
         twice = _("Its reference or its address stands in the list more than once.")
         return replace(line, fate=Fate.WRONG, problem=twice)
     # Each line is one filled-in form of the page that invites a single person.
-    delivery = InvitationForm.MAIL if email else InvitationForm.SHOW
-    form = InvitationForm({"reference": reference, "email": email, "delivery": delivery})
+    form = InvitationForm({"reference": reference, "email": email})
     if not form.is_valid():
         named = (
             f"{form[name].label}: {' '.join(map(str, said))}" for name, said in form.errors.items()

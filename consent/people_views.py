@@ -25,11 +25,11 @@ from consent.errors import AlreadyAnswered, ConsentError, InvalidPurpose
 from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, ReasonForm
 from consent.holds import hold_over
 from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
+from consent.messages import has_address
 from consent.models import (
     ConsentEvent,
     ConsentState,
     ConsentStatus,
-    Contact,
     DataSubject,
     Invitation,
     PaperConsent,
@@ -108,7 +108,7 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
         .first(),
         "takes_paper": takes_paper(state),
         "hold": hold_over(state.subject_id, state.purpose_id),
-        "has_address": Contact.objects.filter(subject=state.subject).exists(),
+        "has_address": has_address(state.subject),
         "may_be_asked": state.status in MAY_BE_ASKED
         and state.purpose.state == PurposeState.OPEN
         and state.tags_ended_at is None,
@@ -145,11 +145,11 @@ def invite(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
 def invite_new(
     request: HttpRequest, actor: Actor, purpose: Purpose, form: InvitationForm
 ) -> HttpResponse:
-    """File the person, then hand over or send; raises what the flows refuse."""
+    """File the person, then send to an address that was given, else hand over; raises what flows refuse."""
     require_open(purpose)
     values = form.cleaned_data
     subject = register_subject(actor, purpose, reference=values["reference"], email=values["email"])
-    if values["delivery"] == form.MAIL:
+    if values["email"]:
         send_invitation(actor, subject, purpose)
         messages.success(request, _("The invitation is in the outbox."))
         return redirect("operate_person", purpose.id, subject.id)
@@ -223,7 +223,7 @@ def invite_again(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> Ht
     try:
         require_open(state.purpose)
         require_may_be_asked(state)
-        if request.POST.get("delivery") != InvitationForm.MAIL:
+        if not has_address(state.subject):
             return card(request, actor, state.subject, state.purpose, require_may_be_asked)
         send_invitation(actor, state.subject, state.purpose, require_may_be_asked)
     except ConsentError as error:

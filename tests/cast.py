@@ -203,10 +203,10 @@ class Person:
 
 
 def invite(study: Study, reference: str = "P-001", email: str = "") -> tuple[DataSubject, str]:
-    """File a person and make their one-time link: (subject, token)."""
+    """File a person and make their one-time link, mailed to an address: (subject, token)."""
     actor = study.administrator.actor
     subject = register_subject(actor, study.purpose, reference=reference, email=email)
-    return subject, create_invitation(actor, subject, study.purpose, show_to_operator=True)
+    return subject, create_invitation(actor, subject, study.purpose, show_to_operator=not email)
 
 
 def come_in(study: Study, reference: str = "P-001", email: str = "") -> Person:

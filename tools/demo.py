@@ -188,7 +188,7 @@ class Demo:
 
     def consent(self) -> None:
         """A person accepts an invitation and consents to separate choices."""
-        invite = [("reference", "ISS-114"), ("delivery", "show")]
+        invite = [("reference", "ISS-114")]
         page = self.administrator.submit(f"/operate/purposes/{self.purpose}/invite/", invite)
         link = found(r'id="invitation-link">([^<]+)<', page.text, "the one-time link")
         self.subject = Browser(self.base)

@@ -80,7 +80,7 @@ def test_whoever_consented_can_be_let_in_again_to_withdraw() -> None:
     person = consenting(study)
     administrator = study.administrator.sign_in()
     both = [study.purpose.id, person.subject.id]
-    card = administrator.post(reverse("operate_invitation_card", args=both), {"delivery": "show"})
+    card = administrator.post(reverse("operate_invitation_card", args=both))
     assert card.status_code == 200
     link = card.content.decode().split('id="invitation-link">')[1].split("<")[0]
     person.browser.cookies.clear()

@@ -209,7 +209,7 @@ def test_a_closed_purpose_takes_no_yes_and_still_a_no_and_a_withdrawal(study: St
 
 def test_a_form_refusal_of_an_operator_carries_its_code(study: Study) -> None:
     invite(study, "P-1")
-    form = {"reference": "P-1", "delivery": "show"}
+    form = {"reference": "P-1"}
     page = study.administrator.sign_in().post(
         reverse("operate_invite", args=[study.purpose.id]), form
     )

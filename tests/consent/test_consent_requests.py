@@ -36,7 +36,7 @@ from consent.models import (
 )
 from consent.records import record_notice_shown
 from consent.request_keys import forget_old_keys
-from consent.subjects import register_subject
+from consent.subjects import Identity, register_subject, sealed_contact
 from tests.cast import Person, Study, api, come_in, consenting, invite, open_study
 from tests.consent.test_receipts import RECEIPT, statuses
 from tests.counting import queries_of
@@ -244,7 +244,8 @@ def answer(person: Person, study: Study, decision: str) -> None:
 def test_a_no_that_comes_in_between_wins(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """The letter is sealed before the lock; the person says no meanwhile; nothing is sent."""
     key = study.key(Scope.CONSENT_REQUEST)
-    person = come_in(study, "P-1", ADDRESS)
+    person = come_in(study, "P-1")
+    sealed_contact(person.subject, Identity(email=ADDRESS)).save(force_insert=True)
     sealing = invitations.seal_letter
 
     def slow(*given: Any) -> Any:
@@ -291,7 +292,7 @@ def test_a_no_that_comes_in_between_wins_over_an_operators_card(
 
     monkeypatch.setattr(invitations, "new_invitation", slow)
     again = reverse("operate_invitation_card", args=[study.purpose.id, person.subject.id])
-    assert admin.post(again, {"delivery": "show"}).status_code == 422
+    assert admin.post(again).status_code == 422
     assert Invitation.objects.count() == links
     assert ConsentEvent.objects.latest("sequence").kind == "refused"
 
@@ -387,7 +388,7 @@ def test_operators_take_back_and_ask_anew_on_the_persons_page(study: Study) -> N
     assert "Question taken back" in shown
     assert "A new invitation asks them anew" in shown
     again = reverse("operate_invitation_card", args=both)
-    assert admin.post(again, {"delivery": "show"}).status_code == 200
+    assert admin.post(again).status_code == 200
     assert ConsentState.objects.get().status == "requested"
     consent_of = consenting(study, "P-2")
     closed = reverse("operate_question_back", args=[study.purpose.id, consent_of.subject.id])

@@ -17,9 +17,12 @@ from accounts.models import ApiClient, Role
 from audit_log.actions import Action
 from audit_log.entries import parse
 from audit_log.models import PendingEntry
+from consent.errors import OnlyByMail
+from consent.invitations import create_invitation
 from consent.models import (
     ConsentState,
     ConsentStatus,
+    Contact,
     DataCategory,
     DataSubject,
     Invitation,
@@ -32,7 +35,17 @@ from consent.models import (
     Use,
 )
 from consent.subjects import register_subject
-from tests.cast import ASSESSMENT, Operator, Study, consenting, invite, open_study, operator
+from tests.cast import (
+    ASSESSMENT,
+    Operator,
+    Study,
+    come_in,
+    consent,
+    consenting,
+    invite,
+    open_study,
+    operator,
+)
 from tests.counting import queries_of
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -180,7 +193,7 @@ def test_researcher_sees_assigned_purposes_only() -> None:
         assert "Story study" in rita.get(reverse(name)).content.decode(), name
         assert "Story study" not in charlie.get(reverse(name)).content.decode(), name
     again = reverse("operate_invitation_card", args=both)
-    assert charlie.post(again, {"delivery": "show"}).status_code == 404
+    assert charlie.post(again).status_code == 404
 
 
 OPEN_TO = {
@@ -226,7 +239,7 @@ def test_invitation_card_is_shown_once_and_opens_the_notice() -> None:
     admin = study.administrator.sign_in()
     page = admin.post(
         reverse("operate_invite", args=[study.purpose.id]),
-        {"reference": "P-007", "delivery": "show", "email": ""},
+        {"reference": "P-007", "email": ""},
     )
     body = page.content.decode()
     assert page.status_code == 200
@@ -250,12 +263,12 @@ def test_invitation_by_mail_waits_sealed_in_the_outbox_and_is_handed_over_for_a_
     study = open_study()
     admin = study.administrator.sign_in()
     address = reverse("operate_invite", args=[study.purpose.id])
-    page = admin.post(address, {"reference": "P-1", "delivery": "mail", "email": ""})
+    page = admin.post(address, {"reference": "P-1", "email": "ann"})
     assert page.status_code == 422
     assert not DataSubject.objects.exists()
 
-    page = admin.post(address, {"reference": "P-1", "delivery": "mail", "email": "ann@example.net"})
-    assert page.status_code == 302
+    page = admin.post(address, {"reference": "P-1", "email": "ann@example.net"})
+    assert page.status_code == 302, "the link is not shown"
     message, invitation = OutboxMessage.objects.get(), Invitation.objects.get()
     assert not invitation.shown_to_operator
     listing = admin.get(reverse("operate_outbox")).content.decode()
@@ -281,12 +294,47 @@ def test_invitation_by_mail_waits_sealed_in_the_outbox_and_is_handed_over_for_a_
     assert len(written(Action.INVITATION_SHOW)) == 1
 
 
+def test_a_researcher_enters_no_other_study_as_somebody_invited_by_address() -> None:
+    """Alice takes part in study A; a researcher of study B, who knows her address, invites her there."""
+    there, here = open_study(name="Study A"), open_study(name="Study B")
+    alice = come_in(there, "A-1", "alice@example.net")
+    consent(alice, there.purpose)
+    desk = here.researcher.sign_in()
+    address = reverse("operate_invite", args=[here.purpose.id])
+    known = desk.post(
+        address, {"reference": "B-7", "email": "Alice@example.net", "delivery": "show"}
+    )
+    unknown = desk.post(
+        address, {"reference": "B-8", "email": "nobody@example.net", "delivery": "show"}
+    )
+    for page in (known, unknown):
+        assert page.status_code == 302, "who has an address is written to, known or not"
+        assert b"/me/invitation/" not in desk.get(page.headers["Location"]).content
+    again = reverse("operate_invitation_card", args=[here.purpose.id, alice.subject.id])
+    for way in ("show", "mail"):
+        assert desk.post(again, {"delivery": way}).status_code == 302
+    for actor in (here.researcher.actor, here.administrator.actor):
+        with pytest.raises(OnlyByMail):
+            create_invitation(actor, alice.subject, here.purpose, show_to_operator=True)
+    assert not Invitation.objects.filter(shown_to_operator=True).exists()
+
+
+def test_no_link_is_shown_of_somebody_who_takes_part_elsewhere() -> None:
+    """Also if the address were gone: whoever opens a link opens every study of that person."""
+    there, here = open_study(name="Study A"), open_study(name="Study B")
+    alice = come_in(there, "A-1", "alice@example.net")
+    invite(here, "B-7", "alice@example.net")
+    Contact.objects.all().delete()
+    with pytest.raises(OnlyByMail):
+        create_invitation(here.researcher.actor, alice.subject, here.purpose, show_to_operator=True)
+
+
 def test_a_sent_message_cannot_be_opened() -> None:
     study = open_study()
     admin = study.administrator.sign_in()
     admin.post(
         reverse("operate_invite", args=[study.purpose.id]),
-        {"reference": "P-1", "delivery": "mail", "email": "ann@example.net"},
+        {"reference": "P-1", "email": "ann@example.net"},
     )
     message = OutboxMessage.objects.get()
     OutboxMessage.objects.update(sent_at=timezone.now())
@@ -302,7 +350,7 @@ def test_nobody_is_invited_before_the_purpose_is_open() -> None:
     new_purpose(admin)
     page = admin.post(
         reverse("operate_invite", args=[Purpose.objects.get().id]),
-        {"reference": "P-1", "delivery": "show", "email": ""},
+        {"reference": "P-1", "email": ""},
     )
     assert page.status_code == 422
     assert not DataSubject.objects.exists()
@@ -313,7 +361,7 @@ def test_a_taken_reference_is_told_on_the_form() -> None:
     invite(study, "P-001")
     page = study.administrator.sign_in().post(
         reverse("operate_invite", args=[study.purpose.id]),
-        {"reference": "P-001", "delivery": "show", "email": ""},
+        {"reference": "P-001", "email": ""},
     )
     assert page.status_code == 422
     assert "Nobody new can be filed under this reference" in page.content.decode()
@@ -327,8 +375,9 @@ def test_who_said_no_is_not_asked_again(status: ConsentStatus) -> None:
     ConsentState.objects.update(status=status)
     admin = study.administrator.sign_in()
     both = [study.purpose.id, subject.id]
-    assert "delivery" not in admin.get(reverse("operate_person", args=both)).content.decode()
-    page = admin.post(reverse("operate_invitation_card", args=both), {"delivery": "show"})
+    again = reverse("operate_invitation_card", args=both)
+    assert again not in admin.get(reverse("operate_person", args=both)).content.decode()
+    page = admin.post(again)
     assert page.status_code == 422
     assert Invitation.objects.count() == 1
 
@@ -349,9 +398,7 @@ def test_a_new_link_replaces_the_old_one() -> None:
     study = open_study()
     subject, token = invite(study)
     both = [study.purpose.id, subject.id]
-    page = study.administrator.sign_in().post(
-        reverse("operate_invitation_card", args=both), {"delivery": "show"}
-    )
+    page = study.administrator.sign_in().post(reverse("operate_invitation_card", args=both))
     assert page.status_code == 200
     assert Client().get(reverse("invitation", args=[token])).status_code == 410
     assert Invitation.objects.filter(revoked_at=None).count() == 1

@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import localtime
 
+from consent.models import OutboxMessage
 from consent.subjects import register_subject
 from tests.cast import PHOTO, Study
 from tests.faults.canary import Pixels, Search
@@ -139,15 +140,19 @@ def token_of(browser: httpx.Client, path: str) -> str:
 
 
 def invite(walk: Walk) -> None:
-    """The administrator files people on the page: the link on a card, another by e-mail."""
+    """The administrator files people on the page and hands a letter over; another one is only filed."""
     marks, study = walk.marks, walk.study
     path = reverse("operate_invite", args=[study.purpose.id])
-    card = walk.send(walk.desk, path, reference=marks.reference, email=marks.email, delivery="show")
-    found = re.search(r"/me/invitation/([\w-]+)/", card.text)
-    assert found, card.text
+    given = {"reference": marks.reference, "email": marks.email}
+    assert walk.send(walk.desk, path, **given).status_code == 302
+    letter = reverse("operate_message", args=[OutboxMessage.objects.get().id])
+    found = re.search(
+        r"/me/invitation/([\w-]+)/", walk.send(walk.desk, letter, reason="notify").text
+    )
+    assert found
     marks.token = found[1]
     mailed = {"reference": f"mailed-{marks.reference}", "email": f"mailed-{marks.email}"}
-    assert walk.send(walk.desk, path, delivery="mail", **mailed).status_code == 302
+    assert walk.send(walk.desk, path, **mailed).status_code == 302
     register_subject(
         study.administrator.actor, study.purpose, reference=f"second-{marks.reference}",
         email=f"second-{marks.email}", name=marks.name,

@@ -17,18 +17,21 @@ from accounts.models import Role, User
 from accounts.operators import create_operator
 from accounts.second_factor import enrol_app
 from accounts.training import record_certificate
+from audit_log.actions import ReasonCode
 from consent.assessments import approve_assessment, write_assessment
-from consent.invitations import create_invitation, invitation_url
+from consent.invitations import send_invitation
 from consent.models import (
     ControllerKind,
     DataCategory,
     MediaKind,
+    OutboxMessage,
     Purpose,
     ResidualRisk,
     Sector,
     Use,
 )
 from consent.notices import publish_notice
+from consent.outbox import hand_over
 from consent.purposes import assign, create_purpose, open_purpose, submit_for_review
 from consent.subjects import register_subject
 
@@ -167,14 +170,16 @@ class Command(BaseCommand):
         purpose = make_purpose(administrator, officer, researcher)
         actor = actor_for(administrator)
         subject = register_subject(actor, purpose, reference="P-001", email=SUBJECT_EMAIL)
-        token = create_invitation(actor, subject, purpose, show_to_operator=True)
+        send_invitation(actor, subject, purpose)
+        letter = hand_over(actor, OutboxMessage.objects.get(), ReasonCode.NOTIFY)
+        (link,) = (word for word in letter.text.split() if word.startswith(settings.SITE_URL))
         lines = [
             "Demo logins (this file is the only place they are kept):",
             "",
             *(f"  {role.label:<24} {made[role][0].email:<28} {made[role][1]}" for role in ROLES),
             "    one-time codes for these three: make demo-code",
             "",
-            f"  Data subject             {invitation_url(token)}",
+            f"  Data subject             {link}",
             f"    works once; afterwards sign in as {SUBJECT_EMAIL}:",
             "    the code waits in the administrator's outbox",
             "",
