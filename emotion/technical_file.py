@@ -40,9 +40,9 @@ CLASSIFIED = (
     "reads apparent expression; it makes no claim about what anybody feels (recital 18)."
 )
 INTENDED = (
-    "To measure, in one photograph at a time and on the operator's own machines, the apparent expression, "
-    "the facial movements and the direction of head and eyes of people who consented to exactly that, for "
-    "research, usability tests, health care and the arts."
+    "To measure, in one photograph or film at a time and on the operator's own machines, the apparent "
+    "expression, the movements of the face and the body and the direction of head and eyes of people who "
+    "consented to exactly that, for research, usability tests, health care and the arts."
 )
 BY_THE_OPERATOR = [
     "Annex IV(2)(g): how well it does on the recordings of this installation, and for its groups of people",

@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from accounts.models import Role
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
+from consent.models import DataCategory, MediaKind
 from consent.screening import REFUSED_SECTORS, REFUSED_USES
 from emotion import model_packs, pipeline
 from emotion.inference.models import FOLDER, manifest
@@ -31,6 +32,8 @@ from tests.duties.walks import analysed
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 Json = dict[str, Any]
+SAID_AS = {"blendshapes": "movements of the face", "gaze": "eyes", "smile-marker": "expression"}
+"""Categories that the file names by another word than their own first."""
 SCHEMA = json.loads(
     (settings.BASE_DIR / "emotion" / "schemas" / "technical-file.schema.json").read_text()
 )
@@ -55,6 +58,15 @@ def without(document: Json, path: tuple[Any, ...]) -> Json:
         inner = inner[step]
     del inner[path[-1]]
     return cut
+
+
+def test_what_it_is_for_names_what_purposes_take_and_measure() -> None:
+    intended = technical_file()["purpose"]["intended"]
+    for kind in (MediaKind.PHOTOGRAPHS, MediaKind.FILMS):
+        assert kind.value.removesuffix("s") in intended
+    for category in DataCategory.values:  # "body-motion": the body
+        if category != DataCategory.MEDIA:
+            assert SAID_AS.get(category, category.partition("-")[0]) in intended, category
 
 
 def test_it_fits_its_schema_with_and_without_anything_to_tell() -> None:
