@@ -70,14 +70,17 @@ class FilmReader:
         self.follower = Follower(Memory.from_json(state["memory"]) if state else None)
         self.seen: float | None = state["seen"] if state else None
         self.measured: float | None = state["measured"] if state else None
+        # Set where moments are measured, one after the other, and so read only there.
+        self.expressed: float | None = state["expressed"] if state else None
         self.last: Seen | None = None
 
     def state(self) -> dict[str, Any]:
-        """From which another reader goes on after the last frame."""
+        """From which another reader goes on after the last frame, once all are measured."""
         return {
             "memory": self.follower.memory.to_json(),
             "seen": self.seen,
             "measured": self.measured,
+            "expressed": self.expressed,
             "pack": self.pack.digest,
         }
 
@@ -91,9 +94,10 @@ class FilmReader:
         return measured()() if measured else None
 
     def follow(self, picture: Picture, time: float) -> Callable[[], Rest] | None:
-        """Find the person in one frame; what comes back measures it, on any thread, if it is due.
+        """Find the person in one frame; what comes back measures it, if it is due.
 
-        What that gives measures the rest, which needs no picture.
+        That may be done on another thread, one moment after the other. What it gives measures the rest,
+        which needs no picture.
         """
         sighting = self.follower.see(picture, time)
         found, before = sighting.landmarks, self.last
@@ -101,41 +105,45 @@ class FilmReader:
         self.last = (time, found) if found is not None else None
         if not wanted:
             return None
-        asked = self.asked(time)
         # The model of bodies takes one of those in the picture, and nobody can tell it which.
         body = (
-            "body-motion" in asked and sighting.faces == 1 and due(self.measured, time, BODY_RATE)
+            "body-motion" in self.categories
+            and sighting.faces == 1
+            and due(self.measured, time, BODY_RATE)
         )
         self.measured = time
         if found is None:
-            nobody = partial(Moment, time, sighting.status, sighting.faces)
+            nobody = Rest(partial(Moment, time, sighting.status, sighting.faces))
             return lambda: nobody
 
         def measured() -> Rest:
             rest = begin_moment(
                 picture,
                 found.face,
-                asked,
+                self.asked(time),
                 time=time,
                 faces=sighting.faces,
                 landmarks=found,
                 motion=moved(before, (time, found)),
                 pack=self.pack,
             )
-            return partial(with_body, rest, find_body(picture)) if body else rest
+            self.expressed = time if rest.expressed else self.expressed
+            if body:
+                rest = replace(rest, measure=partial(with_body, rest.measure, find_body(picture)))
+            return rest
 
         return measured
 
     def asked(self, time: float) -> frozenset[str]:
-        """What is measured at this moment."""
-        if due(self.measured, time, EXPRESSION_RATE):
+        """What is measured at this moment; an expression stays due until it could be read."""
+        if due(self.expressed, time, EXPRESSION_RATE):
             return self.categories
         return self.categories - {"expression"}
 
 
-def with_body(rest: Rest, body: Array) -> Moment:
+def with_body(measure: Callable[[], Moment], body: Array) -> Moment:
     """A moment whose body was looked at."""
-    return replace(rest(), body=body)
+    return replace(measure(), body=body)
 
 
 def moved(before: Seen | None, now: Seen) -> float | None:

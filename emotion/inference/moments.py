@@ -45,8 +45,19 @@ class Moment:
     body: Array | None = None
 
 
-Rest = Callable[[], Moment]
-"""Measures what a moment still lacks, which needs its landmarks and not its picture."""
+@dataclass(frozen=True)
+class Rest:
+    """Measures what a moment still lacks, which needs its landmarks and not its picture.
+
+    expressed: whether its expression was read, which is known before.
+    """
+
+    measure: Callable[[], Moment]
+    expressed: bool = False
+
+    def __call__(self) -> Moment:
+        """The whole moment."""
+        return self.measure()
 
 
 def read_moment(
@@ -85,15 +96,16 @@ def begin_moment(
         quality["motion"] = motion
     found = Moment(time, verdict(quality), faces, quality)
     if found.status != "read":
-        return lambda: found
+        return Rest(lambda: found)
     landmarks = landmarks or find_landmarks(picture, face)
     if landmarks is None:  # what looked like a face is none
-        return partial(Moment, time, "no-face", faces - 1)
+        return Rest(partial(Moment, time, "no-face", faces - 1))
     seen = SeenFace(found, landmarks, picture.shape[1], picture.shape[0])
     expression = None
     if "expression" in categories and seen.status == "read":
         expression = find_expression(picture, landmarks, pack)
-    return partial(seen.measured, frozenset(categories), expression)
+    measure = partial(seen.measured, frozenset(categories), expression)
+    return Rest(measure, expressed=expression is not None)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The covers are drawn over the test photograph, which had no part in the fit.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -82,6 +83,27 @@ def test_a_film_leaves_out_the_moments_with_a_cover() -> None:
     assert set(statuses[10:20]) == {"covered"}
     for moment in moments[10:20]:
         assert moment.expression is moment.blendshapes is moment.pose is moment.gaze is None
+
+
+@pytest.mark.parametrize("taken_up_at", [None, 3, 6])
+def test_an_expression_that_is_due_under_a_cover_is_read_after_it(taken_up_at: int | None) -> None:
+    """Ten moments a second, of which every other one is due, and just those are covered from the second on.
+
+    Also where another reader goes on in between.
+    """
+    bare, masked = pixels(), drawn("mask", 3)
+    reader = FilmReader(ALL, expression_pack(), 10.0)
+    expressed = []
+    for at in range(8):
+        if at == taken_up_at:
+            state = json.loads(json.dumps(reader.state()))
+            reader = FilmReader(ALL, expression_pack(), 10.0, state)
+        moment = reader.read(masked if at and at % 2 == 0 else bare, at / 10)
+        assert moment is not None
+        assert moment.status == ("covered" if at and at % 2 == 0 else "read")
+        if moment.expression is not None:
+            expressed.append(at)
+    assert expressed == [0, 3, 5, 7], "not once after the first, if what is due were lost"
 
 
 def test_the_same_picture_gives_the_same_figure() -> None:
