@@ -57,5 +57,4 @@ def find_closures(table: Table) -> list[Closure]:
 
 def sees_blinks(table: Table) -> bool:
     """Whether the readings are close enough for a rate of blinks; else there were at least so many."""
-    times, _values, _at = present(table["time"], table["eyeBlinkLeft"])
-    return 0 < mean_step(times) <= SEES_BLINKS
+    return 0 < mean_step(table["time"], table["eyeBlinkLeft"]) <= SEES_BLINKS

@@ -113,7 +113,8 @@ class Drawn:
         chosen = generator.choice(len(self.counts), len(self.counts))
         counts = self.counts[chosen]
         places = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return self.rows[np.repeat(self.starts[chosen], counts) + places]
+        drawn: NDArray[np.int64] = self.rows[np.repeat(self.starts[chosen], counts) + places]
+        return drawn
 
 
 def below(value: float) -> float:

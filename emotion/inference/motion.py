@@ -23,7 +23,7 @@ def speeds(times: Line, values: Line) -> Line:
     """The change of values (n, k) per second over the last ``OVER`` seconds, (n, k); NaN where unknown."""
     found = np.full(values.shape, np.nan)
     at = np.flatnonzero(np.isfinite(values).all(axis=1))
-    for first, last in stretches(times[at]):
+    for first, last in stretches(times, at):
         part = at[first : last + 1]
         t, earlier = times[part], times[part] - OVER
         for column in range(values.shape[1]):

@@ -82,9 +82,9 @@ def swing_between(times: Line, values: Line, first: int, last: int) -> Swing:
 
 def swings(times: Line, values: Line, least: float) -> list[list[Swing]]:
     """All quick turns of ``least`` degrees or more, in their order, for each unbroken stretch."""
-    t, v, _at = present(times, values)
+    t, v, at = present(times, values)
     found = []
-    for first, last in stretches(t):
+    for first, last in stretches(times, at):
         part, line = t[first : last + 1], v[first : last + 1]
         turns = [swing_between(part, line, *pair) for pair in pairwise(extremes(line, least))]
         found.append([turn for turn in turns if turn.end - turn.start <= SWING_SECONDS])
@@ -133,5 +133,4 @@ def find_nods(table: Table) -> list[Nod]:
 
 def sees_nods(table: Table) -> bool:
     """Whether the readings are close enough to see nods and shakes at all."""
-    times, _values, _at = present(table["time"], table["pitch"])
-    return 0 < mean_step(times) <= SEES_NODS
+    return 0 < mean_step(table["time"], table["pitch"]) <= SEES_NODS

@@ -18,7 +18,9 @@ HOLE = 0.5
 """Seconds without a reading that nothing is carried across: about what a quick nod or a short smile
 takes."""
 HOLE_SAMPLES = 2.5
-"""The same in usual distances between readings, where those are further apart: two readings may be lost."""
+"""The same in usual distances between moments, where those are further apart: two readings may be lost."""
+AROUND = 5
+"""Moments before and after that say what is usual: a camera that becomes slower in the dark is no hole."""
 
 
 @dataclass(frozen=True)
@@ -50,30 +52,40 @@ def usual_step(times: Line) -> float:
     return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
 
-def mean_step(times: Line) -> float:
+def mean_step(times: NDArray[Any], values: NDArray[Any]) -> float:
     """The mean distance between readings in seconds, holes left out; 0 where no two follow one another.
 
     Of a film whose pictures are taken out of more, some lie twice as far apart as others: their median says
     one or the other.
     """
-    pieces = stretches(times)
-    steps = len(times) - len(pieces)
-    return (
-        float(sum(times[last] - times[first] for first, last in pieces) / steps) if steps else 0.0
-    )
+    t, _v, at = present(times, values)
+    pieces = stretches(times, at)
+    steps = len(t) - len(pieces)
+    return float(sum(t[last] - t[first] for first, last in pieces) / steps) if steps else 0.0
 
 
-def hole_of(times: Line) -> float:
-    """The seconds between two readings from which they are apart."""
-    return max(HOLE, HOLE_SAMPLES * usual_step(times))
+def steps_around(times: NDArray[Any], after: NDArray[np.int64]) -> Line:
+    """The median distance between moments around each of some, in seconds."""
+    steps = np.diff(times)
+    near = after[:, None] + np.arange(-AROUND, AROUND + 1)
+    there = (near >= 0) & (near < len(steps))
+    around = np.where(there, steps[np.clip(near, 0, len(steps) - 1)], np.nan)
+    return np.asarray(np.nanmedian(around, axis=1), dtype=np.float64)
 
 
-def stretches(times: Line) -> list[tuple[int, int]]:
-    """The readings (n,) as unbroken stretches: pairs of first and last index."""
-    if not len(times):
+def stretches(times: NDArray[Any], at: NDArray[np.int64] | None = None) -> list[tuple[int, int]]:
+    """The readings as unbroken stretches: pairs of first and last, counted among the readings.
+
+    times: of all moments. at: those with a reading, by index; None is all.
+    """
+    at = np.arange(len(times)) if at is None else at
+    if not len(at):
         return []
-    breaks = np.flatnonzero(np.diff(times) > hole_of(times))
-    starts, ends = [0, *(breaks + 1).tolist()], [*breaks.tolist(), len(times) - 1]
+    apart = np.diff(times[at])
+    breaks = np.flatnonzero(apart > HOLE)
+    if len(breaks):
+        breaks = breaks[apart[breaks] > HOLE_SAMPLES * steps_around(times, at[breaks])]
+    starts, ends = [0, *(breaks + 1).tolist()], [*breaks.tolist(), len(at) - 1]
     return list(zip(starts, ends, strict=True))
 
 
@@ -83,14 +95,17 @@ def present(times: NDArray[Any], values: NDArray[Any]) -> tuple[Line, Line, NDAr
     return times[at].astype(np.float64), values[at].astype(np.float64), at
 
 
-def seconds_of(times: Line) -> Line:
-    """The time that each reading stands for (n,): half of the way to both neighbours, never across a
-    hole."""
+def seconds_of(times: NDArray[Any], values: NDArray[Any] | None = None) -> Line:
+    """The time that each moment's reading stands for (n,): half of the way to both neighbours, never across
+    a hole; 0 where there is none. values: the readings, NaN for none; None is one at each moment.
+    """
     found = np.zeros(len(times))
-    for first, last in stretches(times):
-        middles = (times[first:last] + times[first + 1 : last + 1]) / 2
-        bounds = np.concatenate([[times[first]], middles, [times[last]]])
-        found[first : last + 1] = np.diff(bounds)
+    at = np.arange(len(times)) if values is None else present(times, values)[2]
+    t = times[at].astype(np.float64)
+    for first, last in stretches(times, at):
+        middles = (t[first:last] + t[first + 1 : last + 1]) / 2
+        bounds = np.concatenate([[t[first]], middles, [t[last]]])
+        found[at[first : last + 1]] = np.diff(bounds)
     return found
 
 
@@ -107,7 +122,7 @@ def spans_above(times: NDArray[Any], values: NDArray[Any], on: float, off: float
     """
     t, v, at = present(times, values)
     found = []
-    for first, last in stretches(t):
+    for first, last in stretches(times, at):
         above = np.concatenate([[False], v[first : last + 1] >= off, [False]])
         edges = np.flatnonzero(np.diff(above.astype(np.int8)))
         for begin, end in zip(edges[::2] + first, edges[1::2] + first - 1, strict=True):

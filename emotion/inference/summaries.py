@@ -117,14 +117,14 @@ def lasted(events: Sequence[Event], kind: str) -> float:
 
 def read_seconds(table: Table, column: str) -> float:
     """How long a column was read."""
-    return float(seconds_of(present(table["time"], table[column])[0]).sum())
+    return float(seconds_of(table["time"], table[column]).sum())
 
 
 def mean_over_time(times: Line, values: Line) -> float:
     """The mean of values by the time that each stands for; NaN without any."""
-    t, v, _at = present(times, values)
-    weights = seconds_of(t)
-    return float((v * weights).sum() / weights.sum()) if weights.sum() > 0 else float("nan")
+    weights = seconds_of(times, values)
+    sums = np.where(weights > 0, values, 0) * weights
+    return float(sums.sum() / weights.sum()) if weights.sum() > 0 else float("nan")
 
 
 def per_minute(number: int, seconds: float) -> float:
@@ -137,9 +137,11 @@ def expression_figures(table: Table, calibration: Calibration | None) -> Figures
 
     A moment is told of by the rule for a photograph: where too many expressions fit, none is.
     """
-    times, _values, at = present(table["time"], table[LABELS[0]])
-    seconds, shares = seconds_of(times), rows(table, LABELS)[at]
-    told = np.full(len(at), -1) if calibration is None else calibration.foremost(shares)
+    _times, _values, at = present(table["time"], table[LABELS[0]])
+    told = np.full(len(at), -1)
+    if calibration is not None:
+        told = calibration.foremost(rows(table, LABELS)[at])
+    seconds = seconds_of(table["time"], table[LABELS[0]])[at]
     read = float(seconds.sum())
     found = {"read": figure(read, "seconds")}
     names = [*(f"{label}_foremost" for label in LABELS), "untold"]
@@ -199,7 +201,7 @@ def head_figures(series: Series, events: Sequence[Event]) -> Figures:
 def away_figures(series: Series, events: Sequence[Event]) -> Figures:
     """Looking away, from whatever of head and gaze is there."""
     times, degrees = away_degrees(series)
-    seen = float(seconds_of(present(times, degrees)[0]).sum())
+    seen = float(seconds_of(times, degrees).sum())
     away = lasted(events, "look-away")
     made_of = {"made_of": [name for name in ("head-pose", "gaze") if name in series]}
     return {
@@ -237,6 +239,6 @@ def body_figures(series: Series, events: Sequence[Event]) -> Figures:
     table = series["body-motion"]
     speed = body_speed(table)
     return {
-        "read": figure(float(seconds_of(present(table["time"], speed)[0]).sum()), "seconds"),
+        "read": figure(float(seconds_of(table["time"], speed).sum()), "seconds"),
         "moving": figure(mean_over_time(table["time"], speed), "shoulder widths per second, mean"),
     }

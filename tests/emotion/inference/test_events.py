@@ -444,6 +444,30 @@ def test_seconds_add_up_to_what_was_seen(steps: list[float]) -> None:
     assert (seconds_of(times) >= 0).all()
 
 
+@pytest.mark.parametrize("fast", [4.0, 20.0, 36.0])
+def test_a_camera_that_becomes_slower_is_no_hole(fast: float) -> None:
+    """Thirty pictures a second, and from some second on, in the dark, one every 0.6 s."""
+    times = np.concatenate([np.arange(0, fast, 1 / 30), np.arange(fast, 40.2, 0.6)])
+    for one in (times, 40 - times[::-1]):
+        series = film(one, gaze=table("gaze", one))
+        found = summarise(series, [])
+        assert found["summary"]["watched"]["value"] == pytest.approx(one[-1] - one[0])
+        assert found["gaze"]["read"]["value"] == pytest.approx(one[-1] - one[0])
+
+
+def test_what_was_read_now_and_then_is_no_slow_camera() -> None:
+    """Ten moments a second, of which for a while every eighth is read: nothing is known between them."""
+    times = sampled(40, 10)
+    gaze = table("gaze", times)
+    unread = (times > 10) & (times < 30) & (np.arange(len(times)) % 8 > 0)
+    gaze["yaw"][unread] = np.nan
+    found = summarise(film(times, gaze=gaze), [])
+    assert found["summary"]["watched"]["value"] == pytest.approx(40)
+    assert found["gaze"]["read"]["value"] == pytest.approx(20, abs=1)
+    frozen = np.concatenate([np.arange(0, 10, 0.1), np.arange(18, 28, 0.1)])
+    assert summarise(film(frozen), [])["summary"]["watched"]["value"] == pytest.approx(19.8)
+
+
 def test_nothing_is_carried_across_a_hole() -> None:
     times = sampled(10, 25)
 
