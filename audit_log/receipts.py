@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from django.db import Error
 
 from audit_log.actions import Action
 from audit_log.entries import Entry, parse
-from audit_log.errors import EntryNotIntegrated, LogUnavailable
+from audit_log.errors import EntryNotIntegrated, InvalidEntry, LogUnavailable
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.promises import certificate, promise
 from audit_log.proofs import Covering, covering, inclusion_proof
@@ -65,8 +66,15 @@ def pending_about(consent_tags: Iterable[bytes], actions: Iterable[Action]) -> l
 
 
 def waiting_entries() -> list[Entry]:
-    """What waits for its place, the oldest first: a fifth of a second's worth while a keeper runs."""
-    return [parse(row.body) for row in PendingEntry.objects.order_by("entry_id")]
+    """What waits for its place, the oldest first: a fifth of a second's worth while a keeper runs.
+
+    What is damaged is left out: it proves nothing, and must not stand in the way of other people's entries.
+    """
+    found = []
+    for row in PendingEntry.objects.order_by("entry_id"):
+        with suppress(InvalidEntry):
+            found.append(parse(row.body))
+    return found
 
 
 def wait_integrated(entry_ids: Iterable[UUID], timeout: float) -> bool:

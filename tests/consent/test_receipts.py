@@ -19,8 +19,9 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 from rdflib import Graph, Literal, Namespace, URIRef
 from rdflib.namespace import RDF
+from uuid_utils.compat import uuid7
 
-from audit_log.models import LogEntry
+from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
 from audit_log.signing import verifier_key
 from consent.models import ConsentEvent, EventKind
@@ -312,6 +313,20 @@ def test_a_receipt_has_promises_first_and_proofs_later() -> None:
         late = receipts(person, form)[EventKind.GIVEN]
         assert [set(each) for each in late["entries"]] == [{"entry", "proof"}] * 2
         assert not {"says", "promise_certificate"} & set(late)
+
+
+def test_a_damaged_entry_that_waits_takes_away_nobodys_receipt() -> None:
+    """It stays where it is for ever, because nobody may delete it."""
+    study = open_study()
+    person = consenting(study)
+    integrate_once()
+    PendingEntry.objects.create(
+        entry_id=uuid7(), created=timezone.now(), leaf_hash=bytes(32), body=b"garbage"
+    )
+    integrate_once()
+    assert PendingEntry.objects.count() == 1
+    document = receipts(person)[EventKind.GIVEN]
+    assert [set(each) for each in document["entries"]] == [{"entry", "proof"}] * 2
 
 
 @pytest.mark.processes
