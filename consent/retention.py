@@ -103,10 +103,22 @@ def end_consent(state: ConsentState, tags: Tagger, reason: ReasonCode) -> None:
     )
 
 
-def expire_recording(subject_id: UUID, purpose_id: UUID, recording_id: UUID, category: str) -> None:
-    """File the erasure of one recording, or of one category of it, whose retention is over."""
+def expire_recording(
+    subject_id: UUID,
+    purpose_id: UUID,
+    recording_id: UUID,
+    category: str,
+    still: Callable[[], bool],
+) -> bool:
+    """File the erasure of one recording, or of one category of it, whose retention is over.
+
+    ``still`` asks once more, under the lock, whether it is to be. Returns whether it was.
+    """
     tags = tagger(subject_id, purpose_id)
     with transaction.atomic():
+        lock_state(subject_id, purpose_id)
+        if not still():
+            return False
         append(
             Draft(
                 action=Action.RETENTION_EXPIRE,
@@ -127,3 +139,4 @@ def expire_recording(subject_id: UUID, purpose_id: UUID, recording_id: UUID, cat
             recording_id=recording_id,
             category=category,
         )
+    return True

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.actors import SYSTEM_KEEPER
@@ -112,35 +113,59 @@ def take_up(stopped: Analysis) -> int:
 def expire_recordings() -> int:
     """File the erasure of every recording, or of its media or results alone, whose date has passed."""
     now = timezone.now()
-    filed = ErasureRequest.objects.filter(recording_id=OuterRef("pk"))
-    whole = Recording.objects.filter(erased_at=None, retain_until__lte=now).exclude(
-        Exists(filed.filter(category=""))
-    )
-    media = Recording.objects.filter(
-        media_state=MediaState.STORED, media_retain_until__lte=now, retain_until__gt=now
-    ).exclude(Exists(filed.filter(category=DataCategory.MEDIA, only_key=None)))
-    due = [(recording, "") for recording in whole[:200]]
-    due += [(recording, str(DataCategory.MEDIA)) for recording in media[:200]]
-    due += results_due(now)
+    due = [(recording, "") for recording in whole_due(now)[:200]]
+    due += [(recording, str(DataCategory.MEDIA)) for recording in media_due(now)[:200]]
+    late = results_due(now).select_related("analysis__recording")[:200]
+    due += sorted({(row.analysis.recording, row.category) for row in late}, key=str)
     return do_each(due, expire)
 
 
-def expire(due: tuple[Recording, str]) -> None:
-    """File the erasure of one recording, or of one category of it."""
-    recording, category = due
-    expire_recording(recording.subject_id, recording.purpose_id, recording.id, category)
+def whole_due(now: datetime) -> QuerySet[Recording]:
+    """Recordings whose date has passed and whose erasure nobody has filed."""
+    filed = ErasureRequest.objects.filter(recording_id=OuterRef("pk"), category="")
+    return Recording.objects.filter(erased_at=None, retain_until__lte=now).exclude(Exists(filed))
 
 
-def results_due(now: datetime) -> list[tuple[Recording, str]]:
-    """Results whose own date has passed before their recording's, each with its category."""
+def media_due(now: datetime) -> QuerySet[Recording]:
+    """The same of those whose media alone are due."""
+    filed = ErasureRequest.objects.filter(
+        recording_id=OuterRef("pk"), category=DataCategory.MEDIA, only_key=None
+    )
+    return Recording.objects.filter(
+        media_state=MediaState.STORED, media_retain_until__lte=now, retain_until__gt=now
+    ).exclude(Exists(filed))
+
+
+def results_due(now: datetime) -> QuerySet[Result]:
+    """Results whose own date has passed before their recording's."""
     filed = ErasureRequest.objects.filter(
         recording_id=OuterRef("analysis__recording_id"), category__in=["", OuterRef("category")]
     )
-    late = Result.objects.filter(
+    return Result.objects.filter(
         retain_until__lte=now, analysis__recording__retain_until__gt=now
     ).exclude(Exists(filed))
-    rows = late.select_related("analysis__recording")[:200]
-    return sorted({(row.analysis.recording, row.category) for row in rows}, key=str)
+
+
+def expire(due: tuple[Recording, str]) -> bool:
+    """File the erasure of one recording, or of one category of it; whether it was still to be filed."""
+    recording, category = due
+    return expire_recording(
+        recording.subject_id,
+        recording.purpose_id,
+        recording.id,
+        category,
+        partial(is_due, recording, category),
+    )
+
+
+def is_due(recording: Recording, category: str) -> bool:
+    """Whether this is past its date and nobody has filed its erasure."""
+    now = timezone.now()
+    if not category:
+        return whole_due(now).filter(pk=recording.pk).exists()
+    if category == DataCategory.MEDIA:
+        return media_due(now).filter(pk=recording.pk).exists()
+    return results_due(now).filter(analysis__recording=recording, category=category).exists()
 
 
 def workers_stuck() -> bool:

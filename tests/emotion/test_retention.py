@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import time_machine
 from bs4 import BeautifulSoup
 from django.core.management import call_command
+from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
 
@@ -25,7 +27,8 @@ from consent.holds import place_hold
 from consent.models import ConsentState, ErasureRequest, HoldReason
 from consent.purposes import close_purpose
 from consent.records import record_notice_shown
-from consent.retention import end_purposes, expire_consents
+from consent.retention import end_purposes, expire_consents, expire_recording
+from emotion import sweeping
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.forecast import forecast
@@ -99,6 +102,35 @@ def test_no_date_is_later_than_the_consent_and_a_renewal_lengthens_nothing(
         refused = api_get(study.key(), "api_result", row.id, Access_Reason="study-analysis")
         assert (refused.status_code, refused.json()["code"]) == (403, "retention-passed")
         assert expire_recordings() == 1
+
+
+@pytest.mark.parametrize("days", [21, 31], ids=["media", "whole"])
+def test_two_keepers_at_once_file_each_erasure_once(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """Both have read their list before either files."""
+    taken_in(study)
+    together, filed = threading.Barrier(2), list[int]()
+
+    def at_once(*given: Any) -> bool:
+        together.wait(30)
+        return expire_recording(*given)
+
+    def keep() -> None:
+        filed.append(expire_recordings())
+        connections.close_all()
+
+    monkeypatch.setattr(sweeping, "expire_recording", at_once)
+    with in_days(days):
+        keepers = [threading.Thread(target=keep) for _number in range(2)]
+        for keeper in keepers:
+            keeper.start()
+        for keeper in keepers:
+            keeper.join()
+        integrate_once()
+    assert sorted(filed) == [0, 1]
+    assert ErasureRequest.objects.count() == 1
+    assert LogEntry.objects.filter(action=Action.RETENTION_EXPIRE).count() == 1
 
 
 def test_a_result_keeps_its_own_date(study: Study, person: Person) -> None:

@@ -1,8 +1,8 @@
 """The keeper: one long-running process that finishes what others began.
 
 It sequences the access log, sends stale rows to the workers again, erases what is due, delivers
-messages, tells recipients and rotates key epochs. Two keepers at once do no harm: every step is claimed
-in the database.
+messages, tells recipients and rotates key epochs. Two keepers at once file, erase and end nothing twice:
+each such step is asked about once more under a lock, or claimed in the database.
 """
 
 from __future__ import annotations
