@@ -3,7 +3,7 @@
 The row is claimed by one conditional UPDATE with a lease in database time; ``attempt`` counts the claims
 and tells whose is the newest. ``tries`` counts those that are to count: it is raised with the claim, so
 that a recording which kills its worker cannot be tried for ever, and lowered again when the row is given
-back because the installation was at fault.
+back because the installation was at fault, or ended or given back because of what the person decided.
 """
 
 from __future__ import annotations
@@ -56,12 +56,11 @@ class Claim:
     """One attempt at one analysis.
 
     Fields:
-        attempt: the number of this claim; tries: how many were used up, this one included.
+        attempt: the number of this claim.
     """
 
     analysis_id: UUID
     attempt: int
-    tries: int
     recording: Recording
 
     def row(self) -> Q:
@@ -94,7 +93,7 @@ def claim(analysis_id: UUID) -> Claim | None:
     if not taken:
         return None
     row = Analysis.objects.select_related("recording__purpose").get(pk=analysis_id)
-    return Claim(row.id, row.attempt, row.tries, row.recording)
+    return Claim(row.id, row.attempt, row.recording)
 
 
 def give_back(held: Claim, error: Exception) -> None:
@@ -150,15 +149,17 @@ def end(
 ) -> None:
     """End the row with its reason and its entry, if it is still this attempt's.
 
-    Of what failed nothing will come any more, so media as they came go now.
+    Of what failed nothing will come any more, so media as they came go now. A refusal uses up no try: a
+    pause or a dispute may end, and the row is taken up again.
     """
-    recording = held.recording
-    outcome = Outcome.REFUSED if state is AnalysisState.REFUSED else Outcome.FAILED
+    recording, refused = held.recording, state is AnalysisState.REFUSED
+    outcome = Outcome.REFUSED if refused else Outcome.FAILED
     with transaction.atomic():
         lock_state(recording.subject_id, recording.purpose_id)
         mine = Analysis.objects.filter(held.row()).update(
             state=state,
             reason=reason,
+            tries=F("tries") - int(refused),
             media_code=media_code,
             finished_at=timezone.now(),
             lease_until=None,
@@ -173,11 +174,11 @@ def end(
 
 def wait(held: Claim, error: Exception) -> None:
     """Give the row back with its try: the installation is at fault, 15, 30, then 60 s between two."""
-    seconds = min(15 * 2 ** min(held.attempt - held.tries, 8), LONGEST_WAIT)
+    seconds = min(15 * 2 ** min(held.attempt - tries_of(held), 8), LONGEST_WAIT)
     given_back = Analysis.objects.filter(held.row()).update(
         state=AnalysisState.QUEUED,
         lease_until=None,
-        tries=held.tries - 1,
+        tries=F("tries") - 1,
         not_before=timezone.now() + timedelta(seconds=seconds),
     )
     if given_back:
@@ -185,24 +186,34 @@ def wait(held: Claim, error: Exception) -> None:
 
 
 def begin_anew(held: Claim) -> None:
-    """Give the row back: what the consent covers now is measured under that consent."""
+    """Give the row back with its try: what the consent covers now is measured under that consent."""
     Analysis.objects.filter(held.row()).update(
         state=AnalysisState.QUEUED,
         lease_until=None,
+        tries=F("tries") - 1,
         queued_at=timezone.now(),
         not_before=timezone.now(),
     )
     enqueue_analysis(held.analysis_id)
 
 
+def tries_of(held: Claim) -> int:
+    """How many tries are used up, this one included; a saved stretch of a film gives back those before it.
+
+    0 when the row is no longer this attempt's.
+    """
+    return Analysis.objects.filter(held.row()).values_list("tries", flat=True).first() or 0
+
+
 def try_again(held: Claim, error: Exception) -> None:
     """Give the row back without its try, or end it when that was the last one."""
-    log.warning("analysis %s, try %d: %s", held.analysis_id, held.tries, in_a_line(error))
-    if held.tries >= MAX_TRIES:
+    tries = tries_of(held)
+    log.warning("analysis %s, try %d: %s", held.analysis_id, tries, in_a_line(error))
+    if tries >= MAX_TRIES:
         end(held, AnalysisState.FAILED, Action.ANALYSIS_FAIL, ReasonCode.ATTEMPTS_EXHAUSTED)
         return
     Analysis.objects.filter(held.row()).update(
         state=AnalysisState.QUEUED,
         lease_until=None,
-        not_before=timezone.now() + timedelta(seconds=2**held.tries),
+        not_before=timezone.now() + timedelta(seconds=2**tries),
     )

@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -75,6 +75,7 @@ def close_for(recording: Recording, at: datetime) -> Dispute:
     stopped = recording.analyses.filter(state__in=UNDER_WAY)
     for analysis_id in list(stopped.values_list("id", flat=True)):
         tell_of_end(recording, analysis_id, AnalysisState.REFUSED)
+    stopped.filter(state=AnalysisState.RUNNING).update(tries=F("tries") - 1)
     stopped.update(
         state=AnalysisState.REFUSED,
         reason=ReasonCode.RECORDING_DISPUTED,

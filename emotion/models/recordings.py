@@ -140,7 +140,7 @@ class Analysis(models.Model):
 
     Fields:
         attempt: grows with each claim and tells which worker's claim is the newest.
-        tries: the claims that were not given back because the installation was at fault.
+        tries: the claims that count: not those that the installation or what the person decided ended.
         media_code: why the media could not be read, see ``inference.media_codes``.
         progress: the share of a film that has been read, 0 to 1; expected_at: when it will be done.
         key_index: of one that was asked for once more, a keyed hash of the idempotency key.

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.models import ConsentEvent, ConsentState, ErasureRequest
-from consent.narrowing import stop_category
+from consent.narrowing import pause, resume, stop_category
 from consent.notices import Change, publish_notice
 from emotion import analyses, saving
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
-from emotion.models import Analysis
-from emotion.sweeping import take_up_paused
+from emotion.models import MAX_TRIES, Analysis
+from emotion.sweeping import requeue_stale, take_up_paused
 from tests.cast import (
     NOTICE,
     PHOTO,
@@ -234,6 +236,23 @@ def test_what_a_pause_stopped_goes_on_after_it(study: Study, person: Person, key
     assert parts(key, row) == {"summary", "expression", "blendshapes"}
 
 
+def test_no_number_of_pauses_uses_up_the_tries(study: Study, person: Person, key: str) -> None:
+    """Else the keeper would end the analysis as failed, and erase the photograph."""
+    answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
+    row = Analysis.objects.get(pk=answer.json()["analyses"][0]["id"])
+    for _time in range(MAX_TRIES + 1):
+        pause(person.actor, person.subject, study.purpose)
+        run_analysis(row.id)
+        resume(person.actor, person.subject, study.purpose)
+        assert take_up_paused() == 1
+    Analysis.objects.update(queued_at=timezone.now() - timedelta(minutes=1))
+    requeue_stale()
+    row.refresh_from_db()
+    assert (row.state, row.tries) == ("queued", 0)
+    run_analysis(row.id)
+    assert parts(key, row) == {"summary", "expression", "blendshapes"}
+
+
 @pytest.mark.parametrize(
     ("place", "step"),
     [(analyses, "decode_photo"), (analyses, "analyse_photo"), (saving, "create_data_key")],
@@ -259,7 +278,7 @@ def test_a_category_stopped_during_the_work_is_not_measured(
         during.setattr(place, step, stopped_before)
         run_analysis(row.id)
     row.refresh_from_db()
-    assert (row.state, row.tries) == ("queued", 1)
+    assert (row.state, row.tries) == ("queued", 0), "it is not the recording's fault"
     assert not row.results.exists()
     run_analysis(row.id)
     assert parts(key, row) == {"summary", "blendshapes"}

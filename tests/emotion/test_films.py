@@ -23,7 +23,7 @@ from emotion import film_analyses
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.errors import NotReady
-from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result
+from emotion.models import MAX_TRIES, Analysis, AnalysisState, MediaState, Recording, Result
 from emotion.results import read_result
 from tests.cast import (
     PHOTO,
@@ -184,6 +184,30 @@ def after_each_stretch(patched: pytest.MonkeyPatch, then: Callable[[], object]) 
         then()
 
     patched.setattr(film_analyses, "save_stretch", saved)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "left"), [(ValueError("strange"), 1), (OSError("the disk is full"), 0)]
+)
+def test_a_last_try_that_got_on_is_not_the_last(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch, trouble: Exception, left: int
+) -> None:
+    """A stretch that was saved gives back the tries before it, also when this very attempt fails then."""
+    row = waiting(study, long())
+    Analysis.objects.filter(pk=row.pk).update(tries=MAX_TRIES - 1)
+
+    def fail() -> None:
+        raise trouble
+
+    with monkeypatch.context() as patched:
+        after_each_stretch(patched, fail)
+        run_analysis(row.id)
+    row.refresh_from_db()
+    assert (row.state, row.tries) == (AnalysisState.QUEUED, left)
+    Analysis.objects.filter(pk=row.pk).update(not_before=row.queued_at)
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert row.state == AnalysisState.DONE
 
 
 def test_what_is_sealed_so_far_opens_to_nobody(

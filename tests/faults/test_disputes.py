@@ -25,9 +25,9 @@ from emotion import analyses, saving
 from emotion.analyses import read_face, run_analysis
 from emotion.claims import claim
 from emotion.dispute_notes import tell_operators
-from emotion.disputes import ERASED_AFTER, dispute, erase_unanswered
+from emotion.disputes import ERASED_AFTER, dispute, erase_unanswered, retract
 from emotion.erasure import drain
-from emotion.models import Analysis, AnalysisState, Dispute, Recording, Result
+from emotion.models import MAX_TRIES, Analysis, AnalysisState, Dispute, Recording, Result
 from emotion.saving import save_results
 from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, operator, upload
 from tests.faults.leftovers import living_keys, sealed_files
@@ -163,6 +163,23 @@ def test_taking_it_back_goes_on_where_it_stopped(
     assert told.status_code == 200
     assert len(entries(Action.DISPUTE_RETRACT)) == 1
     assert upload(key, "P-001", study.purpose.id, PHOTO.read_bytes()).status_code == 202
+
+
+def test_no_number_of_disputes_taken_back_uses_up_the_tries(
+    person: Person, waiting: Analysis
+) -> None:
+    """Neither those that met a worker at work, nor one that came before it began."""
+    for _time in range(MAX_TRIES + 1):
+        assert claim(waiting.id) is not None
+        dispute(person.actor, waiting.recording_id)
+        retract(person.actor, waiting.recording_id)
+    dispute(person.actor, waiting.recording_id)
+    retract(person.actor, waiting.recording_id)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.tries) == (AnalysisState.QUEUED, 0)
+    run_analysis(waiting.id)
+    waiting.refresh_from_db()
+    assert waiting.state == AnalysisState.DONE
 
 
 def test_its_uploader_adds_nothing_until_an_operator_has_answered(
