@@ -33,6 +33,7 @@ from audit_log.sequencer import integrate_once
 from audit_log.storage import Folder
 from emotion.errors import BackupFailed
 from emotion.snapshots import is_sqlite, take_snapshot
+from vault.epochs import places
 
 FORMAT = "consentry-backup/1"
 ACTOR = "system:backup"
@@ -43,12 +44,16 @@ SNAPSHOT, MANIFEST = "database", "manifest.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What a backup wrote: two files, and how many log entries the folder beside them has now."""
+    """What a backup wrote: two files, and how many log entries the folder beside them has now.
+
+    keys: where the epochs' keys lie without which nothing in it opens; they are in no backup.
+    """
 
     data: Path
     keystore: Path
     blobs: int
     entries: int
+    keys: list[str]
 
 
 def recipient() -> pyrage.x25519.Recipient:
@@ -66,7 +71,7 @@ def recipient() -> pyrage.x25519.Recipient:
 
 
 def make_backup(folder: Path) -> Made:
-    """Write a backup of now into a folder. Raises BackupFailed, LogUnavailable or OSError.
+    """Write a backup of now into a folder. Raises BackupFailed, LogUnavailable, VaultError or OSError.
 
     A file has its name only when it is complete; what was begun is removed.
     """
@@ -80,13 +85,14 @@ def make_backup(folder: Path) -> Made:
         blobs = add_blobs(archive)
     # The keystore last: every key that the data name is in it, or has died.
     with sealed_archive(keystore, to) as archive, snapshot("keystore") as path:
+        opened_by = places()
         add_snapshot(archive, path, "keystore", stamp)
     note_made(data)
     for old in sorted((folder / KEYSTORE).glob("*.tar.age"))[:-KEYSTORES_KEPT]:
         old.unlink()
     integrate_once()
     exported = export_log(Folder(folder / LOG))
-    return Made(data=data, keystore=keystore, blobs=blobs, entries=exported.size)
+    return Made(data=data, keystore=keystore, blobs=blobs, entries=exported.size, keys=opened_by)
 
 
 def note_made(data: Path) -> None:

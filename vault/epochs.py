@@ -56,6 +56,15 @@ def current() -> Epoch:
     return found
 
 
+def places(provider: Provider | None = None) -> list[str]:
+    """Where the keys lie under which anything may be wrapped now: the current epoch's, or two."""
+    source = provider or configured()
+    living = [EpochState.CURRENT, EpochState.CLOSED]
+    with keys.keystore():
+        found = Epoch.objects.filter(state__in=living).order_by("id")
+        return [source.place(epoch.id) for epoch in found]
+
+
 def is_due() -> bool:
     """Whether to rotate now.
 

@@ -30,6 +30,7 @@ from tests.cast import PHOTO, consenting, open_study, upload
 from tests.databases import is_sqlite
 from tests.faults.harm import gone
 from tests.faults.leftovers import sealed_files
+from vault.epochs import rotate
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -60,6 +61,8 @@ def test_a_backup_is_whole_and_only_the_identity_opens_it(
     folder = tmp_path / "copies"
     call_command("backup", str(folder), stdout=out)
     assert "(1 sealed files)" in out.getvalue()
+    (key,) = (settings.KEYS_DIR / "epochs").glob("*.key")
+    assert out.getvalue().splitlines()[-1].startswith(f"opened by {key}  (in no backup")
 
     (data,) = (folder / "data").iterdir()
     (keystore,) = (folder / "keystore").iterdir()
@@ -95,6 +98,12 @@ def test_a_backup_is_whole_and_only_the_identity_opens_it(
     assert LogEntry.objects.filter(action=Action.BACKUP_MAKE).count() == 1
     assert verify_export(Folder(folder / "log")).size == LogEntry.objects.count()
     assert list(Path(settings.VAR_DIR).glob("backup-*")) == [], "no snapshot is left behind"
+
+    rotate()
+    call_command("backup", str(folder), stdout=out)
+    (after,) = (settings.KEYS_DIR / "epochs").glob("*.key")
+    assert after != key
+    assert out.getvalue().splitlines()[-1].startswith(f"opened by {after}  (in no backup")
 
 
 def test_no_session_is_in_a_backup(tmp_path: Path, identity: pyrage.x25519.Identity) -> None:

@@ -44,6 +44,10 @@ def test_wrapped_key_opens_again(any_provider: Provider) -> None:
     assert any_provider.wrap(EPOCH, KEY, b"aad") != wrapped
 
 
+def test_it_says_where_a_key_lies(any_provider: Provider) -> None:
+    assert str(EPOCH) in any_provider.place(EPOCH)
+
+
 def test_creating_again_changes_nothing(any_provider: Provider) -> None:
     wrapped = any_provider.wrap(EPOCH, KEY, b"aad")
     any_provider.create(EPOCH)

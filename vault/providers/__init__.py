@@ -38,6 +38,9 @@ class Provider(Protocol):
     def has_keys(self) -> bool:
         """Whether it holds the key of any epoch."""
 
+    def place(self, epoch_id: UUID) -> str:
+        """Where the epoch's key lies, for whoever must copy it or keep it."""
+
     def create(self, epoch_id: UUID) -> None:
         """Make the epoch's key, durably; nothing happens when it exists already."""
 

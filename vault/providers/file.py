@@ -38,6 +38,10 @@ class FileProvider:
         """The file of one epoch."""
         return self.folder / f"{epoch_id}.key"
 
+    def place(self, epoch_id: UUID) -> str:
+        """The file, in which whoever copies the folder finds it."""
+        return str(self.path(epoch_id))
+
     def has_keys(self) -> bool:
         """Whether there is a key file."""
         return any(self.folder.glob("*.key"))

@@ -43,6 +43,10 @@ class TransitProvider:
         self.headers = {"X-Vault-Namespace": namespace} if namespace else {}
         self.client = httpx.Client(base_url=f"{server}/v1/{mount}/", timeout=TIMEOUT)
 
+    def place(self, epoch_id: UUID) -> str:
+        """The named key of the server, which keeps its own copies."""
+        return f"{self.client.base_url}keys/{PREFIX}{epoch_id}"
+
     def has_keys(self) -> bool:
         """Whether the mount holds the key of any epoch."""
         answer = self.ask("GET", "keys", params={"list": "true"}, fine={404})

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from audit_log.errors import AuditLogError, one_line
 from emotion.backups import make_backup
 from emotion.errors import BackupFailed
+from vault.errors import VaultError
 
 
 class Command(BaseCommand):
@@ -26,8 +27,10 @@ class Command(BaseCommand):
         """One backup; what stands in the way is one line, and nothing half-done is left."""
         try:
             made = make_backup(options["folder"])
-        except (BackupFailed, AuditLogError, OSError) as error:
+        except (BackupFailed, AuditLogError, VaultError, OSError) as error:
             raise CommandError(one_line(error)) from None
         self.stdout.write(f"data      {made.data}  ({made.blobs:,} sealed files)")
         self.stdout.write(f"keystore  {made.keystore}")
         self.stdout.write(f"log       {options['folder'] / 'log'}  ({made.entries:,} entries)")
+        for place in made.keys:
+            self.stdout.write(f"opened by {place}  (in no backup; copied elsewhere?)")
