@@ -122,7 +122,8 @@ def submit_for_review(actor: Actor, purpose_id: UUID) -> Purpose:
             raise InvalidPurpose(f"Only a draft can be submitted; this purpose is {purpose.state}.")
         require_nothing(missing_for_review(purpose))
         purpose.state = PurposeState.IN_REVIEW
-        purpose.save(update_fields=["state"])
+        purpose.review_told_at = None
+        purpose.save(update_fields=["state", "review_told_at"])
         append(entry(actor, Action.PURPOSE_SUBMIT, purpose.id))
     return purpose
 

@@ -20,6 +20,7 @@ from consent.errors import InvalidRequest
 from consent.messages import key_of
 from consent.models import (
     ExtensionReason,
+    OperatorsTold,
     RefusalGround,
     RequestOutcome,
     RequestState,
@@ -80,7 +81,8 @@ def extend(
         require_extendable(held)
         held.due_at, held.extended_at = due_at, timezone.now()
         held.extension_reason = reason
-        held.save(update_fields=["due_at", "extended_at", "extension_reason"])
+        held.operators_told = OperatorsTold.NEW  # the new day is reminded of anew
+        held.save(update_fields=["due_at", "extended_at", "extension_reason", "operators_told"])
         write_step(held, Action.REQUEST_EXTEND, actor.log_name(), tags, reason=ReasonCode(reason))
         if told:
             told.file()

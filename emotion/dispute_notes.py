@@ -6,16 +6,14 @@ operators' first page says it.
 
 from __future__ import annotations
 
-import smtplib
-
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
+from consent.operator_notes import send_notes
 from emotion.models import Dispute
 
 
@@ -27,37 +25,20 @@ def addresses(dispute: Dispute) -> list[str]:
     return list(people.order_by("email").values_list("email", flat=True).distinct())
 
 
-def note(dispute: Dispute, address: str) -> EmailMessage:
-    """One note to one operator."""
-    purpose = dispute.recording.purpose
-    text = _(
-        "Somebody who takes part in “%(purpose)s” says that a recording filed under their name does "
-        "not show them. It is sealed off: nobody can open or measure it, and its uploader can add "
-        "nothing more for this person. Please find out how it came there and answer:"
-    )
-    return EmailMessage(
-        subject=_("A recording is disputed"),
-        body="\n\n".join(
-            [
-                text % {"purpose": purpose.name},
-                settings.SITE_URL + reverse("operate_dispute", args=[dispute.id]),
-            ]
-        ),
-        to=[address],
-    )
-
-
 def tell_operators() -> int:
     """Send a note for every open dispute of which nobody was told yet. Keeper only."""
     if not settings.EMAIL_URL:
         return 0
     told = 0
     for dispute in Dispute.objects.open().filter(told_at=None).select_related("recording__purpose"):
-        try:
-            for address in addresses(dispute):
-                note(dispute, address).send()
-        except (OSError, smtplib.SMTPException):
-            continue  # some may get it twice; none gets it never
-        Dispute.objects.filter(pk=dispute.pk).update(told_at=timezone.now())
-        told += 1
+        text = _(
+            "Somebody who takes part in “%(purpose)s” says that a recording filed under their name does "
+            "not show them. It is sealed off: nobody can open or measure it, and its uploader can add "
+            "nothing more for this person. Please find out how it came there and answer:"
+        )
+        known = {"purpose": dispute.recording.purpose.name}
+        page = reverse("operate_dispute", args=[dispute.id])
+        if send_notes(_("A recording is disputed"), text % known, page, addresses(dispute)):
+            Dispute.objects.filter(pk=dispute.pk).update(told_at=timezone.now())
+            told += 1
     return told

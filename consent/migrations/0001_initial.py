@@ -383,6 +383,7 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
+                ("review_told_at", models.DateTimeField(null=True)),
                 ("sent_back_reason", models.TextField(blank=True)),
                 ("looked_again", models.TextField(blank=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
@@ -1138,6 +1139,7 @@ class Migration(migrations.Migration):
                 ("answer_key_id", models.UUIDField(null=True)),
                 ("answer_sealed", models.BinaryField(null=True)),
                 ("erased_at", models.DateTimeField(null=True)),
+                ("operators_told", models.CharField(blank=True, max_length=7)),
                 (
                     "owner",
                     models.ForeignKey(

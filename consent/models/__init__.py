@@ -57,6 +57,7 @@ from consent.models.records import (
 )
 from consent.models.requests import (
     ExtensionReason,
+    OperatorsTold,
     RefusalGround,
     RequestKind,
     RequestOutcome,
@@ -121,6 +122,7 @@ __all__ = [
     "NotTold",
     "Notice",
     "OldSecret",
+    "OperatorsTold",
     "OutboxMessage",
     "PaperConsent",
     "Purpose",

@@ -70,6 +70,7 @@ class Purpose(models.Model):
     state = models.CharField(max_length=10, choices=PurposeState, default=PurposeState.DRAFT)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     authors = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
+    review_told_at = models.DateTimeField(null=True)
     sent_back_reason = models.TextField(blank=True)
     opened_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True

@@ -62,6 +62,15 @@ class ExtensionReason(models.TextChoices):
     MANY = "many-requests", _("There are many requests")
 
 
+class OperatorsTold(models.TextChoices):
+    """What operators were told last of a request, by e-mail: ``consent.operator_notes``."""
+
+    NOT_YET = ""
+    NEW = "new"
+    SOON = "soon"
+    OVERDUE = "overdue"
+
+
 WAITING = (RequestState.OPEN, RequestState.TAKEN)
 
 
@@ -107,6 +116,7 @@ class SubjectRequest(models.Model):
     answer_key_id = models.UUIDField(null=True)
     answer_sealed = models.BinaryField(null=True)
     erased_at = models.DateTimeField(null=True)
+    operators_told = models.CharField(max_length=7, blank=True)
 
     objects = SubjectRequestQuerySet.as_manager()
 

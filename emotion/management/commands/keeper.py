@@ -33,6 +33,7 @@ from consent.holds import end_holds
 from consent.last_entries import end_tags
 from consent.mail_sending import deliver_waiting
 from consent.notifications import forget_old_news
+from consent.operator_notes import tell_of_requests, tell_of_reviews
 from consent.renewals import ask_for_renewals
 from consent.request_ends import erase_old
 from consent.request_keys import forget_old_keys
@@ -166,6 +167,8 @@ def chores_apart() -> list[tuple[Chore, float]]:
         (Chore("witnesses asked", 0.0, Asker().ask_all), 1.0),
         (Chore("messages delivered", 0.0, deliver_waiting), 5.0),
         (Chore("operators told of disputes", 0.0, tell_operators), 10.0),
+        (Chore("operators told of requests", 0.0, tell_of_requests), 20.0),
+        (Chore("operators told of reviews", 0.0, tell_of_reviews), 20.0),
     ]
 
 
