@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -114,7 +115,7 @@ def parquet_of(table: Any, about: Mapping[str, str]) -> bytes:
 def require_parquet() -> None:
     """Raise Stop without pyarrow, which is large and therefore no dependency."""
     if find_spec("pyarrow") is None:
-        raise Stop("Parquet needs one more package: pip install pyarrow")
+        raise Stop(f"Parquet needs one more package: {sys.executable} -m pip install pyarrow")
 
 
 WRITERS = {"csv": as_csv, "parquet": as_parquet}
