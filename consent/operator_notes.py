@@ -6,11 +6,11 @@ operators' first page says it.
 
 from __future__ import annotations
 
-import smtplib
+import logging
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,9 +18,11 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import ROLE_PERMISSIONS
 from consent.holds import day
+from consent.mail_sending import REFUSED
 from consent.models import OperatorsTold, Purpose, PurposeState, SubjectRequest
 from consent.request_clock import days_left
 
+logger = logging.getLogger(__name__)
 SOON = 7
 """Days before the answer to a request is due."""
 STAGES = (OperatorsTold.NOT_YET, OperatorsTold.NEW, OperatorsTold.SOON, OperatorsTold.OVERDUE)
@@ -28,17 +30,20 @@ STAGES = (OperatorsTold.NOT_YET, OperatorsTold.NEW, OperatorsTold.SOON, Operator
 
 
 def send_notes(heading: str, text: str, page: str, to: Iterable[str]) -> bool:
-    """One note to each of these addresses; False when the mail server did not take all.
+    """One note to each of these addresses; whether the mail server took any.
 
-    Then all are sent again later: some may get it twice, none gets it never.
+    An address that it refuses is passed over: the others would have the note again and again. Raises
+    OSError or SMTPException where the server cannot be spoken to; then all are sent again later.
     """
-    body = f"{text}\n\n{settings.SITE_URL}{page}"
-    try:
+    body, taken = f"{text}\n\n{settings.SITE_URL}{page}", False
+    with get_connection() as server:
         for address in to:
-            EmailMessage(subject=heading, body=body, to=[address]).send()
-    except (OSError, smtplib.SMTPException):
-        return False
-    return True
+            note = EmailMessage(subject=heading, body=body, to=[address], connection=server)
+            try:
+                taken = bool(note.send()) or taken
+            except REFUSED as error:
+                logger.warning("a note to an operator was refused: %s", type(error).__name__)
+    return taken
 
 
 def addresses_of(permission: str) -> list[str]:

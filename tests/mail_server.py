@@ -10,9 +10,9 @@ from typing import Any
 
 
 class MailServer:
-    """Speaks just enough SMTP (RFC 5321) to take messages, or to refuse them."""
+    """Speaks just enough SMTP (RFC 5321) to take messages, or to refuse them: all, or to one address."""
 
-    def __init__(self, refuse: bool) -> None:
+    def __init__(self, refuse: bool | str) -> None:
         self.refuse = refuse
         self.received: list[str] = []
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -42,13 +42,17 @@ class MailServer:
                 lines = iter(stream.readline, b".\r\n")
                 self.received.append(b"".join(lines).decode())
                 say("250 taken")
-            elif word == b"RCPT" and self.refuse:
+            elif word == b"RCPT" and self.refuses(line.decode()):
                 say("550 nobody here")
             elif word == b"QUIT":
                 say("221 bye")
                 return
             else:
                 say("250 ok")
+
+    def refuses(self, line: str) -> bool:
+        """Whether it will not have a letter to whom this line names."""
+        return self.refuse is True or (bool(self.refuse) and str(self.refuse) in line)
 
     def close(self) -> None:
         self.socket.shutdown(socket.SHUT_RDWR)
@@ -57,7 +61,7 @@ class MailServer:
 
 
 @contextmanager
-def mail_server(settings: Any, refuse: bool = False) -> Iterator[MailServer]:
+def mail_server(settings: Any, refuse: bool | str = False) -> Iterator[MailServer]:
     """A server, and the settings that EMAIL_URL=smtp://127.0.0.1:<port> gives."""
     server = MailServer(refuse)
     settings.EMAIL_URL = f"smtp://127.0.0.1:{server.port}"

@@ -96,7 +96,10 @@ def test_a_list_that_was_cut_off_goes_on(study: Study, send: Send) -> None:
             "P-1,one@example.org\nP-2,ONE@example.org",
             "stands in the list more than once.",
         ),
-        ("P-1,one@example", "Their e-mail address, if they have given one: Enter a valid email address."),
+        (
+            "P-1,one@example",
+            "Their e-mail address, if they have given one: Enter a valid email address.",
+        ),
         (",one@example.org", "This field is required."),
         ("P-1,one@example.org,Ann", "It has more than a reference and an address."),
         ("P" * 81, "at most 80 characters"),

@@ -9,14 +9,12 @@ import pytest
 import time_machine
 
 from accounts.models import Role
-from audit_log.clock import Watch
-from audit_log.daily_verification import DailyVerification
 from consent.models import ExtensionReason, RequestKind, SubjectRequest
 from consent.operator_notes import tell_of_requests, tell_of_reviews
 from consent.purposes import send_back, submit_for_review
 from consent.request_answers import extend, take
 from consent.requests import make_request, retract
-from emotion.management.commands.keeper import chores
+from emotion.management.commands.keeper import chores_apart
 from tests.cast import Person, Study, come_in, draft, open_study, operator
 from tests.mail_server import MailServer, mail_server
 
@@ -133,6 +131,30 @@ def test_officers_are_told_each_time_a_purpose_is_handed_over(settings: Any) -> 
 
 
 def test_the_keeper_does_it() -> None:
-    done = [chore.do for chore in chores(Watch(), DailyVerification())]
+    done = [chore.do for chore, _pause in chores_apart()]
     assert tell_of_requests in done
     assert tell_of_reviews in done
+
+
+def test_an_address_that_is_refused_keeps_nobody_else_in_letters(
+    study: Study, person: Person, settings: Any
+) -> None:
+    ask(person, study)
+    dead = study.administrator.user.email
+    with mail_server(settings, refuse=dead) as server:
+        assert tell_of_requests() == 1
+        assert told(taken_from(server)) == [study.officer.user.email]
+        assert tell_of_requests() == 0
+        assert taken_from(server) == []
+
+
+def test_while_no_server_answers_they_are_told_later(
+    study: Study, person: Person, settings: Any
+) -> None:
+    ask(person, study)
+    with mail_server(settings):
+        pass  # its port answers no more
+    with pytest.raises(ConnectionRefusedError):
+        tell_of_requests()
+    with mail_server(settings):
+        assert tell_of_requests() == 1
