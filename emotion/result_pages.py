@@ -10,7 +10,7 @@ from emotion.film_charts import event_rows, mark_rows, strips, table_rows
 from emotion.film_wording import film_sentences
 from emotion.media_words import length_words
 from emotion.results import OpenResult
-from emotion.set_words import caveat
+from emotion.set_words import calibrated, caveat
 from emotion.wording import in_words, measured_by
 
 SHOWN_EVENTS = 60
@@ -37,6 +37,7 @@ def film_in_words(opened: OpenResult) -> dict[str, Any]:
         "events": events[:SHOWN_EVENTS],
         "more_events": max(len(events) - SHOWN_EVENTS, 0),
         "caveat": caveat(opened.parts["expression"]) if "expression" in opened.parts else "",
+        "exactly": [calibrated(opened.parts["expression"])] if "expression" in opened.parts else [],
         "models": measured_by({"models": models, "engine": summary.get("engine")}),
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+from math import floor
 from typing import Any
 
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
@@ -54,13 +56,49 @@ def set_headline(part: dict[str, Any]) -> str:
 
 
 def set_findings(part: dict[str, Any]) -> list[str]:
-    """The set, why nothing is said, and how often what is said was right."""
-    held, most = part["set"], int(part["most_in_set"])
+    """What the program names, and how often that was right, for somebody who knows no statistics."""
+    held = part["set"]
+    if part["abstained"]:
+        return [
+            _(
+                "The program cannot tell: %(number)s of the seven expressions fit, and to name one would "
+                "be guessing."
+            )
+            % {"number": len(held)}
+        ]
+    if len(held) == 1:
+        named = _("The program names one expression: %(set)s.") % {"set": words_of(held)}
+    else:
+        named = _("The program names %(number)s expressions, the likeliest first: %(set)s.") % {
+            "number": len(held),
+            "set": words_of(held),
+        }
+    return [f"{named} {right_in_words(part)}"]
+
+
+def right_in_words(part: dict[str, Any]) -> str:
+    """How often the first word was right when something was named: of ten, and never all of them."""
+    tenths = floor(part["right_when_named"][0] * 10 + 0.5)
+    if tenths >= 10:
+        return _(
+            "On test photographs the first that it named was right in more than 9 of 10; with other "
+            "people and cameras it may be wrong more often."
+        )
+    return _(
+        "On test photographs the first that it named was right in about %(tenths)s of 10; with other "
+        "people and cameras it may be wrong more often."
+    ) % {"tenths": tenths}
+
+
+def set_exactly(part: dict[str, Any]) -> list[str]:
+    """The same with its statistics: the set, when nothing is said, how often the first was right, and when
+    that was measured."""
+    held = part["set"]
     words = {
         "coverage": whole(part["coverage"]),
         "set": words_of(held),
         "number": len(held),
-        "most": most,
+        "most": int(part["most_in_set"]),
     }
     found = [
         ngettext(
@@ -74,7 +112,6 @@ def set_findings(part: dict[str, Any]) -> list[str]:
         found.append(
             _("When more than %(most)s fit, nothing is said: that would be guessing.") % words
         )
-        return found
     value, low, high = part["right_when_named"]
     words |= {"right": whole(value), "low": whole(low), "high": whole(high)}
     words |= {"data": data_of(part), "named": whole(part["named"][0])}
@@ -85,12 +122,28 @@ def set_findings(part: dict[str, Any]) -> list[str]:
         )
         % words
     )
-    return found
+    return [*found, calibrated(part)]
+
+
+def calibrated(part: dict[str, Any]) -> str:
+    """On which data the part was calibrated, and on which day."""
+    return _("Calibrated on %(data)s, %(date)s.") % {
+        "data": data_of(part),
+        "date": day_in_words(str(part["calibrated_at"])),
+    }
+
+
+def day_in_words(stated: str) -> str:
+    """The day of a pack in the reader's language; what is no date, as the pack states it."""
+    try:
+        return date_format(date.fromisoformat(stated), "DATE_FORMAT")
+    except ValueError:
+        return stated
 
 
 def caveat(part: dict[str, Any]) -> str:
     """On which data the numbers were calibrated, and that it says nothing about others."""
     return _(
-        "Calibrated on %(data)s (%(date)s). Probabilities and coverage hold for photographs that come as "
-        "those did. With another camera, in other light or for other people they may be wrong."
-    ) % {"data": data_of(part), "date": part["calibrated_at"]}
+        "Calibrated on %(data)s: the numbers hold for photographs that come as those did. With another "
+        "camera, in other light or for other people they may be wrong."
+    ) % {"data": data_of(part)}

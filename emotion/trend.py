@@ -50,6 +50,7 @@ class Moment:
     Fields:
         headline: in words; abstained: why it was not analysed, or nothing.
         shares: by expression, 0 to 1; None without a measured expression.
+        caveat: on which data what measured it was calibrated; nothing without an expression.
     """
 
     at: datetime
@@ -59,6 +60,7 @@ class Moment:
     abstained: str
     findings: list[str]
     shares: dict[str, float] | None
+    caveat: str
 
     def __repr__(self) -> str:
         return f"Moment({self.analysis_id}, sealed)"
@@ -75,6 +77,10 @@ class Trend:
     def counted(self) -> list[tuple[str, int]]:
         """How many photographs have each headline, the most frequent first."""
         return Counter(moment.headline for moment in self.moments).most_common()
+
+    def caveats(self) -> list[str]:
+        """On which data the packs that measured were calibrated, each once."""
+        return list(dict.fromkeys(each.caveat for each in self.moments if each.caveat))
 
 
 def own_analyses(actor: Actor, subject: DataSubject) -> QuerySet[Analysis]:
@@ -132,6 +138,7 @@ def moment(analysis: Analysis, parts: dict[str, dict[str, Any]]) -> Moment:
         abstained=str(words["abstained"]),
         findings=words["findings"],
         shares=parts.get("expression", {}).get("probabilities"),
+        caveat=words["caveat"],
     )
 
 

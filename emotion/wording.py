@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, pgettext
 from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
 from emotion.inference.quality import THRESHOLDS
 from emotion.movement_words import MOVEMENTS
-from emotion.set_words import EXPRESSIONS, caveat, set_findings, set_headline
+from emotion.set_words import EXPRESSIONS, caveat, set_exactly, set_findings, set_headline
 
 ABSTAINED = {
     "no-face": gettext_lazy("No face was found in the photograph."),
@@ -40,7 +40,7 @@ QUALITY = {
     "face_size_px": gettext_lazy("Size of the face (pixels)"),
     "light": gettext_lazy("Light on the face (0 dark, 1 bright)"),
     "burnt_out": gettext_lazy("Overexposed part of the face (0 to 1)"),
-    "sharpness": gettext_lazy("Sharpness (variance of the Laplacian)"),
+    "sharpness": gettext_lazy("Sharpness of the face"),
     "certainty": gettext_lazy("Certainty that it is a face (0 to 1)"),
     "turn_degrees": gettext_lazy("Turned from the camera (degrees)"),
     "covered": gettext_lazy("Signs of a cover over mouth or eyes (0 none, 1 clear)"),
@@ -100,7 +100,12 @@ def in_words(parts: Parts) -> dict[str, Any]:
         "quality": quality_facts(summary),
         "models": measured_by(summary),
         "caveat": "",
+        "exactly": [],
     }
+    if "sharpness" in (summary.get("quality") or {}):
+        context["exactly"].append(
+            _("Sharpness is the variance of the Laplacian at 96 pixels and even contrast.")
+        )
     if context["abstained"]:
         context["headline"] = _("This photograph was not analysed")
         return context
@@ -121,6 +126,7 @@ def add_expression(context: dict[str, Any], part: dict[str, Any]) -> None:
     context["headline"] = set_headline(part)
     context["findings"] += set_findings(part)
     context["caveat"] = caveat(part)
+    context["exactly"] = [*set_exactly(part), *context["exactly"]]
 
 
 def add_movements(context: dict[str, Any], part: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import date
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from django.conf import settings as configured
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils.formats import date_format
 from jsonschema import Draft202012Validator
 
 from audit_log.actions import Action
@@ -143,8 +145,9 @@ def test_an_analysis_names_the_pack_that_read_it(tmp_path: Path) -> None:
         row = analysed(study.key(), study)
         answer = person.browser.get(reverse("own_result", args=[row.pk])).content.decode()
         assert f"{used} 1, " in answer
-        fitted = expression_pack().calibration.date
-        assert f"Calibrated on the validation part of FER2013 ({fitted})" in answer
+        fitted = date_format(date.fromisoformat(expression_pack().calibration.date))
+        assert "Calibrated on the validation part of FER2013: the numbers hold" in answer
+        assert f"Calibrated on the validation part of FER2013, {fitted}." in answer
 
 
 def test_a_pack_that_was_exchanged_reads_nobody(tmp_path: Path, models_dir: Path) -> None:

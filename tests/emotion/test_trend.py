@@ -87,6 +87,9 @@ def test_it_is_off_and_opens_nothing_until_the_person_turns_it_on() -> None:
     assert "It is on in this browser" in text
     assert "The expression looked happy: 1" in text
     assert "An expression is no feeling" in text
+    assert "the share that the models gave this word" in text
+    assert "The program names one expression: happy." in text
+    assert text.count("Calibrated on the validation part of FER2013: the numbers hold") == 1
     assert "Opening this page wrote 1 entry into the log" in text
     assert columns(page) == [(1, 0)] * 7
     assert "no-store" in page.headers["Cache-Control"]
