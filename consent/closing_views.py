@@ -31,9 +31,11 @@ def close(request: HttpRequest) -> HttpResponse:
         token = close_account(actor_of(request), subject)
         logout(request)
         return redirect("closed_account", token)
-    standing = ConsentState.objects.filter(subject=subject, status=ConsentStatus.GIVEN)
+    states = ConsentState.objects.filter(subject=subject, tags_ended_at=None)
+    states = states.select_related("purpose").order_by("purpose__name")
     context = {
-        "standing": standing.select_related("purpose").order_by("purpose__name"),
+        "states": states,
+        "standing": states.filter(status=ConsentStatus.GIVEN),
         "hold": hold_words(hold_over(subject.id, None)),
         "days": RECEIPTS_FOR.days,
     }

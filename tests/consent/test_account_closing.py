@@ -35,6 +35,7 @@ from consent.models import (
     HoldReason,
     Invitation,
     OutboxMessage,
+    Purpose,
     SubjectReference,
 )
 from consent.sign_in import send_code
@@ -93,6 +94,20 @@ def finish() -> None:
     integrate_once()
     record_final()
     integrate_once()
+
+
+def test_everything_can_be_taken_along_first_study_by_study(study: Study, person: Person) -> None:
+    other = Purpose.objects.exclude(pk=study.purpose.pk).get()
+    page = person.browser.get(reverse("close_account"))
+    links = BeautifulSoup(page.content, "html.parser").select("section[aria-labelledby=first] a")
+    found = [str(link["href"]) for link in links]
+    bundles = {reverse("own_bundle", args=[each.id]) for each in (study.purpose, other)}
+    assert set(found[:2]) == bundles, "they come first"
+    assert f"Download everything about you in “{study.purpose.name}”" in links[0].text
+    for address in bundles:
+        assert person.browser.get(address).status_code == 200
+        archive = person.browser.post(address)
+        assert b"".join(archive.streaming_content).startswith(b"PK")
 
 
 def test_everything_goes_and_nobody_can_sign_in(study: Study, person: Person) -> None:
