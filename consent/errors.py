@@ -77,6 +77,14 @@ class InvalidPurpose(ConsentError):
     code = "invalid-purpose"
 
 
+class IncompletePurpose(InvalidPurpose):
+    """Something in a purpose is missing or does not fit together; ``problems``: a sentence by field."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self.problems = problems
+        super().__init__(" ".join(problems.values()))
+
+
 class InvalidHold(ConsentError):
     """A legal hold without a possible end, over nobody, or over already."""
 

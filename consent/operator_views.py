@@ -20,7 +20,7 @@ from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
-from consent.errors import ConsentError
+from consent.errors import ConsentError, IncompletePurpose
 from consent.forms import AssignForm
 from consent.models import (
     ConsentState,
@@ -32,6 +32,7 @@ from consent.models import (
 )
 from consent.notices import last_substantive
 from consent.purpose_forms import ControllerFormSet, PurposeForm, parties_in
+from consent.purpose_rules import problems_in
 from consent.purpose_words import assessment_words, sections_of
 from consent.purposes import EDITABLE, assign, change_purpose, create_purpose, is_author
 from consent.readiness import (
@@ -111,11 +112,15 @@ def write_purpose(request: HttpRequest, purpose: Purpose | None) -> HttpResponse
         if form.is_valid() and organisations.is_valid():
             try:
                 saved = save_purpose(request, purpose, form, parties_in(organisations))
+            except IncompletePurpose as error:
+                show_problems(form, error.problems)
             except ConsentError as error:
                 status = refuse(form, error)
             else:
                 messages.success(request, _("Saved as a draft. Below is what it still needs."))
                 return redirect("operate_purpose", saved.id)
+        else:  # what the rules would say next is said now
+            show_problems(form, problems_in(form.cleaned_data))
     context = {
         "form": form,
         "organisations": organisations,
@@ -128,6 +133,14 @@ def write_purpose(request: HttpRequest, purpose: Purpose | None) -> HttpResponse
         "back_label": Purpose.objects.get(pk=purpose.pk).name if purpose else _("Purposes"),
     }
     return render(request, "operators/purpose_form.html", context, status=status)
+
+
+def show_problems(form: PurposeForm, problems: dict[str, str]) -> None:
+    """Show each problem at its field, unless something else is wrong there; what has no field, above."""
+    wrong = set(form.errors)
+    for name, words in problems.items():
+        if name not in wrong:
+            form.add_error(name if name in form.fields else None, words)
 
 
 def save_purpose(

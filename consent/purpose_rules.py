@@ -6,12 +6,14 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.actors import Actor
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
-from consent.errors import InvalidPurpose, ProhibitedPurpose
+from consent.errors import IncompletePurpose, ProhibitedPurpose
 from consent.models import (
     LEAST_AGE,
     ONLY_IN_FILMS,
@@ -24,16 +26,23 @@ from consent.models import (
 from consent.screening import refusals
 
 WORDS = {
-    "name": "a name",
-    "description": "what it is for",
-    "necessity": "why it takes faces",
-    "people": "whose faces are recorded",
-    "officer_contact": "how to reach the data protection officer",
-    "authority": "to which authority people can complain",
-    "recipients": "who receives anything",
-    "storage_location": "where data are stored",
-    "jurisdiction": "whose law holds",
+    "name": gettext_lazy("a name"),
+    "description": gettext_lazy("what it is for"),
+    "necessity": gettext_lazy("why it takes faces"),
+    "people": gettext_lazy("whose faces are recorded"),
+    "officer_contact": gettext_lazy("how to reach the data protection officer"),
+    "authority": gettext_lazy("to which authority people can complain"),
+    "recipients": gettext_lazy("who receives anything"),
+    "storage_location": gettext_lazy("where data are stored"),
+    "jurisdiction": gettext_lazy("whose law holds"),
 }
+REACHED_BY = {
+    "name": gettext_lazy("name"),
+    "address": gettext_lazy("address"),
+    "contact": gettext_lazy("contact"),
+}
+Problems = dict[str, str]
+"""What is wrong, in a sentence, by the field in which it can be mended."""
 SAMPLE_RATE_MAX = 60
 """Moments a second: as many pictures as webcams and telephones record."""
 DAYS = ("media_retention_days", "result_retention_days", "consent_validity_days")
@@ -66,76 +75,101 @@ def screen(actor: Actor, values: dict[str, Any]) -> None:
     raise ProhibitedPurpose("; ".join(found))
 
 
-def check_fields(values: dict[str, Any]) -> None:
-    """Raise InvalidPurpose unless everything is said, and makes sense together."""
-    missing = [words for name, words in WORDS.items() if not str(values.get(name, "")).strip()]
-    if missing:
-        raise InvalidPurpose(f"A purpose must say {', '.join(missing)}.")
+def require_complete(values: dict[str, Any], controllers: list[dict[str, str]]) -> None:
+    """Raise IncompletePurpose with every problem by its field, unless all is said and fits together."""
+    problems = problems_in(values) | problems_of_controllers(controllers)
+    if problems:
+        raise IncompletePurpose(problems)
+
+
+def problems_in(values: dict[str, Any]) -> Problems:
+    """What is missing, or makes no sense together."""
+    found = {
+        name: _("A purpose must say %(what)s.") % {"what": words}
+        for name, words in WORDS.items()
+        if not str(values.get(name, "")).strip()
+    }
     basis = values.get("lawful_basis", LawfulBasis.EXPLICIT_CONSENT)
     if basis != LawfulBasis.EXPLICIT_CONSENT:
-        raise InvalidPurpose(
-            f"Faces are recorded by explicit consent only (GDPR Art. 9(2)(a)); got {basis!r}."
-        )
-    check_categories(list(values.get("categories") or []))
+        found["lawful_basis"] = _(
+            "Faces are recorded by explicit consent only (GDPR Art. 9(2)(a)); got “%(basis)s”."
+        ) % {"basis": basis}
     for name in DAYS:
         if values.get(name) is not None and values[name] < 1:
-            raise InvalidPurpose(f"{name} must be at least one day; got {values[name]}.")
-    check_media(values)
-    check_ages(values)
+            found[name] = _("At least one day; got %(days)s.") % {"days": values[name]}
+    return (
+        found
+        | problems_of_categories(list(values.get("categories") or []))
+        | problems_of_media(values)
+        | problems_of_ages(values)
+    )
 
 
-def check_media(values: dict[str, Any]) -> None:
-    """Raise InvalidPurpose for a kind of media, or a sampling rate, that nothing here can do."""
-    takes = values.get("takes", MediaKind.PHOTOGRAPHS)
+def problems_of_media(values: dict[str, Any]) -> Problems:
+    """A kind of media, or a sampling rate, that nothing here can do."""
+    takes, rate = values.get("takes", MediaKind.PHOTOGRAPHS), values.get("sample_rate", 10)
+    found: Problems = {}
     if takes not in MediaKind.values:
-        raise InvalidPurpose(f"takes must be one of {MediaKind.values}; got {takes!r}.")
-    unseen = sorted(set(values.get("categories") or []) & ONLY_IN_FILMS)
-    if unseen and not MediaKind(takes).takes_films:
-        raise InvalidPurpose(
-            f"Only films show {', '.join(unseen)}, and this purpose takes none. Nobody is asked to consent "
-            "to something that nothing measures."
+        found["takes"] = _("One of these was expected: %(known)s; got “%(takes)s”.") % {
+            "known": ", ".join(MediaKind.values),
+            "takes": takes,
+        }
+    elif not MediaKind(takes).takes_films and set(values.get("categories") or []) & ONLY_IN_FILMS:
+        found["takes"] = _(
+            "“Movements of the body” needs films: choose films under “What people send”. Nobody is asked "
+            "to consent to something that nothing measures."
         )
-    rate = values.get("sample_rate", 10)
     if not 0 <= rate <= SAMPLE_RATE_MAX:
-        raise InvalidPurpose(
-            f"sample_rate must be 1 to {SAMPLE_RATE_MAX} moments a second, or 0 for every picture; "
-            f"got {rate}."
-        )
+        found["sample_rate"] = _(
+            "1 to %(most)s moments a second, or 0 for every picture; got %(rate)s."
+        ) % {"most": SAMPLE_RATE_MAX, "rate": rate}
+    return found
 
 
-def check_ages(values: dict[str, Any]) -> None:
-    """Raise InvalidPurpose where children would consent alone, or would not be told in words for them."""
+def problems_of_ages(values: dict[str, Any]) -> Problems:
+    """Children who would consent alone, or would not be told in words for them."""
+    found: Problems = {}
     age = values.get("minimum_age", LEAST_AGE)
     if age < LEAST_AGE:
-        raise InvalidPurpose(
-            f"Nobody under {LEAST_AGE} consents alone (PIPL Art. 31); got {age}. Younger people take part "
+        found["minimum_age"] = _(
+            "Nobody under %(least)s consents alone (PIPL Art. 31); got %(age)s. Younger people take part "
             "only with a guardian, where the purpose allows it."
-        )
+        ) % {"least": LEAST_AGE, "age": age}
     if values.get("guardian_allowed") and not str(values.get("child_words", "")).strip():
-        raise InvalidPurpose("Where children take part, say in a child's words what happens.")
+        found["child_words"] = _("Where children take part, say in a child's words what happens.")
+    return found
 
 
-def check_categories(categories: list[str]) -> None:
-    """Raise InvalidPurpose for what is unknown, and without media."""
+def problems_of_categories(categories: list[str]) -> Problems:
+    """What is unknown, and pictures of the face that are left out."""
     unknown = sorted(set(categories) - set(DataCategory.values))
     if unknown:
-        raise InvalidPurpose(f"Unknown data categories {unknown}; known: {DataCategory.values}.")
+        return {
+            "categories": _("Unknown data categories: %(unknown)s; known: %(known)s.")
+            % {"unknown": ", ".join(unknown), "known": ", ".join(DataCategory.values)}
+        }
     if DataCategory.MEDIA not in categories:
-        raise InvalidPurpose("A purpose that records nobody's face needs no consent platform.")
+        return {
+            "categories": _("Tick “Pictures of the face”: nothing else can be measured without it.")
+        }
+    return {}
 
 
-def check_controllers(controllers: list[dict[str, str]]) -> None:
-    """Raise InvalidPurpose unless somebody answers for the data and each party can be reached."""
+def problems_of_controllers(controllers: list[dict[str, str]]) -> Problems:
+    """Nobody who answers for the data, or a party that nobody can reach."""
     answerable = {ControllerKind.CONTROLLER, ControllerKind.JOINT}
+    found = []
     if not any(party.get("kind") in answerable for party in controllers):
-        raise InvalidPurpose(
-            "Name a controller: somebody must answer for the data (GDPR Art. 4(7))."
-        )
+        found.append(_("Name a controller: somebody must answer for the data (GDPR Art. 4(7))."))
     for party in controllers:
         if party.get("kind") not in ControllerKind.values:
-            raise InvalidPurpose(
-                f"Unknown part {party.get('kind')!r}; known: {ControllerKind.values}."
+            found.append(
+                _("Unknown part “%(kind)s”; known: %(known)s.")
+                % {"kind": party.get("kind"), "known": ", ".join(ControllerKind.values)}
             )
-        for name in ("name", "address", "contact"):
-            if not str(party.get(name, "")).strip():
-                raise InvalidPurpose(f"Each organisation needs its {name}.")
+        found += [
+            _("Each organisation needs its %(what)s.") % {"what": words}
+            for name, words in REACHED_BY.items()
+            if not str(party.get(name, "")).strip()
+        ]
+    return {"controllers": " ".join(dict.fromkeys(found))} if found else {}

@@ -20,7 +20,7 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from consent.errors import InvalidPurpose
 from consent.models import Controller, Purpose, PurposeMember, PurposeState
-from consent.purpose_rules import check_controllers, check_fields, screen
+from consent.purpose_rules import require_complete, screen
 from consent.readiness import missing_for_opening, missing_for_review
 from consent.screening_words import look_again
 
@@ -38,8 +38,7 @@ def entry(actor: Actor, action: Action, purpose_id: UUID) -> Draft:
 def create_purpose(actor: Actor, author: User, *, controllers: Parties, **values: Any) -> Purpose:
     """A new purpose in draft. Raises ProhibitedPurpose or InvalidPurpose; then nothing was made."""
     screen(actor, values)
-    check_fields(values)
-    check_controllers(controllers)
+    require_complete(values, controllers)
     with transaction.atomic():
         purpose = Purpose.objects.create(created_by=author, **values)
         write_controllers(purpose, controllers)
@@ -56,8 +55,7 @@ def change_purpose(
     Whoever changes it is an author and does not open it. What was approved of it before is void.
     """
     screen(actor, values)
-    check_fields(values)
-    check_controllers(controllers)
+    require_complete(values, controllers)
     with transaction.atomic():
         purpose = locked(purpose_id)
         if purpose.state not in EDITABLE:

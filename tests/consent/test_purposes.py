@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.db import DatabaseError, transaction
 from django.urls import reverse
 
@@ -47,8 +48,8 @@ def submitted(made: Draft) -> Draft:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"categories": ["media", "body-motion"]}, "Only films show body-motion"),
-        ({"categories": ["expression"]}, "records nobody"),
+        ({"categories": ["media", "body-motion"]}, "“Movements of the body” needs films"),
+        ({"categories": ["expression"]}, "Tick “Pictures of the face”"),
         ({"controllers-0-kind": "processor"}, "Name a controller"),
         ({"minimum_age": "13"}, "14"),
         ({"recipients": " "}, "required"),
@@ -62,6 +63,33 @@ def test_what_is_not_complete_is_told_on_the_form(changes: Any, says: str) -> No
     )
     assert page.status_code == 422
     assert says in page.content.decode()
+    assert not Purpose.objects.exists()
+
+
+def test_every_problem_is_told_at_once_at_the_field_where_it_is_mended() -> None:
+    """Also beside one that the form itself finds; and one that the flow finds alone has its place too."""
+    desk = operator(Role.ADMINISTRATOR).sign_in()
+    wrong = {
+        "categories": ["expression", "body-motion"],
+        "guardian_allowed": "on",
+        "child_words": " ",
+    }
+    expected = {
+        "categories": "Tick “Pictures of the face”: nothing else can be measured without it.",
+        "takes": "“Movements of the body” needs films: choose films under “What people send”.",
+        "child_words": "Where children take part, say in a child's words what happens.",
+    }
+    for more in ({}, {"recipients": " "}):
+        page = desk.post(reverse("operate_purpose_new"), FORM | wrong | more)
+        assert page.status_code == 422
+        found = page.context["form"].errors
+        assert set(found) == set(expected) | set(more)
+        for name, words in expected.items():
+            assert [words in each for each in found[name]] == [True], name
+        summary = BeautifulSoup(page.content, "html.parser").select(".error-summary a")
+        assert len(summary) == len(found)
+    page = desk.post(reverse("operate_purpose_new"), FORM | {"controllers-0-kind": "processor"})
+    assert "Name a controller" in page.context["form"].non_field_errors()[0]
     assert not Purpose.objects.exists()
 
 
