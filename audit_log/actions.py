@@ -47,6 +47,8 @@ class Action(StrEnum):
     MESSAGE_QUEUE = "message:queue"
     MESSAGE_SEND = "message:send"
     MESSAGE_READ = "message:read"
+    CONTACT_USE = "contact:use"
+    CONTACT_READ = "contact:read"
     CAMERA_ALLOW = "camera:allow"
     UPLOAD_BEGIN = "upload:begin"
     UPLOAD_PART = "upload:part"
@@ -144,6 +146,7 @@ LOOKS = frozenset(
         Action.PAPER_READ,
         Action.IDENTITY_READ,
         Action.MESSAGE_READ,
+        Action.CONTACT_READ,
         Action.REQUEST_READ,
     }
 )

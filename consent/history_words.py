@@ -31,6 +31,8 @@ ACTIONS: dict[str, Text] = {
     Action.MESSAGE_QUEUE: _("A message to you was written"),
     Action.MESSAGE_SEND: _("A message to you was sent"),
     Action.MESSAGE_READ: _("A message to you was opened"),
+    Action.CONTACT_USE: _("Your e-mail address was used to send you a message"),
+    Action.CONTACT_READ: _("Your e-mail address was read"),
     Action.CAMERA_ALLOW: _("You were shown what the camera records"),
     Action.UPLOAD_BEGIN: _("The upload of a recording of you began"),
     Action.UPLOAD_PART: _("A part of a recording of you arrived"),

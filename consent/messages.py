@@ -23,10 +23,16 @@ from consent.enforcement import AccountPermit, AccountUse, require_account_use
 from consent.errors import UnknownSubject
 from consent.models import Contact, DataSubject, Notice, OutboxMessage, Purpose
 from consent.sealed_texts import seal_new
-from consent.subjects import contact_unit
+from consent.subjects import read_contact
 from vault.keyring import keys_kept_if_filed
 from vault.store import unseal
 from vault.units import Row, Unit
+
+OF_ADDRESS = {
+    Action.MESSAGE_SEND: Action.CONTACT_USE,
+    Action.MESSAGE_READ: Action.CONTACT_READ,
+}
+"""What the entry of the address says where that of the message says this; each is a read of its own."""
 
 
 def language_for(subject: DataSubject, purpose: Purpose | None = None) -> str:
@@ -154,25 +160,6 @@ def open_message(
     unit = message_unit(message.subject_id)
     plain = unseal(permit, receipt, message.data_key_id, unit, row, bytes(message.sealed))
     parts = json.loads(plain.reveal())
-    address = read_address(actor, message.subject_id, action, reason)
-    return address, parts["heading"], parts["text"]
-
-
-def read_address(
-    actor: Actor, subject_id: UUID, action: Action, reason: ReasonCode = ReasonCode.NOTIFY
-) -> str:
-    """The person's e-mail address, logged as its own read of identity."""
-    contact = Contact.objects.get(subject_id=subject_id)
-    permit = require_account_use(
-        subject_id=subject_id,
-        purpose_id=None,
-        use=AccountUse.NOTIFY,
-        action=action,
-        object_kind="contact",
-        object_id=contact.id,
-    )
-    receipt = append_durable(message_entry(permit, actor, reason))
-    row = Row(table="contact", column="sealed", row_id=contact.id)
-    unit = contact_unit(subject_id)
-    plain = unseal(permit, receipt, contact.data_key_id, unit, row, bytes(contact.sealed))
-    return str(json.loads(plain.reveal())["email"])
+    contact = Contact.objects.get(subject_id=message.subject_id)
+    known = read_contact(actor, contact, AccountUse.NOTIFY, OF_ADDRESS[action], reason)
+    return known.email, parts["heading"], parts["text"]

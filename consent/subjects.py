@@ -15,9 +15,10 @@ from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from audit_log.prepared import Given, Prepared, Whole
-from consent.enforcement import AccountUse, require_account_use
+from consent.enforcement import AccountPermit, AccountUse, require_account_use
 from consent.errors import InvalidReference, ReferenceTaken, UnknownSubject
 from consent.models import ConsentState, Contact, DataSubject, Purpose, SubjectReference
+from consent.records import acting_name
 from vault.index import index
 from vault.keyring import create_data_key, destroy_data_keys
 from vault.store import seal, unseal
@@ -184,31 +185,62 @@ def seal_for_invitation(unit: Unit, table: str, body: bytes) -> tuple[UUID, UUID
     return row_id, key_id, seal(permit, key_id, unit, row, body)
 
 
-def read_reference(actor: Actor, subject: DataSubject, purpose: Purpose, reason: ReasonCode) -> str:
-    """Show what a purpose calls a person: a read of identity, logged with its reason first."""
+def read_reference(
+    actor: Actor,
+    subject: DataSubject,
+    purpose: Purpose,
+    reason: ReasonCode,
+    use: AccountUse = AccountUse.SHOW_IDENTITY,
+) -> str:
+    """Show what a purpose calls a person: a read of identity, logged with its reason first.
+
+    Raises UnknownSubject when none is filed, KeyDestroyed once it was erased.
+    """
     filed = SubjectReference.objects.filter(subject=subject, purpose=purpose).first()
     if filed is None:
         raise UnknownSubject("No reference is filed for this data subject.")
     permit = require_account_use(
         subject_id=subject.id,
         purpose_id=purpose.id,
-        use=AccountUse.SHOW_IDENTITY,
+        use=use,
         action=Action.IDENTITY_READ,
         object_kind="subject_reference",
         object_id=filed.id,
     )
-    receipt = append_durable(
-        Draft(
-            action=Action.IDENTITY_READ,
-            actor=actor.log_name(),
-            reason=reason,
-            purpose_id=purpose.id,
-            subject_tag=permit.subject_tag,
-            object_tag=permit.object_tag,
-            permit_id=permit.permit_id,
-        )
-    )
+    receipt = append_durable(identity_entry(permit, actor, reason))
     row = Row(table="subject_reference", column="sealed", row_id=filed.id)
     unit = reference_unit(subject.id, purpose.id)
     plain = unseal(permit, receipt, filed.data_key_id, unit, row, bytes(filed.sealed))
     return plain.reveal().decode()
+
+
+def read_contact(
+    actor: Actor, contact: Contact, use: AccountUse, action: Action, reason: ReasonCode
+) -> Identity:
+    """Open a person's address and name: a read of identity, logged with its reason first."""
+    permit = require_account_use(
+        subject_id=contact.subject_id,
+        purpose_id=None,
+        use=use,
+        action=action,
+        object_kind="contact",
+        object_id=contact.id,
+    )
+    receipt = append_durable(identity_entry(permit, actor, reason))
+    row = Row(table="contact", column="sealed", row_id=contact.id)
+    unit = contact_unit(contact.subject_id)
+    plain = unseal(permit, receipt, contact.data_key_id, unit, row, bytes(contact.sealed))
+    return Identity(**json.loads(plain.reveal()))
+
+
+def identity_entry(permit: AccountPermit, actor: Actor, reason: ReasonCode) -> Draft:
+    """The entry of a read of what names a person."""
+    return Draft(
+        action=permit.action,
+        actor=acting_name(actor, permit.tags),
+        reason=reason,
+        purpose_id=permit.purpose_id,
+        subject_tag=permit.subject_tag,
+        object_tag=permit.object_tag,
+        permit_id=permit.permit_id,
+    )

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from bs4 import BeautifulSoup
 from django.conf import settings as django_settings
+from django.urls import reverse
 from django.utils import timezone
 
 from audit_log.actions import Action
@@ -23,7 +25,7 @@ from consent.models import OutboxMessage
 from consent.sign_in import LIFE, send_code
 from consent.subjects import register_subject
 from emotion import marks
-from tests.cast import come_in, open_study
+from tests.cast import Person, come_in, open_study
 from tests.mail_server import mail_server
 from tests.processes import KEEPER, running, wait_for
 from vault.errors import KeyDestroyed
@@ -69,6 +71,33 @@ def test_a_message_leaves_by_smtp_and_its_key_dies(settings: Any) -> None:
         open_message(study_actor, message, Action.MESSAGE_READ)
     integrate_once()
     assert LogEntry.objects.filter(action=Action.MESSAGE_SEND).exists()
+
+
+def test_message_and_address_are_told_apart(settings: Any) -> None:
+    """One opening is one look at a message and one at the address, and each says what it is."""
+    study = open_study()
+    person = come_in(study, "P-1", ADDRESS)
+    send_invitation(study.administrator.actor, person.subject, study.purpose)
+    desk, message = study.administrator.sign_in(), OutboxMessage.objects.get()
+    address = reverse("operate_message", args=[message.id])
+    assert desk.post(address, {"reason": "notify"}).status_code == 200
+    assert said_to(person, "?looks=1") == [
+        "Your e-mail address was read", "A message to you was opened",
+    ]  # fmt: skip
+    with mail_server(settings):
+        assert deliver_waiting() == 1
+    assert said_to(person)[:2] == [
+        "Your e-mail address was used to send you a message", "A message to you was sent",
+    ]  # fmt: skip
+    assert len(said_to(person, "?looks=1")) == 2, "sending shows it to nobody"
+
+
+def said_to(person: Person, query: str = "") -> list[str]:
+    """What the person's list says happened, newest first."""
+    integrate_once()
+    page = person.browser.get(reverse("access_history") + query)
+    found = BeautifulSoup(page.content, "html.parser").select(".timeline strong")
+    return [each.get_text() for each in found]
 
 
 def test_a_refused_message_waits_longer_and_longer_and_says_why(settings: Any) -> None:
