@@ -20,7 +20,7 @@ from audit_log.errors import EntryNotIntegrated, InvalidEntry, LogUnavailable
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.promises import certificate, promise
 from audit_log.proofs import Covering, covering, inclusion_proof
-from audit_log.signing import verifier_key
+from audit_log.signing import key_history, verifier_key
 
 FORMAT = "consentry-receipt/1"
 POLL = 0.05
@@ -38,6 +38,15 @@ def receipt_document(entry_ids: Iterable[UUID]) -> dict[str, Any]:
     if any("promise" in each for each in items):
         document["promise_certificate"] = certificate()
     return document
+
+
+def verify_command(file: str) -> str:
+    """The command that verifies a file of receipts beside the one-file verifier, with the log's keys in it.
+
+    In double quotes, which every shell takes: a key has letters, digits and ``.:+/=-`` only.
+    """
+    keys = " ".join(f'--key "{record.key}"' for record in key_history().records)
+    return f"python3 verify_access_log.py receipt {file} {keys}"
 
 
 def item(entry_id: UUID, under: Sequence[Covering]) -> dict[str, str]:

@@ -341,6 +341,7 @@ class AccountUse(StrEnum):
     ANSWER_REQUEST = "answer-request"
     SHOW_IDENTITY = "show-identity"
     ATTEST = "attest"
+    OWN_ACCESS = "own-access"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,7 @@ urlpatterns = [
         closing_views.closed_receipt,
         name="closed_account_receipt",
     ),
-    path("access/", views.access, name="access_history"),
+    path("access/", proof_views.access, name="access_history"),
     path("access/proofs/", proof_views.access_proofs, name="entry_proofs"),
     path("access/<uuid:entry_id>/proof/", proof_views.access_proof, name="entry_proof"),
     path("verify_access_log.py", proof_views.verifier, name="verifier"),

@@ -1,4 +1,4 @@
-"""The data subject's pages about consent: the receipt, withdrawal, who looked."""
+"""The data subject's pages about consent: the receipt, withdrawal, erasure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
-from audit_log.models import Checkpoint
-from audit_log.paging import page_of
-from audit_log.signing import key_history
 from consent.erasure_words import what_is_erased
-from consent.history import entries_about, has_ended_links, in_words, proof_files, tags_of
 from consent.holds import hold_over, hold_words
 from consent.kantara import has_kantara_form
 from consent.last_entries import record_receipt_taken
@@ -159,24 +155,3 @@ def erasure_receipt_file(request: HttpRequest, erasure_id: UUID) -> HttpResponse
     document = erasure_receipt(found)
     record_receipt_taken(found)
     return download(document, "erasure-receipt.json")
-
-
-@require_permission("audit_log.view_own_entries")
-@require_GET
-def access(request: HttpRequest) -> HttpResponse:
-    """Who looked, and why: every entry about me, page by page."""
-    subject = own_subject(request)
-    tags = tags_of(subject)
-    only_looks = bool(request.GET.get("looks"))
-    page = page_of(request, entries_about(tags, looks=only_looks))
-    context = {
-        "accesses": in_words(page.rows, tags),
-        "only_looks": only_looks,
-        "page": page,
-        "ended_links": has_ended_links(subject),
-        "proof_files": range(1, proof_files(tags) + 1),
-        "checkpoint": Checkpoint.objects.order_by("-size").first(),
-        "keys": [record.key for record in key_history().records],
-        "verifier_url": reverse("verifier"),
-    }
-    return render(request, "consent/access_history.html", context)

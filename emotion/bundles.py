@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import zipfile
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -24,13 +23,15 @@ from django.utils.translation import gettext as _
 from accounts.actors import Actor
 from audit_log.receipts import receipt_document
 from consent.errors import ConsentRefused
-from consent.history import Tags, entries_to_prove, proof_files, tags_of, whole_history
+from consent.history import Tags, entries_to_prove, proof_files, tags_of
 from consent.models import ConsentEvent, DataSubject, ErasureRequest, EventKind, Purpose
+from consent.own_record import own_record
 from consent.receipts import consent_receipt, erasure_receipt
 from consent.records import is_own
 from consent.register import of_purpose
 from consent.requests import own_documents
 from consent.scans import own_scans
+from emotion.bundle_words import LOGIC, as_json, history, read_me
 from emotion.errors import BundleInProgress, EmotionError, NotFound
 from emotion.inference.series import MEASURED_IN, SUMMARY
 from emotion.kept_films import pieces_of
@@ -92,6 +93,7 @@ def stream(
 def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[File]:
     """Every file of the archive, made one after the other."""
     yield "read-me.txt", read_me(purpose).encode()
+    yield "me.json", as_json(own_record(actor, subject))
     yield "purpose.json", as_json(of_purpose(purpose) | {"logic": LOGIC})
     yield "consent/events.json", as_json([of_event(each) for each in events_of(subject, purpose)])
     for event in events_of(subject, purpose).exclude(
@@ -114,47 +116,6 @@ def files(actor: Actor, subject: DataSubject, purpose: Purpose) -> Iterator[File
         "verify_access_log.py",
         (settings.BASE_DIR / "tools" / "verify_access_log.py").read_bytes(),
     )
-
-
-LOGIC = (
-    "A detector finds the face, one model places landmarks, from which the direction of head and eyes is "
-    "computed, one estimates 52 facial movements, and three models averaged divide 100 per cent among "
-    "seven apparent expressions. Only what was consented to is measured. They describe what a face "
-    "showed; they cannot tell what anybody felt. No decision rests on them. Measured errors: "
-    "docs/models.md of the program."
-)
-
-
-def read_me(purpose: Purpose) -> str:
-    """What is in the archive, in words."""
-    lines = [
-        _("Everything about you in “%(purpose)s”.") % {"purpose": purpose.name},
-        _("purpose.json: what the study is, who answers for it, how long anything is kept."),
-        _("consent: what you said yes or no to, and the receipts."),
-        _(
-            "recordings: one folder each, with what was measured as JSON and CSV, and the photograph "
-            "or film while it is kept."
-        ),
-        _("requests.json: what you asked the staff for, and what they answered."),
-        _("erasures: what was erased, with receipts."),
-        _(
-            "who-looked.json: every entry of the access log about you in this study and about your "
-            "account, up to when this archive was made."
-        ),
-        _(
-            "who-looked-proofs-1.json and so on: the same entries with proofs, a thousand in a file."
-        ),
-        _(
-            "verify_access_log.py checks the proofs in the receipts: "
-            "python3 verify_access_log.py receipt FILE"
-        ),
-    ]
-    return "\n\n".join(lines) + "\n"
-
-
-def as_json(content: Any) -> bytes:
-    """JSON for people and programs: UTF-8, indented."""
-    return json.dumps(content, indent=1, ensure_ascii=False, default=str).encode()
 
 
 def events_of(subject: DataSubject, purpose: Purpose) -> Any:
@@ -258,25 +219,6 @@ def as_csv(values: dict[str, Any]) -> bytes:
 def tags_here(subject: DataSubject, purpose: Purpose) -> Tags:
     """The person's tags in this purpose and in their account, under which their contact data are opened."""
     return {tag: of for tag, of in tags_of(subject).items() if of in (None, purpose)}
-
-
-def history(tags: Tags) -> Iterator[bytes]:
-    """Every entry of the log about the person here, newest first, in words: a JSON list in pieces."""
-    yield b"["
-    for number, access in enumerate(whole_history(tags)):
-        yield b",\n" * bool(number) + as_json(
-            {
-                "entry": access.entry_id,
-                "at": access.at.isoformat(),
-                "what": str(access.what),
-                "who": str(access.who),
-                "why": str(access.why),
-                "study": access.purpose or None,
-                "refused": access.refused,
-                "looked": access.is_look,
-            }
-        )
-    yield b"]\n"
 
 
 def find_purpose(subject: DataSubject, purpose_id: UUID) -> Purpose:

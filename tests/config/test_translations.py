@@ -93,6 +93,7 @@ MODULES = [
     "emotion/angle_words.py",
     "emotion/arriving.py",
     "emotion/bundle_views.py",
+    "emotion/bundle_words.py",
     "emotion/bundles.py",
     "emotion/comparison.py",
     "emotion/continuing.py",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.db import connection
 from django.urls import reverse
 
@@ -22,8 +25,10 @@ from audit_log.sequencer import integrate_once
 from audit_log.signing import verifier_key
 from consent.history import PROVEN_AT_ONCE
 from consent.messages import queue_message
+from consent.models import SubjectReference
 from emotion.bundles import result_files
 from emotion.disputes import dispute
+from emotion.erasure import drain
 from emotion.inference.media import decode_photo
 from tests.cast import (
     PHOTO,
@@ -137,6 +142,75 @@ def test_an_archive_of_one_study_says_nothing_of_another_of_the_same_name(study:
     integrate_once()
     told = json.loads(archive(ask(person, study)).read("who-looked.json"))
     assert [each["what"] for each in told].count("You were asked for consent") == 1
+
+
+def test_its_own_command_verifies_it(study: Study, person: Person, tmp_path: Path) -> None:
+    """Unpacked as it is, with nothing but what the read-me names: Python and cryptography."""
+    integrate_once()
+    archive(ask(person, study)).extractall(tmp_path)
+    said = (tmp_path / "read-me.txt").read_text()
+    assert "cryptography" in said
+    assert reverse("log_key") in said
+    (command,) = [line for line in said.splitlines() if line.startswith("python3 ")]
+    assert verified(command, tmp_path) > 3
+
+
+def test_the_command_on_the_page_verifies_all_proofs(
+    study: Study, person: Person, tmp_path: Path
+) -> None:
+    integrate_once()
+    page = person.browser.get(reverse("access_history"))
+    commands = BeautifulSoup(page.content, "html.parser").select("#check ~ details pre")
+    (command,) = [each.get_text() for each in commands if "python3" in each.get_text()]
+    for name in ("verifier", "entry_proofs"):
+        answer = person.browser.get(reverse(name))
+        file = re.search(r'filename="([^"]+)"', answer.headers["Content-Disposition"])
+        assert file
+        (tmp_path / file[1]).write_bytes(answer.content)
+    assert verified(command, tmp_path) > 3
+
+
+def verified(command: str, folder: Path) -> int:
+    """How many entries a shell's command verifies in a folder."""
+    path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    (folder / "python3").symlink_to(sys.executable)
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env={"PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.search(r"verified: (\d+) entr", done.stdout)
+    assert found, done.stdout
+    return int(found[1])
+
+
+def test_it_says_what_is_kept_of_the_person_themselves(study: Study) -> None:
+    person, other = come_in(study, "P-77", "ann@example.net"), open_study()
+    come_in(other, "Q-78", "ann@example.net")
+    consent(person, study.purpose)
+    person.browser.post(reverse("set_language"), {"language": "de", "next": "/"})
+    me = json.loads(archive(ask(person, study)).read("me.json"))
+    assert (me["number"], me["email"], me["language"]) == (
+        str(person.subject.id), "ann@example.net", "de",
+    )  # fmt: skip
+    assert {each["purpose"]: each["reference"] for each in me["studies"]} == {
+        str(study.purpose.id): "P-77", str(other.purpose.id): "Q-78",
+    }  # fmt: skip
+    known = SubjectReference.objects.get(purpose=study.purpose)
+    assert str(known.id) in {each["number_for_programs"] for each in me["studies"]}
+    for action, number in ((Action.CONTACT_READ, 1), (Action.IDENTITY_READ, 2)):
+        opened = reads(action)
+        assert [entry.reason for entry in opened] == ["own-access"] * number
+        assert all(e.actor == f"subject:{bytes(e.subject_tag).hex()}" for e in opened)
+    looks = person.browser.get(reverse("access_history") + "?looks=1").content.decode()
+    assert "Niemand hatte Einblick" in looks, "one's own are no looks by others"
+
+
+def test_what_was_erased_of_the_person_is_not_in_it(study: Study, person: Person) -> None:
+    person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    drain()
+    me = json.loads(archive(ask(person, study)).read("me.json"))
+    assert me["email"] is None
+    assert [each["reference"] for each in me["studies"]] == [None]
 
 
 def test_what_is_closed_is_left_out_and_the_archive_says_why(study: Study, person: Person) -> None:
