@@ -11,19 +11,17 @@ import itertools
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.attempts import WINDOW, address_of, begin_attempt, keyed_hash
 from accounts.errors import TooManyAttempts
 from accounts.models import User
-from accounts.sign_ins import Step, record, record_failure
+from accounts.sign_ins import Step, record, record_failure, signed_in_within
 from audit_log.actions import Action, ReasonCode
 from vault.credentials import open_credential, seal_credential
 
@@ -99,11 +97,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """Whether to ask again who it is before the means of signing in are changed.
 
         Not within five minutes of signing in, whatever the way: asking a new operator twice in a
-        row protects nothing, and a data subject who lost a passkey could not answer.
+        row protects nothing, and a data subject who lost a passkey could not answer. Whoever has nothing
+        to be asked for signs in anew: ``accounts.views.AddPasskeyView``.
         """
-        records = get_authentication_records(self.request, self.request.user)
-        age = timezone.now().timestamp() - records[-1]["at"] if records else FRESH_SECONDS
-        if age < FRESH_SECONDS:
+        if signed_in_within(self.request, FRESH_SECONDS):
             return False
         return bool(super().is_reauthentication_required(app=app, **kwargs))
 

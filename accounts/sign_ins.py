@@ -10,10 +10,14 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 
-from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.login import (
+    get_authentication_records,
+    record_authentication,
+)
 from django.conf import settings
 from django.contrib.auth import login
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts.actors import ANONYMOUS, actor_for
@@ -56,11 +60,17 @@ def record_failure(reason: ReasonCode, user: User | None = None) -> None:
     )
 
 
+def signed_in_within(request: HttpRequest, seconds: int) -> bool:
+    """Whether the person of this session signed in, or showed again who they are, so shortly ago."""
+    records = get_authentication_records(request, request.user)
+    return bool(records) and timezone.now().timestamp() - records[-1]["at"] < seconds
+
+
 def sign_in_subject(request: HttpRequest, user: User) -> None:
     """Open a data subject's session after an invitation or an e-mailed code was accepted.
 
-    The flow that accepted it writes the entry. Fresh for five minutes, so that the person can add a
-    passkey without being asked again.
+    The flow that accepted it writes the entry. For a while the person can add a passkey without being
+    asked again.
     """
     login(request, user)
     record_authentication(request, user, method="code", reauthenticated=True)

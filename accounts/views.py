@@ -13,12 +13,17 @@ from allauth.mfa.webauthn.views import AddWebAuthnView
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from accounts.models import User
-from accounts.sign_ins import Step, record
+from accounts.second_factor import has_second_factor
+from accounts.sign_ins import Step, record, signed_in_within
 from audit_log.actions import Action
 
 CHALLENGED_AT = "accounts.challenged_at"
+FIRST_PASSKEY_SECONDS = 1800
+"""After signing in by a code or a link, which is when a notice is read first."""
 
 View = Callable[..., HttpResponseBase]
 
@@ -85,8 +90,24 @@ def own_challenge(view: View) -> View:
     return inner
 
 
+def must_sign_in_anew(request: HttpRequest) -> bool:
+    """Whether this data subject's sign-in is long ago, and nothing else shows that it is still them."""
+    user = request.user
+    if not isinstance(user, User) or user.is_operator or has_second_factor(user):
+        return False
+    return not signed_in_within(request, FIRST_PASSKEY_SECONDS)
+
+
 class AddPasskeyView(AddWebAuthnView):  # type: ignore[misc]  # allauth ships no types
     """Add a passkey. Data subjects get no recovery codes: the e-mailed code is their way back."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Send whoever has nothing yet that allauth could ask for to sign in anew, and back here."""
+        if must_sign_in_anew(request):
+            back = urlencode({"next": request.path, "again": "1"})
+            return redirect(f"{reverse('subject_sign_in')}?{back}")
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
 
     def form_valid(self, form: Any) -> HttpResponse:
         """File the passkey; ``dispatch`` has made sure that the person signed in recently."""

@@ -77,8 +77,12 @@ def session_id_of(email: str, subject: DataSubject | None) -> str:
 
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Ask for the address and send a code; the answer is the same whether it is known or not."""
-    if actor_of(request).kind == "subject":
+    """Ask for the address and send a code; the answer is the same whether it is known or not.
+
+    Whoever is signed in already goes home, unless what they want to do needs a sign-in shortly before.
+    """
+    again = "again" in request.GET
+    if actor_of(request).kind == "subject" and not again:
         return redirect("subject_home")
     form = AddressForm(request.POST or None)
     onward = own_page(request, request.POST.get("next") or request.GET.get("next", ""))
@@ -90,7 +94,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         request.session[SIGN_IN] = session_id_of(email, subject)
         request.session[NEXT] = onward
         return redirect("subject_sign_in_code")
-    context = {"form": form, "next": onward}
+    context = {"form": form, "next": onward, "again": again}
     status = 422 if form.errors else 200
     return render(request, "consent/sign_in.html", context, status=status)
 

@@ -12,11 +12,12 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connections
 from django.test import Client
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from accounts.sessions import row_key
@@ -39,6 +40,7 @@ from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
 from emotion.wording import ABSTAINED, QUALITY, in_words
+from tests.accounts.test_passkeys import Device, add, challenge_of, send
 from tests.cast import (
     CATEGORIES,
     PHOTO,
@@ -454,6 +456,32 @@ def test_signing_in_by_an_e_mailed_code() -> None:
     assert "No study may measure your face" in text_of(browser.get(reverse("subject_home")))
     other, _page = ask_for_code(ADDRESS)
     assert enter(other, code).status_code == 422, "a code works once"
+
+
+ADD = reverse_lazy("mfa_add_webauthn")
+
+
+def test_the_first_passkey_needs_a_sign_in_shortly_before() -> None:
+    """Else whoever finds an open page would have a way in for good."""
+    study = open_study()
+    person = come_in(study, "P-1", email=ADDRESS)
+    came = timezone.now()
+    with time_machine.travel(came + timedelta(minutes=29), tick=False):
+        page = person.browser.get(ADD)
+        assert page.status_code == 200
+        answer = Device().registers(challenge_of(page))
+    with time_machine.travel(came + timedelta(minutes=31), tick=True):
+        for page in (person.browser.get(ADD), send(person.browser, ADD, answer)):
+            assert page.status_code == 302
+            there = page.headers["Location"]
+            assert there.startswith(reverse("subject_sign_in"))
+        assert not Authenticator.objects.filter(type="webauthn", user=person.subject.user).exists()
+        assert "only within half an hour of signing in" in text_of(person.browser.get(there))
+        page = person.browser.post(there, {"email": ADDRESS, "next": str(ADD)}, follow=True)
+        assert page.redirect_chain[-1][0] == reverse("subject_sign_in_code")
+        assert enter(person.browser, code_in_outbox(study)).headers["Location"] == ADD
+        assert add(person.browser, Device()).status_code == 302
+    assert person.browser.get(reverse("subject_sign_in")).status_code == 302, "signed in: home"
 
 
 def test_no_way_on_to_another_host() -> None:
