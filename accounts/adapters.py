@@ -18,10 +18,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.attempts import WINDOW, address_of, begin_attempt, keyed_hash
+from accounts.attempts import WINDOW, address_of, keyed_hash
 from accounts.errors import TooManyAttempts
 from accounts.models import User
-from accounts.sign_ins import Step, record, record_failure, signed_in_within
+from accounts.sign_ins import Step, begin_sign_in, record, record_failure, signed_in_within
 from audit_log.actions import Action, ReasonCode
 from vault.credentials import open_credential, seal_credential
 
@@ -53,9 +53,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """The operator with this address and password, or None; too many failures are refused."""
         typed = credentials.get("email") or credentials.get("username") or ""
         try:
-            attempt = begin_attempt(account=typed, address=address_of(request))
+            attempt = begin_sign_in(request, typed)
         except TooManyAttempts:
-            record_failure(ReasonCode.TOO_MANY_ATTEMPTS)
             raise self.validation_error("too_many_login_attempts") from None
         user: User | None = super().authenticate(request, **credentials)
         if user is not None:

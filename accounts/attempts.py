@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from allauth.core.internal.httpkit import get_client_ip
@@ -69,7 +69,19 @@ def begin_attempt(*, account: str, address: str) -> Attempt:
     attempt = Attempt(tuple(row.id for row in rows))
     # Counted after the commit: each of several attempts at once sees those of the others.
     for key, limit in limits.items():
-        if FailedLogin.objects.filter(keyed_hash=key, at__gte=now - WINDOW).count() > limit:
+        failures = FailedLogin.objects.filter(keyed_hash=key, at__gte=now - WINDOW).order_by("at")
+        if failures.count() > limit:
+            oldest = failures[0].at
             attempt.succeed()
-            raise TooManyAttempts(_("Too many failed attempts. Try again in 15 minutes."))
+            message = _("Too many failed attempts. Try again in 15 minutes.")
+            raise TooManyAttempts(message, first=is_first_refusal(key, oldest))
     return attempt
+
+
+def is_first_refusal(key: str, since: datetime) -> bool:
+    """Whether this limit refuses for the first time since these failures; remembers that it did."""
+    mark = keyed_hash("refused", key)
+    if FailedLogin.objects.filter(keyed_hash=mark, at__gte=since).exists():
+        return False
+    FailedLogin.objects.create(keyed_hash=mark, at=timezone.now())
+    return True

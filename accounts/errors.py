@@ -99,7 +99,14 @@ class UnknownCertificate(AccountsError):
 
 
 class TooManyAttempts(AccountsError):
-    """Too many failures for one account or from one network address; later it may try again."""
+    """Too many failures for one account or from one network address; later it may try again.
+
+    ``first``: whether nobody else was refused for this yet, so that it is to be written down.
+    """
 
     code = "too-many-attempts"
     retry_after = 900
+
+    def __init__(self, message: str | Promise, *, first: bool) -> None:
+        super().__init__(message)
+        self.first = first

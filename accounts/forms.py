@@ -18,11 +18,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.adapters import CREDENTIAL
-from accounts.attempts import address_of, begin_attempt, keyed_hash
+from accounts.attempts import keyed_hash
 from accounts.errors import TooManyAttempts
 from accounts.models import User
 from accounts.second_factor import TOTP_PERIOD
-from accounts.sign_ins import record_failure
+from accounts.sign_ins import begin_sign_in, record_failure
 from audit_log.actions import ReasonCode
 from vault.credentials import open_credential, seal_credential
 
@@ -73,9 +73,8 @@ class CountedCode:
         """The code, when it is right and new."""
         account = self.user.email or str(self.user.id)
         try:
-            attempt = begin_attempt(account=account, address=address_of(context.request))
+            attempt = begin_sign_in(context.request, account, self.user)
         except TooManyAttempts:
-            record_failure(ReasonCode.TOO_MANY_ATTEMPTS, self.user)
             raise get_adapter().validation_error("too_many_login_attempts") from None
         try:
             code: str = super().clean_code()  # type: ignore[misc]  # of the form it is mixed into

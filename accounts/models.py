@@ -242,7 +242,10 @@ class Count(models.Model):
 
 
 class FailedLogin(models.Model):
-    """A failed attempt, counted under keyed hashes: of the address typed, and of the IP address."""
+    """A failed attempt, counted under keyed hashes: of the address typed, and of the IP address.
+
+    And, under one of these again, that a limit was reached and has been written down.
+    """
 
     keyed_hash = models.CharField(max_length=64)
     at = models.DateTimeField(default=timezone.now)

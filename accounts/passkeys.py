@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import (
@@ -28,8 +30,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
+from accounts.errors import TooManyAttempts
 from accounts.models import User
-from accounts.sign_ins import record_failure
+from accounts.sign_ins import begin_sign_in, record_failure
 from audit_log.actions import ReasonCode
 
 LONGEST_NAME = 60
@@ -131,7 +134,7 @@ def opens_alone(passkey: Authenticator, answer: Any) -> bool:
 
 
 class SecondFactorPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
-    """A passkey after the password. One that is not right is written down, as a wrong password is."""
+    """A passkey after the password. A wrong one is counted and written down, as a wrong password is."""
 
     credential = DeviceAnswer(signed_in)
     user: User | None
@@ -139,6 +142,13 @@ class SecondFactorPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  
     def clean_credential(self) -> Authenticator:
         """The passkey, when it is right."""
         answer = self.cleaned_data["credential"]
+        # Alone it is counted under its own number, as long as nobody knows whose it is.
+        number = AuthenticationResponse.from_dict(answer).raw_id.hex()
+        account = (self.user.email or str(self.user.id)) if self.user else number
+        try:
+            attempt = begin_sign_in(context.request, account, self.user)
+        except TooManyAttempts:
+            raise get_account_adapter().validation_error("too_many_login_attempts") from None
         try:
             passkey: Authenticator = super().clean_credential()
             if self.passwordless and not opens_alone(passkey, answer):
@@ -146,6 +156,7 @@ class SecondFactorPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  
         except ValidationError:
             record_failure(ReasonCode.BAD_CREDENTIALS, self.user)
             raise
+        attempt.succeed()
         return passkey
 
 

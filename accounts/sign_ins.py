@@ -21,6 +21,8 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts.actors import ANONYMOUS, actor_for
+from accounts.attempts import Attempt, address_of, begin_attempt
+from accounts.errors import TooManyAttempts
 from accounts.models import User
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
@@ -58,6 +60,20 @@ def record_failure(reason: ReasonCode, user: User | None = None) -> None:
             reason=reason,
         )
     )
+
+
+def begin_sign_in(request: HttpRequest, account: str, user: User | None = None) -> Attempt:
+    """Count an attempt to sign in. Raises TooManyAttempts.
+
+    What is refused for that leaves one entry, and then none until it is over: else a stranger could fill
+    the log, which nobody can empty.
+    """
+    try:
+        return begin_attempt(account=account, address=address_of(request))
+    except TooManyAttempts as full:
+        if full.first:
+            record_failure(ReasonCode.TOO_MANY_ATTEMPTS, user)
+        raise
 
 
 def signed_in_within(request: HttpRequest, seconds: int) -> bool:

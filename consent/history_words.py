@@ -129,4 +129,5 @@ REASONS: dict[str, Text] = {
     ReasonCode.CANCELLED_BY_OPERATOR: _("the study's staff cancelled it"),
     ReasonCode.CLOCK_WRONG: _("the installation's clock was wrong"),
     ReasonCode.BAD_CREDENTIALS: _("the code was wrong"),
+    ReasonCode.TOO_MANY_ATTEMPTS: _("it was asked for too often"),
 }

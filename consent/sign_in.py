@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -20,19 +21,25 @@ from django.utils.translation import get_language, gettext_lazy, override
 from django.utils.translation import gettext as _
 
 from accounts.actors import ANONYMOUS
+from accounts.attempts import keyed_hash
 from accounts.models import User
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from consent.errors import SignInFailed
 from consent.messages import queue_message
-from consent.models import DataSubject, SignInCode
+from consent.models import DataSubject, OutboxMessage, SignInCode
 from consent.records import subject_log_name
 from consent.subjects import find_by_email
 from vault.tags import tagger
 
 LIFE = timedelta(minutes=10)
 PAUSE = timedelta(seconds=60)
+DAY = timedelta(hours=24)
+OFTEN, LONG_PAUSE = 10, timedelta(hours=1)
+"""So many codes within a day, then one an hour: a stranger who knows an address fills neither its mailbox
+nor what the log says of its person, and keeps nobody out. Its owner may use any code that came to it."""
+KIND = "sign-in-code"
 TRIES = 5
 WRONG = gettext_lazy("This code is not valid.")
 
@@ -44,13 +51,16 @@ def code_hash(subject: DataSubject, code: str) -> bytes:
 
 
 def send_code(email: str) -> DataSubject | None:
-    """Send a code to this address if it is a data subject's; at most one a minute."""
+    """Send a code if this is a data subject's address: one a minute, after ten in a day one an hour."""
     subject = find_by_email(email)
     if subject is None or subject.user is None:
         return None
     now = timezone.now()
     pending = SignInCode.objects.filter(subject=subject).first()
     if pending is not None and pending.expires_at - LIFE + PAUSE > now:
+        return subject
+    if is_too_often(subject, now):
+        note_too_often(subject)
         return subject
     code = f"{secrets.randbelow(10**6):06d}"
     SignInCode.objects.update_or_create(
@@ -63,8 +73,30 @@ def send_code(email: str) -> DataSubject | None:
         text = _(
             "Your code is %(code)s. It works for ten minutes. If you did not ask, ignore this."
         ) % {"code": code}
-    queue_message(ANONYMOUS, subject, None, kind="sign-in-code", heading=heading, text=text)
+    queue_message(ANONYMOUS, subject, None, kind=KIND, heading=heading, text=text)
     return subject
+
+
+def is_too_often(subject: DataSubject, now: datetime) -> bool:
+    """Whether so many codes were sent within a day that the next one waits for an hour."""
+    sent = OutboxMessage.objects.filter(subject=subject, kind=KIND, created_at__gt=now - DAY)
+    newest = list(sent.order_by("-created_at").values_list("created_at", flat=True)[:OFTEN])
+    return len(newest) == OFTEN and newest[0] + LONG_PAUSE > now
+
+
+def note_too_often(subject: DataSubject) -> None:
+    """Write down, once a day, that more codes were asked for than are sent."""
+    if not cache.add(keyed_hash("codes", str(subject.id)), "", int(DAY.total_seconds())):
+        return
+    append_durable(
+        Draft(
+            action=Action.MESSAGE_QUEUE,
+            actor=ANONYMOUS.log_name(),
+            outcome=Outcome.REFUSED,
+            reason=ReasonCode.TOO_MANY_ATTEMPTS,
+            subject_tag=tagger(subject.id, None).subject(),
+        )
+    )
 
 
 def check_code(subject_id: UUID | None, code: str) -> User:

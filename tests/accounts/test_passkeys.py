@@ -30,11 +30,11 @@ from fido2.webauthn import (
     CollectedClientData,
 )
 
-from accounts.models import User
+from accounts.models import FailedLogin, User
 from accounts.passkeys import registered
 from accounts.sign_ins import sign_in_subject
 from consent.models import DataSubject
-from tests.accounts.conftest import actions, password_step, sign_in
+from tests.accounts.conftest import actions, entries, password_step, sign_in
 
 SITE = "https://testserver"
 ADD, ALONE = "/account/2fa/webauthn/add/", "/account/2fa/webauthn/login/"
@@ -167,6 +167,22 @@ def test_the_key_of_another_device_is_refused_and_written_down(client: Client, d
     assert page.status_code == 200
     assert actions()[-1] == ("login:fail", "refused", f"operator:{dpo.id}")
     assert b"anonymous" in stranger.get("/home/").content
+
+
+def test_forged_answers_are_counted(client: Client, dpo: User) -> None:
+    sign_in(client, dpo)
+    device = Device()
+    add(client, device)
+    forged, number = Device(), len(actions())
+    for _time in range(10):
+        alone(Client(REMOTE_ADDR="192.0.2.7"), forged, dpo)
+    assert [each["reason"] for each in entries()[number:]] == [
+        *["bad-credentials"] * 5,
+        "too-many-attempts",
+    ]
+    assert alone(Client(), device, dpo).headers["Location"] == "/account/login/"
+    FailedLogin.objects.all().delete()
+    assert alone(Client(), device, dpo).headers["Location"] == "/home/"
 
 
 def test_an_answer_serves_once(client: Client, dpo: User) -> None:
@@ -370,7 +386,8 @@ def test_a_mutated_answer_is_right_or_refused(client: Client, dpo: User) -> None
     assert filed, "some changes change nothing that matters"
     add(client, device)
     for _number in range(150):
-        cache.clear()  # ten of them a minute are looked at
+        cache.clear()  # ten of them a minute are looked at, of one address
+        FailedLogin.objects.all().delete()
         browser = Client()
         right = device.signs(challenge_alone(browser), dpo)
         answer = mutated(right, chance)

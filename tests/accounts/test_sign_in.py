@@ -173,6 +173,29 @@ def test_fifty_failures_lock_the_network_address(client: Client, dpo: User) -> N
         assert password_step(Client(REMOTE_ADDR="192.0.2.7"), dpo.email).status_code == 302
 
 
+def refusals() -> list[str]:
+    return [entry["reason"] for entry in entries() if entry["outcome"] == "refused"]
+
+
+def test_what_is_refused_beyond_the_limit_fills_no_log(client: Client, dpo: User) -> None:
+    """One entry says that the limit was reached, again when it was reached anew."""
+    secret, now = enrol_app(dpo), timezone.now()
+    once = ["bad-credentials"] * 5 + ["too-many-attempts"]
+    with time_machine.travel(now, tick=False):
+        for _ in range(15):
+            assert password_step(client, "victim@example.org", "wrong").status_code == 200
+        assert refusals() == once
+        pending = Client(REMOTE_ADDR="192.0.2.7")
+        password_step(pending, dpo.email)
+        for _ in range(15):
+            code_step(pending, "000000" if code_now(secret) != "000000" else "111111")
+        assert refusals() == once * 2
+    with time_machine.travel(now + timedelta(minutes=15, seconds=1), tick=False):
+        for _ in range(15):
+            password_step(client, "victim@example.org", "wrong")
+        assert refusals() == once * 3
+
+
 def answer_text(answer: Any) -> str:
     page = BeautifulSoup(answer.content, "html.parser")
     return page.find(class_="error-summary").get_text(" ", strip=True)

@@ -501,6 +501,40 @@ def test_a_code_is_no_use_after_ten_minutes() -> None:
         assert enter(browser, code).status_code == 422
 
 
+def test_a_stranger_who_asks_for_codes_fills_neither_mailbox_nor_log() -> None:
+    study = open_study()
+    person = come_in(study, "P-1", email=ADDRESS)
+    integrate_once()
+    before, began = LogEntry.objects.count(), timezone.now()
+
+    def codes() -> int:
+        return OutboxMessage.objects.filter(kind="sign-in-code").count()
+
+    for minute in range(20):
+        with time_machine.travel(began + timedelta(seconds=61 * minute), tick=False):
+            _browser, page = ask_for_code(ADDRESS)
+            assert "No code?" in text_of(page), "the answer is the same"
+    assert codes() == 10
+    integrate_once()
+    written = LogEntry.objects.filter(index__gte=before).order_by("index")
+    told = [(row.action, row.outcome, row.reason) for row in written]
+    assert told == [("message:queue", "ok", "notify")] * 10 + [
+        ("message:queue", "refused", "too-many-attempts")
+    ]
+    with time_machine.travel(began + timedelta(seconds=61 * 9, minutes=61), tick=False):
+        ask_for_code(ADDRESS)
+        assert codes() == 11, "after an hour the person gets one again"
+        code = code_in_outbox(study)
+        own, _page = ask_for_code(ADDRESS)
+        assert enter(own, code).status_code == 302, "whoever asked for it: it came to their mailbox"
+    with time_machine.travel(began + timedelta(hours=26), tick=False):
+        for _time in range(2):
+            ask_for_code(ADDRESS)
+    assert codes() == 12
+    told_to = text_of(person.browser.get(reverse("access_history")))
+    assert "it was asked for too often" in told_to
+
+
 def answers(email: str, code: str) -> list[tuple[int, str]]:
     """What six wrong codes are answered, with the tokens of the forms taken out."""
     browser, page = ask_for_code(email)
