@@ -28,10 +28,10 @@ class Ended:
 def end_access(later: LogEntryQuerySet) -> Ended:
     """End all sessions, and what may have been ended since the backup.
 
-    Entries do not say which operator was changed. If any operator or a password or second factor of one
-    was changed, all but administrators wait to be let in again. API clients and keys and auditors' tokens
-    that were taken back are named; a client that may come from other networks since is ended, because the
-    backup has the old list. Where a training certificate was withdrawn, all are.
+    If any operator or a password or second factor of one was changed, all but administrators wait to be let
+    in again; of administrators those who were deactivated. API clients and keys and auditors' tokens that
+    were taken back are named; a client that may come from other networks since is ended, because the backup
+    has the old list. Where a training certificate was withdrawn, all are.
     """
     Session.objects.all().delete()
     ended = (Action.CLIENT_REVOKE, Action.CLIENT_CHANGE)
@@ -41,7 +41,7 @@ def end_access(later: LogEntryQuerySet) -> Ended:
     operators = 0
     renewed = Q(action=Action.AUTHENTICATOR_CHANGE, actor__startswith="operator:")
     if later.filter(renewed | Q(action=Action.OPERATOR_CHANGE)).exists():
-        operators = shut_out()
+        operators = deactivate_again(later) + shut_out()
     auditors = revoke(
         AuditorToken.objects.filter(id__in=named(later, (Action.AUDITOR_REVOKE,), "token"))
     )
@@ -75,6 +75,20 @@ def withdraw_all() -> int:
     """Let no training certificate count until it is written down anew; of how many."""
     valid = TrainingCertificate.objects.filter(withdrawn_at=None)
     return valid.update(withdrawn_at=timezone.now())
+
+
+def deactivate_again(later: LogEntryQuerySet) -> int:
+    """Deactivate administrators who were since, unless nobody were left to let anybody in; of how many."""
+    last: dict[str, str] = {}
+    for row in later.filter(action=Action.OPERATOR_CHANGE).order_by("index"):
+        told = json.loads(row.entry().draft.detail)
+        if told["step"] in {"deactivate", "reactivate"}:
+            last[told["operator"]] = told["step"]
+    gone = [operator for operator, step in last.items() if step == "deactivate"]
+    active = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)
+    if not active.exclude(id__in=gone).exists():
+        return 0
+    return active.filter(id__in=gone).update(is_active=False)
 
 
 def shut_out() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from uuid import UUID
 
@@ -42,7 +43,7 @@ def create_operator(actor: Actor, *, email: str, role: Role, password: str) -> U
     try:
         with transaction.atomic():
             user = User.objects.create_operator(email, password, role)
-            append(Draft(action=Action.OPERATOR_CREATE, actor=actor.log_name()))
+            append(about(Action.OPERATOR_CREATE, actor, user, "create"))
     except IntegrityError:
         raise AddressTaken(_("Another operator has this address.")) from None
     return user
@@ -63,7 +64,7 @@ def deactivate_operator(actor: Actor, operator_id: UUID) -> User:
         if user.is_active:
             user.is_active = False
             user.save(update_fields=["is_active"])
-            append(Draft(action=Action.OPERATOR_CHANGE, actor=actor.log_name()))
+            append(about(Action.OPERATOR_CHANGE, actor, user, "deactivate"))
     return user
 
 
@@ -74,7 +75,7 @@ def reactivate_operator(actor: Actor, operator_id: UUID) -> User:
         if not user.is_active:
             user.is_active = True
             user.save(update_fields=["is_active"])
-            append(Draft(action=Action.OPERATOR_CHANGE, actor=actor.log_name()))
+            append(about(Action.OPERATOR_CHANGE, actor, user, "reactivate"))
     return user
 
 
@@ -90,8 +91,15 @@ def reset_sign_in(actor: Actor, operator_id: UUID) -> str:
         user.set_password(password)  # open sessions hold a hash of the old one and end here
         user.save(update_fields=["password"])
         Authenticator.objects.filter(user=user).delete()
-        append(Draft(action=Action.OPERATOR_CHANGE, actor=actor.log_name()))
+        append(about(Action.OPERATOR_CHANGE, actor, user, "reset"))
     return password
+
+
+def about(action: Action, actor: Actor, operator: User, step: str) -> Draft:
+    """An entry that names by a random id whose account was made or changed, and says how."""
+    told = {"operator": str(operator.id), "role": operator.role, "step": step}
+    detail = json.dumps(told, separators=(",", ":")).encode()
+    return Draft(action=action, actor=actor.log_name(), detail=detail)
 
 
 def lock_operator(operator_id: UUID) -> User:

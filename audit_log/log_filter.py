@@ -95,8 +95,8 @@ class LogFilter(forms.Form):
         return rows
 
     def entries(self) -> LogEntryQuerySet:
-        """The entries that fit, latest first, without their bodies, which no list shows."""
-        return self.apply(LogEntry.objects.defer("body")).latest_first()
+        """The entries that fit, latest first."""
+        return self.apply(LogEntry.objects.all()).latest_first()
 
 
 def moment_of(day: Any, moment: time) -> datetime:

@@ -7,8 +7,10 @@ counts, and ``verify_log`` compares the two.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -142,6 +144,15 @@ class LogEntry(models.Model):
     def entry(self) -> Entry:
         """The entry as its body says it, which is what the tree covers."""
         return parse(self.body)
+
+    def detail(self) -> dict[str, Any]:
+        """What the entry adds to its fields, by name; under no name what is no JSON object."""
+        told = bytes.fromhex(json.loads(self.body)["detail"])
+        try:
+            found = json.loads(told or b"{}")
+        except ValueError:
+            found = told.hex()
+        return found if isinstance(found, dict) else {"": found}
 
 
 class TreeNode(models.Model):

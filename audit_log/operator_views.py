@@ -121,7 +121,7 @@ def json_lines(rows: LogEntryQuerySet) -> Iterator[str]:
 
 
 def as_listed(row: LogEntry) -> dict[str, Any]:
-    """What the list shows of an entry; of a tag, its end."""
+    """What the list shows of an entry, with what it adds; of a tag, its end."""
     return {
         "index": row.index,
         "id": str(row.entry_id),
@@ -129,6 +129,7 @@ def as_listed(row: LogEntry) -> dict[str, Any]:
         "actor": row.actor,
         "action": row.action,
         "about": row.subject_tag.hex()[-8:],
+        "detail": row.detail(),
         "outcome": row.outcome,
         "reason": row.reason,
         "purpose": str(row.purpose_id) if row.purpose_id else "",

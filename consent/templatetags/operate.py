@@ -21,6 +21,12 @@ SHORT = 8
 
 
 @register.filter
+def listed(value: Any) -> str:
+    """A value of an entry's detail in one line: of several, one after the other."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@register.filter
 def with_commands(text: str) -> SafeString:
     """A text whose commands stand between backticks, as the terminal shows them, with them as code."""
     parts = enumerate(str(text).split("`"))
@@ -75,7 +81,8 @@ def acting_names() -> dict[str, str]:
 def names_of(entries: Iterable[Any]) -> dict[str, dict[Any, str]]:
     """For the entries of one page: log name of the actor → who that is, and purpose id → its name.
 
-    Operators and API clients are named; a data subject is a tag and stays one. Three queries.
+    Operators and API clients are named, also operators whose accounts an entry is about; a data subject
+    is a tag and stays one. Three queries.
     """
     rows = list(entries)
     ids: dict[str, set[str]] = {"operator": set(), "client": set()}
@@ -83,6 +90,8 @@ def names_of(entries: Iterable[Any]) -> dict[str, dict[Any, str]]:
         sort, _colon, value = row.actor.partition(":")
         if sort in ids:
             ids[sort].add(value)
+        if account := row.detail().get("operator"):
+            ids["operator"].add(account)
     names: dict[Any, str] = {"anonymous": _("not signed in")}
     for key, email in User.objects.filter(pk__in=ids["operator"]).values_list("id", "email"):
         names[f"operator:{key}"] = email

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -12,8 +13,9 @@ from django.urls import reverse
 from accounts.models import Role, User
 from audit_log.actions import Action
 from audit_log.entries import parse
-from audit_log.models import PendingEntry
-from tests.cast import operator
+from audit_log.models import LogEntry, PendingEntry
+from audit_log.sequencer import integrate_once
+from tests.cast import operator, text_of
 from tests.counting import queries_of
 
 
@@ -93,6 +95,36 @@ def test_account_is_closed_only_with_its_address_and_opens_again() -> None:
     assert admin.post(again).status_code == 302
     assert User.objects.get(pk=rita.user.pk).is_active
     assert signs_in(rita.user.email, rita.password)
+
+
+def test_the_log_says_whose_account_was_touched_and_how() -> None:
+    boss = operator(Role.ADMINISTRATOR)
+    desk = boss.sign_in()
+    address = "rita-who-is-new@example.org"
+    made = {"email": address, "role": "researcher"}
+    assert desk.post(reverse("operate_operator_new"), made).status_code == 200
+    rita = User.objects.get(email=address)
+    for step in ("reset", "deactivate", "reactivate"):
+        there = reverse("operate_operator_step", args=[rita.id, step])
+        desk.post(there, {f"{step}-address": address})
+    integrate_once()
+    rows = LogEntry.objects.filter(
+        action__in=[Action.OPERATOR_CREATE, Action.OPERATOR_CHANGE],
+        actor=boss.actor.log_name(),
+    ).order_by("index")
+    about = {"operator": str(rita.id), "role": "researcher"}
+    assert [row.detail() for row in rows] == [
+        about | {"step": step} for step in ("create", "reset", "deactivate", "reactivate")
+    ]
+    assert address.encode() not in b"".join(bytes(row.body) for row in rows)
+    for page in (
+        desk.get(reverse("operate_log"), {"action": "operator:change"}),
+        desk.get(reverse("operate_log_entry", args=[rows[1].entry_id])),
+    ):
+        assert address in text_of(page), "named where operators read it"
+    assert "step: reset" in text_of(page)
+    file = b"".join(desk.get(reverse("operate_log_file"), {"action": "operator:create"}))
+    assert json.loads(file.splitlines()[0])["detail"]["operator"] == str(rita.id)
 
 
 def test_the_last_administrator_stays() -> None:

@@ -155,7 +155,7 @@ def test_a_download_has_what_the_list_shows_and_is_an_entry() -> None:
             reason=ReasonCode.NO_CONSENT,
             subject_tag=tag,
             object_tag=tag,
-            detail=b"sealed",
+            detail=b'{"keys":["a","b"]}',
         )
     )
     (listed,) = shown(browser, actor="system:worker")
@@ -167,6 +167,7 @@ def test_a_download_has_what_the_list_shows_and_is_an_entry() -> None:
         "actor": "system:worker",
         "action": "result:read",
         "about": tag.hex()[-8:],
+        "detail": {"keys": ["a", "b"]},
         "outcome": "refused",
         "reason": "no-consent",
         "purpose": "",

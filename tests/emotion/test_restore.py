@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from accounts.clients import revoke_client
 from accounts.models import ApiClient, Role, User
-from accounts.operators import deactivate_operator
+from accounts.operators import deactivate_operator, reactivate_operator
 from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
@@ -61,6 +61,7 @@ from tests.cast import (
     come_in,
     consenting,
     open_study,
+    operator,
     text_of,
     upload,
 )
@@ -417,6 +418,23 @@ def test_doors_that_were_shut_since_are_shut_and_what_is_lost_is_counted(
     assert (untouched.disabled_at, bool(untouched.secret_sealed)) == (None, True)
     assert User.objects.filter(is_active=True, role=Role.ADMINISTRATOR).exists()
     assert not User.objects.filter(is_active=True, role__in=[Role.DPO, Role.RESEARCHER]).exists()
+
+
+def test_an_administrator_who_was_deactivated_since_is_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    gone, back = operator(Role.ADMINISTRATOR).user, operator(Role.ADMINISTRATOR).user
+    then = ten_people(tmp_path, monkeypatch, 1)
+    stays = then.study.administrator
+    for user in (gone, back):
+        deactivate_operator(stays.actor, user.id)
+    reactivate_operator(stays.actor, back.id)
+    integrate_once()
+    make_backup(then.folder)
+    clean_machine()
+    assert "3 operators, 0 API clients" in then.restore(), "and the researcher and the officer"
+    active = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)
+    assert set(active.values_list("id", flat=True)) == {stays.user.id, back.id}
 
 
 def test_what_was_told_of_a_group_stays_told(
