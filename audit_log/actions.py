@@ -44,6 +44,8 @@ class Action(StrEnum):
     CONSENT_EXPIRE = "consent:expire"
     PAPER_READ = "paper:read"
     IDENTITY_READ = "identity:read"
+    ADDRESS_CHANGE = "address:change"
+    ADDRESS_READ = "address:read"
     MESSAGE_QUEUE = "message:queue"
     MESSAGE_SEND = "message:send"
     MESSAGE_READ = "message:read"
@@ -145,6 +147,7 @@ LOOKS = frozenset(
         Action.MEDIA_READ,
         Action.PAPER_READ,
         Action.IDENTITY_READ,
+        Action.ADDRESS_READ,
         Action.MESSAGE_READ,
         Action.CONTACT_READ,
         Action.REQUEST_READ,
@@ -174,6 +177,7 @@ class ReasonCode(StrEnum):
     SUBJECT_REQUEST = "subject-request"
     INCIDENT_INVESTIGATION = "incident-investigation"
     LEGAL_OBLIGATION = "legal-obligation"
+    MISTYPED = "mistyped"
     # stated by the data protection officer who places a legal hold
     LEGAL_CLAIM = "legal-claim"
     AUTHORITY_REQUEST = "authority-request"

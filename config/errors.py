@@ -75,6 +75,7 @@ STATUS: dict[type[Exception], int] = {
     consent_errors.PartsLeftOut: 422,
     consent_errors.WrongAge: 422,
     consent_errors.InvalidReference: 422,
+    consent_errors.AddressNotFiled: 409,
     consent_errors.OnlyByMail: 409,
     consent_errors.InvitationInvalid: 410,
     consent_errors.UnknownSubject: 404,

@@ -166,6 +166,12 @@ class NotTheSubject(ConsentError):
     code = "not-the-subject"
 
 
+class AddressNotFiled(ConsentError):
+    """An address that is not changed by whoever tried, or cannot be this person's; which is not told."""
+
+    code = "address-not-filed"
+
+
 class OnlyByMail(ConsentError):
     """A link that is shown to nobody: it goes to the person's own address."""
 

@@ -17,6 +17,7 @@ REASON_LABELS = {
     ReasonCode.STUDY_ANALYSIS: _("To work on the study"),
     ReasonCode.QUALITY_CHECK: _("To check the quality of the recording"),
     ReasonCode.SUBJECT_REQUEST: _("The person asked for it"),
+    ReasonCode.MISTYPED: _("The address was mistyped"),
     ReasonCode.NOTIFY: _("To hand the message over to the person"),
     ReasonCode.INCIDENT_INVESTIGATION: _("To investigate an incident"),
     ReasonCode.LEGAL_OBLIGATION: _("A legal obligation"),

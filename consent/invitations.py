@@ -35,6 +35,7 @@ from consent.messages import SealedMessage, has_address, key_of, language_for, s
 from consent.models import (
     ConsentState,
     ConsentStatus,
+    Contact,
     DataSubject,
     Invitation,
     OutboxMessage,
@@ -154,11 +155,14 @@ def file_invitation(actor: Actor, invitation: Invitation, tags: Tagger) -> None:
     )
 
 
+def open_invitations_of(subject_id: UUID) -> QuerySet[Invitation]:
+    """The links that somebody could still come in by, of all purposes."""
+    return Invitation.objects.filter(subject_id=subject_id, redeemed_at=None, revoked_at=None)
+
+
 def open_invitations(subject_id: UUID, purpose_id: UUID) -> QuerySet[Invitation]:
     """The links that somebody could still come in by; at most one works."""
-    return Invitation.objects.filter(
-        subject_id=subject_id, purpose_id=purpose_id, redeemed_at=None, revoked_at=None
-    )
+    return open_invitations_of(subject_id).filter(purpose_id=purpose_id)
 
 
 def revoke_open(subject_id: UUID, purpose_id: UUID, at: datetime) -> None:
@@ -267,6 +271,17 @@ def find_invitation(token: str) -> Invitation:
     return invitation
 
 
+def confirm_address(invitation: Invitation) -> None:
+    """Note that a letter reached the person, in the transaction that used its link up.
+
+    A letter that an operator opened and handed over says nothing about the address on it.
+    """
+    unseen = Invitation.objects.filter(pk=invitation.pk, shown_to_operator=False)
+    if unseen.exists():
+        filed = Contact.objects.filter(subject_id=invitation.subject_id, confirmed_at=None)
+        filed.update(confirmed_at=timezone.now())
+
+
 def redeem(token: str) -> tuple[User, Invitation]:
     """Use an invitation up; returns the account to sign in. Two browsers at once: one wins.
 
@@ -283,6 +298,7 @@ def redeem(token: str) -> tuple[User, Invitation]:
         ).update(redeemed_at=timezone.now())
         if not won:
             raise InvitationInvalid(REFUSAL)
+        confirm_address(found)
         if subject.user is None:
             subject.user = User.objects.create_subject()
             subject.save(update_fields=["user"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from consent import (
+    address_views,
     assessment_views,
     breach_views,
     client_key_views,
@@ -103,6 +104,11 @@ urlpatterns = [
         "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/invitation/",
         people_views.invite_again,
         name="operate_invitation_card",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/address/",
+        address_views.change,
+        name="operate_address",
     ),
     path(
         "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/take-back/",

@@ -63,6 +63,7 @@ def pages_for(kind: str, states: list[ConsentState]) -> Iterator[tuple[str, str]
         yield _("Who looked, and why"), reverse("access_history")
     if kind == RequestKind.RECTIFICATION:
         yield _("Say on a recording's page that it does not show you"), reverse("subject_home")
+        yield _("To which address letters and codes go"), reverse("own_address")
     if kind == RequestKind.RESTRICTION:
         given = [state for state in states if state.status == ConsentStatus.GIVEN]
         yield from of_each(given, _("Pause “%(study)s”, or stop a part of it"), "consent_change")

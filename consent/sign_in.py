@@ -26,6 +26,7 @@ from accounts.models import User
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
+from consent.contacts import takes_codes
 from consent.errors import SignInFailed
 from consent.messages import queue_message
 from consent.models import DataSubject, OutboxMessage, SignInCode
@@ -51,9 +52,12 @@ def code_hash(subject: DataSubject, code: str) -> bytes:
 
 
 def send_code(email: str) -> DataSubject | None:
-    """Send a code if this is a data subject's address: one a minute, after ten in a day one an hour."""
+    """Send a code to this address if it is known to be a data subject's.
+
+    At most one a minute, and after ten in a day one an hour.
+    """
     subject = find_by_email(email)
-    if subject is None or subject.user is None:
+    if subject is None or subject.user is None or not takes_codes(subject):
         return None
     now = timezone.now()
     pending = SignInCode.objects.filter(subject=subject).first()

@@ -18,9 +18,11 @@ from accounts.languages import settle_language
 from accounts.models import User
 from accounts.second_factor import has_second_factor
 from accounts.sign_ins import sign_in_subject
+from consent.contacts import takes_codes
 from consent.errors import InvitationInvalid, SignInFailed
 from consent.invitations import find_invitation, redeem
-from consent.models import Contact, DataSubject
+from consent.messages import has_address
+from consent.models import DataSubject
 from consent.sign_in import check_code, send_code
 from consent.subject_forms import AddressForm, CodeForm
 
@@ -28,9 +30,13 @@ SIGN_IN, NEXT = "sign_in", "sign_in_next"
 
 
 def ways_back(subject: DataSubject) -> dict[str, bool]:
-    """How this person can sign in again when the session has ended: by code, by passkey, or not."""
+    """How this person can sign in again when the session has ended: by code, by passkey, or not.
+
+    ``address``: whether one is filed, also one to which no code goes yet.
+    """
     return {
-        "code": Contact.objects.filter(subject=subject).exists(),
+        "code": takes_codes(subject),
+        "address": has_address(subject),
         "passkey": subject.user is not None and has_second_factor(subject.user),
     }
 

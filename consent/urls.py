@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from consent import (
+    address_views,
     breach_views,
     choice_views,
     closing_views,
@@ -52,6 +53,7 @@ urlpatterns = [
         request_views.request_retract,
         name="own_request_retract",
     ),
+    path("address/", address_views.own, name="own_address"),
     path("breaches/<uuid:breach_id>/", breach_views.own_breach, name="own_breach"),
     path("close/", closing_views.close, name="close_account"),
     path("closed/<str:token>/", closing_views.closed, name="closed_account"),

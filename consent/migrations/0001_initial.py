@@ -132,6 +132,7 @@ class Migration(migrations.Migration):
                 ("data_key_id", models.UUIDField()),
                 ("sealed", models.BinaryField()),
                 ("email_index", models.BinaryField(max_length=32, unique=True)),
+                ("confirmed_at", models.DateTimeField(null=True)),
                 (
                     "subject",
                     models.OneToOneField(

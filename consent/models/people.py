@@ -31,13 +31,17 @@ class DataSubject(models.Model):
 
 
 class Contact(models.Model):
-    """A subject's e-mail address and name, sealed under their account key; found by keyed index."""
+    """A subject's e-mail address and name, sealed under their account key; found by keyed index.
+
+    ``confirmed_at``: when somebody first came in by a letter to it that nobody else was shown.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject = models.OneToOneField(DataSubject, models.PROTECT, related_name="contact")
     data_key_id = models.UUIDField()
     sealed = models.BinaryField()
     email_index = models.BinaryField(max_length=32, unique=True)
+    confirmed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return str(self.id)
