@@ -112,7 +112,7 @@ def require_may_see_a_link(actor: Actor, subject: DataSubject, purpose: Purpose)
     elsewhere = ConsentState.objects.filter(subject=subject).exclude(purpose=purpose)
     if has_address(subject) or elsewhere.exists():
         raise OnlyByMail(
-            _("A link of this person is shown to nobody: it goes to the address that was given.")
+            "A link of this person is shown to nobody: it goes to the address that was given."
         )
 
 

@@ -33,6 +33,7 @@ from audit_log.log import append
 from audit_log.sequencer import integrate_once
 from consent.assessments import approve_assessment, write_assessment
 from consent.invitations import create_invitation
+from consent.messages import has_address
 from consent.models import (
     ControllerKind,
     DataCategory,
@@ -216,6 +217,14 @@ def come_in(study: Study, reference: str = "P-001", email: str = "") -> Person:
     page = browser.post(reverse("invitation", args=[token]))
     assert page.status_code == 302, page.content.decode()
     return Person(DataSubject.objects.get(pk=subject.pk), browser, reference)
+
+
+def come_back(study: Study, person: Person) -> None:
+    """The person comes in by a new link: on another day, or after their sessions were ended."""
+    actor, shown = study.administrator.actor, not has_address(person.subject)
+    token = create_invitation(actor, person.subject, study.purpose, show_to_operator=shown)
+    person.browser = Client()
+    assert person.browser.post(reverse("invitation", args=[token])).status_code == 302
 
 
 def given_up(page: Any) -> list[str]:

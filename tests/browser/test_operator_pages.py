@@ -110,6 +110,7 @@ def addresses(study: Study) -> list[str]:
             ("reason", begun),
             ("person", both),
             ("paper", unsigned),
+            ("address", unsigned),
             ("person", both_signed),
             ("message", [OutboxMessage.objects.get().id]),
             ("request", [asked.id]),

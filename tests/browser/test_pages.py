@@ -176,6 +176,7 @@ def test_pages_of_requests_are_clean(site: str, context: BrowserContext) -> None
     looker = Looker(context, site)
     wear(context, site, person.browser)
     looker.look(Shown("requests-none", reverse("own_requests")))
+    looker.look(Shown("address", reverse("own_address")))
     looker.look(Shown("request-new", reverse("own_request_new", args=["erasure"])))
     looker.look(Shown("request-new-complaint", reverse("own_request_new", args=["complaint"])))
     looker.page.fill("[name=text]", COMPLAINT)

@@ -27,7 +27,6 @@ from consent import request_ends
 from consent.account_closing import close_account
 from consent.errors import ConsentRefused, InvalidRequest, NotTheSubject
 from consent.holds import lift_hold, place_hold
-from consent.invitations import create_invitation
 from consent.messages import open_message
 from consent.models import (
     DataSubject,
@@ -45,7 +44,17 @@ from consent.request_ends import KEPT_FOR, erase_old
 from consent.requests import WAITING_AT_MOST, make_request, retract
 from emotion.erasure import drain
 from emotion.health import check_requests
-from tests.cast import Operator, Person, Study, come_in, consenting, open_study, operator
+from tests.cast import (
+    Operator,
+    Person,
+    Study,
+    come_back,
+    come_in,
+    consenting,
+    invite,
+    open_study,
+    operator,
+)
 from vault.keyring import data_key_ids
 from vault.tags import destroy_tag_key, tagger
 
@@ -60,15 +69,6 @@ def ask(person: Person, kind: str = "rectification", **fields: Any) -> SubjectRe
     page = person.browser.post(reverse("own_request_new", args=[kind]), {"text": WORDS} | fields)
     assert page.status_code == 302, page.content.decode()
     return SubjectRequest.objects.latest("received_at")
-
-
-def come_back(study: Study, person: Person) -> None:
-    """Sessions last twelve hours: on another day the person comes in by a new link."""
-    token = create_invitation(
-        study.administrator.actor, person.subject, study.purpose, show_to_operator=True
-    )
-    person.browser = Client()
-    assert person.browser.post(reverse("invitation", args=[token])).status_code == 302
 
 
 def own_page(person: Person, asked: SubjectRequest) -> str:

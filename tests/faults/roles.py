@@ -42,6 +42,7 @@ from tests.cast import (
     PHOTO,
     Person,
     Study,
+    come_back,
     come_in,
     consent,
     invite,
@@ -125,6 +126,7 @@ def build() -> House:
         Scan("application/pdf", b"%PDF-1.4"),
     )
     attest_paper(attester.actor, attester.user, alice.subject, study.purpose, signed)
+    come_back(study, alice)
     consent(alice, study.purpose, age="alone")
     key = study.key()
     answer = upload(key, "Visible-Alice", study.purpose.id, PHOTO.read_bytes())
