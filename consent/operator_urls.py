@@ -10,6 +10,7 @@ from consent import (
     breach_views,
     client_key_views,
     client_views,
+    find_views,
     hold_views,
     many_invitations_views,
     notice_views,
@@ -169,6 +170,7 @@ urlpatterns = [
         "breaches/<uuid:breach_id>/close/", breach_views.breach_close, name="operate_breach_close"
     ),
     path("people/", people_views.people, name="operate_people"),
+    path("people/find/", find_views.find, name="operate_find"),
     path("outbox/", outbox_views.outbox, name="operate_outbox"),
     path("outbox/<uuid:message_id>/", outbox_views.message, name="operate_message"),
     path("clients/", client_views.clients, name="operate_clients"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -11,7 +11,7 @@ from django.db.models import BinaryField, UUIDField
 from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
-from audit_log.actions import Action, ReasonCode
+from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
 from audit_log.prepared import Given, Prepared, Whole
@@ -244,3 +244,20 @@ def identity_entry(permit: AccountPermit, actor: Actor, reason: ReasonCode) -> D
         object_tag=permit.object_tag,
         permit_id=permit.permit_id,
     )
+
+
+def look_up(actor: Actor, purpose: Purpose, reference: str, reason: ReasonCode) -> DataSubject:
+    """Whom a purpose calls so, for a stated reason that is in the log first, also when nobody is.
+
+    Raises UnknownSubject.
+    """
+    entry = Draft(
+        action=Action.IDENTITY_READ, actor=actor.log_name(), reason=reason, purpose_id=purpose.id
+    )
+    try:
+        filed = find_reference(purpose.id, reference)
+    except UnknownSubject:
+        append_durable(replace(entry, outcome=Outcome.FAILED))
+        raise
+    append_durable(replace(entry, subject_tag=tagger(filed.subject_id, purpose.id).subject()))
+    return filed.subject

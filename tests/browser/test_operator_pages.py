@@ -91,7 +91,7 @@ def addresses(study: Study) -> list[str]:
     integrate_once()
     purpose, both = [study.purpose.id], [study.purpose.id, person.subject.id]
     plain = ["home", "people", "outbox", "recordings", "clients", "log", "health"]
-    plain += ["requests", "register"]
+    plain += ["requests", "register", "find"]
     made = draft(
         name="Student smiles",
         sector=Sector.EDUCATION,

@@ -47,6 +47,7 @@ from tests.cast import (
     operator,
 )
 from tests.counting import queries_of
+from vault.tags import tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -422,6 +423,32 @@ def test_reference_is_shown_only_for_a_stated_reason() -> None:
     assert (
         study.researcher.sign_in().post(address, {"reason": "subject-request"}).status_code == 404
     )
+
+
+def test_somebody_is_found_by_reference_for_a_stated_reason() -> None:
+    """The administrator has P-042 on the telephone."""
+    study, other = open_study(), open_study(name="Study B")
+    subject, _token = invite(study, "P-042")
+    invite(other, "P-007")
+    admin, address = study.administrator.sign_in(), reverse("operate_find")
+    assert address in admin.get(reverse("operate_people")).content.decode()
+    asked = {"purpose": study.purpose.id, "reference": "P-042"}
+    assert admin.post(address, asked).status_code == 422
+    assert not written(Action.IDENTITY_READ), "nothing is looked up without a reason"
+    stated = asked | {"reason": "subject-request"}
+    page = admin.post(address, stated)
+    assert page.status_code == 302
+    assert page.headers["Location"] == reverse(
+        "operate_person", args=[study.purpose.id, subject.id]
+    )
+    (read,) = written(Action.IDENTITY_READ)
+    assert (str(read.reason), read.purpose_id) == ("subject-request", study.purpose.id)
+    assert read.subject_tag == tagger(subject.id, study.purpose.id).subject()
+    page = admin.post(address, stated | {"reference": "P-007"})
+    assert page.status_code == 422
+    assert "No data subject with this reference in this purpose." in page.content.decode()
+    assert [str(each.outcome) for each in written(Action.IDENTITY_READ)] == ["ok", "failed"]
+    assert study.researcher.sign_in().post(address, stated).status_code == 404
 
 
 def test_researcher_is_assigned_once() -> None:
