@@ -30,6 +30,7 @@ from consent.breach_telling import read_own, told_to
 from consent.breach_texts import read_record
 from consent.breaches import close_breach, draw_again, notify, record_breach, span_of, tell
 from consent.errors import InvalidBreach
+from consent.holds import purposes_to_hold, within
 from consent.models import Breach
 from consent.operator_views import UNPROCESSABLE, refuse, tried
 from consent.views import own_subject
@@ -83,12 +84,17 @@ def breach_detail(request: HttpRequest, breach_id: UUID) -> HttpResponse:
     breach = get_object_or_404(kept, pk=breach_id)
     opened = read_record(actor_of(request), breach)
     people = breach.people.select_related("subject").order_by("-entries", "pk")
+    listed = list(people[:SHOWN])
+    purposes = purposes_to_hold(row.subject_id for row in listed)
     context = {
         "breach": breach,
         "words": opened.words,
         "told_words": opened.told,
         "actor": breach.actor and actor_label(breach.actor),
-        "people": people[:SHOWN],
+        "lines": [
+            {"row": row, "holdable": within(breach.purpose_id, purposes.get(row.subject_id, []))}
+            for row in listed
+        ],
         "number": people.count(),
         "entries": sum(people.values_list("entries", flat=True)),
         "told": people.filter(told_at__isnull=False).count(),

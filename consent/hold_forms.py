@@ -8,9 +8,14 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from consent.errors import InvalidHold
 from consent.forms import ConfirmForm
-from consent.models import HoldReason
+from consent.holds import person_in
+from consent.models import HoldReason, Purpose
+
+ONE, EVERYBODY = "one", "everybody"
 
 
 class HoldForm(ConfirmForm):
@@ -24,13 +29,45 @@ class HoldForm(ConfirmForm):
         help_text=_("At most 366 days ahead. It ends by itself, and can be lifted earlier."),
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    number = forms.UUIDField(
-        label=_("Only for one person: their number in this installation"),
+    whom = forms.ChoiceField(label=_("Over whom?"), widget=forms.RadioSelect)
+    number = forms.CharField(
+        label=_("The person's number"),
         required=False,
-        help_text=_("It stands on the person's page and names nobody. Empty: everybody in it."),
+        max_length=36,
+        help_text=_(
+            "The eight characters that requests, breach records and lists show, or the whole number. It "
+            "names nobody."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    field_order = ("reason", "until", "number", "name")
+    field_order = ("reason", "until", "whom", "number", "name")
+
+    def __init__(self, *args: Any, purpose: Purpose, people: int, **kwargs: Any) -> None:
+        super().__init__(*args, expected=purpose.name, **kwargs)
+        self.purpose = purpose
+        everybody = ngettext(
+            "Everybody in this purpose: %(number)d person",
+            "Everybody in this purpose: %(number)d people",
+            people,
+        ) % {"number": people}
+        field = self.fields["whom"]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [(ONE, _("One person, by their number")), (EVERYBODY, everybody)]
+
+    def clean(self) -> dict[str, Any]:
+        """One person is named by a number of this purpose; everybody by none."""
+        values: dict[str, Any] = super().clean() or {}
+        number = values.get("number", "")
+        if values.get("whom") == EVERYBODY and number:
+            self.add_error(
+                "number", _("You chose everybody; leave the number empty, or choose one.")
+            )
+        if values.get("whom") == ONE:
+            try:
+                values["subject_id"] = person_in(self.purpose, number)
+            except InvalidHold as unknown:
+                self.add_error("number", str(unknown))
+        return values
 
     def terms(self) -> dict[str, Any]:
         """What ``consent.holds.place_hold`` wants to know."""
@@ -39,5 +76,5 @@ class HoldForm(ConfirmForm):
         return {
             "reason": HoldReason(values["reason"]),
             "ends_at": timezone.make_aware(last),
-            "subject_id": values["number"],
+            "subject_id": values.get("subject_id"),
         }

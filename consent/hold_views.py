@@ -15,10 +15,11 @@ from accounts.actors import actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
+from consent.errors import InvalidHold
 from consent.forms import ConfirmForm
-from consent.hold_forms import HoldForm
-from consent.holds import day, lift_hold, place_hold
-from consent.models import ConsentState, ErasureRequest, LegalHold
+from consent.hold_forms import ONE, HoldForm
+from consent.holds import day, lift_hold, person_in, place_hold
+from consent.models import ConsentState, ErasureRequest, LegalHold, Purpose
 from consent.step_views import take_step
 from consent.visibility import find_purpose, visible_purposes
 
@@ -40,26 +41,50 @@ def holds(request: HttpRequest) -> HttpResponse:
     return render(request, "operators/holds.html", context)
 
 
+def number_in(purpose: Purpose, number: str) -> str:
+    """The number that a link brings along, or nothing where it is nobody's in this purpose."""
+    try:
+        person_in(purpose, number)
+    except InvalidHold:
+        return ""
+    return number
+
+
+def covered_words(number: str, people: int) -> str:
+    """Whom the hold covers: the person whose page led here, or whom the form names."""
+    if number:
+        return _(
+            "As the form is filled in now: nothing of person %(number)s in this purpose is destroyed. Of "
+            "everybody else it goes on."
+        ) % {"number": number}
+    return ngettext(
+        "Nothing of whom you choose below is destroyed: of one person, or of everybody, "
+        "%(number)d person.",
+        "Nothing of whom you choose below is destroyed: of one person, or of everybody, "
+        "%(number)d people.",
+        people,
+    ) % {"number": people}
+
+
 @require_permission("consent.place_hold")
 @require_http_methods(["GET", "HEAD", "POST"])
 def hold_place(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     """Say what a hold will postpone, and for whom; the name of the purpose is asked for."""
     actor = actor_of(request)
     purpose = find_purpose(actor, purpose_id)
-    form = HoldForm(request.POST or None, expected=purpose.name)
     people = ConsentState.objects.filter(purpose=purpose).count()
+    number = number_in(purpose, request.GET.get("person", ""))
+    form = HoldForm(
+        request.POST or None,
+        purpose=purpose,
+        people=people,
+        initial={"whom": ONE, "number": number} if number else {},
+    )
     page = {
         "title": _("Place a legal hold"),
         "lead": _("It postpones destruction. It lets nobody see anything."),
         "happens": [
-            ngettext(
-                "Nothing of %(number)d person in this purpose is destroyed, or only of the one "
-                "whose number you give.",
-                "Nothing of %(number)d people in this purpose is destroyed, or only of the one "
-                "whose number you give.",
-                people,
-            )
-            % {"number": people},
+            covered_words(number, people),
             _("What a withdrawal, a date or a dispute has closed stays closed; erasures wait."),
             _(
                 "Photographs that are not kept after their analysis are kept too, and open to nobody."

@@ -9,6 +9,7 @@ own file is where that belongs.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -53,6 +54,41 @@ def lock_holds(subject_id: UUID | None, purpose_id: UUID | None) -> None:
     else:
         rows = rows.filter(pk=purpose_id)
     list(rows.values_list("pk"))
+
+
+SHORTEST = 8
+"""How much of the end of an opaque number lists show."""
+
+
+def person_in(purpose: Purpose, number: str) -> UUID:
+    """Whose number this is in a purpose: the whole opaque number, or its end as lists show it.
+
+    Raises InvalidHold when it is nobody's, or more than one person's.
+    """
+    end = number.replace("-", "").strip().lower()
+    asked = ConsentState.objects.filter(purpose=purpose).values_list("subject_id", flat=True)
+    fitting = [each for each in asked if len(end) >= SHORTEST and each.hex.endswith(end)]
+    if not fitting:
+        raise InvalidHold("This purpose has nobody with this number.")
+    if len(fitting) > 1:
+        raise InvalidHold("More than one person has a number that ends so: give the whole one.")
+    return fitting[0]
+
+
+def purposes_to_hold(people: Iterable[UUID]) -> dict[UUID, list[Purpose]]:
+    """The purposes in which a hold can be placed on each of these people, by name."""
+    states = ConsentState.objects.filter(
+        subject_id__in=list(people), purpose__state__in=[PurposeState.OPEN, PurposeState.CLOSED]
+    ).select_related("purpose")
+    found: dict[UUID, list[Purpose]] = {}
+    for state in states.order_by("purpose__name"):
+        found.setdefault(state.subject_id, []).append(state.purpose)
+    return found
+
+
+def within(purpose_id: UUID | None, purposes: Iterable[Purpose]) -> list[Purpose]:
+    """Those of one purpose, or all where something is about none in particular."""
+    return [each for each in purposes if purpose_id in (None, each.id)]
 
 
 def require_officer(officer: User) -> None:

@@ -16,18 +16,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.actors import actor_of
+from accounts.actors import Actor, actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from consent.errors import ConsentError, InvalidRequest
 from consent.forms import REQUEST_REASONS, ReasonForm
-from consent.models import RequestState, SubjectRequest
+from consent.holds import purposes_to_hold, within
+from consent.models import ConsentState, Purpose, RequestState, SubjectRequest
 from consent.operator_views import UNPROCESSABLE, refuse, tried
 from consent.request_answers import ANSWERERS, answer, extend, read, take
 from consent.request_clock import days_left
 from consent.request_desk_forms import AnswerForm, ExtensionForm
 from consent.request_texts import OpenTexts
 from consent.request_views import about
+from consent.visibility import visible_states
 
 AT_ONCE = 50
 
@@ -47,6 +49,17 @@ def about_to_staff(asked: SubjectRequest) -> dict[str, Any]:
     return context | {"has_text": context["has_text"] and asked.state != RequestState.RETRACTED}
 
 
+def holdable(asked: SubjectRequest, purposes: dict[UUID, list[Purpose]]) -> list[Purpose]:
+    """In which purposes, of those that the request is about, a hold on this person can be placed."""
+    return within(asked.purpose_id, purposes.get(asked.subject_id, []))
+
+
+def parts_of(actor: Actor, subject_id: UUID) -> list[ConsentState]:
+    """What this operator may see of a person, study by study."""
+    states = visible_states(actor).filter(subject_id=subject_id).select_related("purpose")
+    return list(states.order_by("purpose__name"))
+
+
 @require_permission(ANSWERERS)
 @require_safe
 def requests(request: HttpRequest) -> HttpResponse:
@@ -55,9 +68,13 @@ def requests(request: HttpRequest) -> HttpResponse:
     everything = request.GET.get("show") == "all"
     rows = rows.order_by("-id") if everything else rows.waiting().order_by("due_at", "id")
     page = Paginator(rows, AT_ONCE).get_page(request.GET.get("page"))
+    purposes = purposes_to_hold(asked.subject_id for asked in page)
     context = {
         "page": page,
-        "lines": [{"asked": asked, "days": days_left(asked.due_at)} for asked in page],
+        "lines": [
+            {"asked": asked, "days": days_left(asked.due_at), "holdable": holdable(asked, purposes)}
+            for asked in page
+        ],
         "everything": everything,
         "overdue": SubjectRequest.objects.overdue().count(),
     }
@@ -71,7 +88,9 @@ def request_detail(request: HttpRequest, request_id: UUID) -> HttpResponse:
     asked = find_asked(request_id)
     context = about_to_staff(asked) | {
         "mine": asked.owner_id == request.user.pk,
+        "parts": [] if asked.purpose_id else parts_of(actor_of(request), asked.subject_id),
         "may_extend": asked.extended_at is None and not asked.is_overdue,
+        "holdable": holdable(asked, purposes_to_hold([asked.subject_id])),
         "back_url": reverse("operate_requests"),
         "back_label": _("Requests"),
     }

@@ -7,6 +7,7 @@ import json
 import threading
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -18,8 +19,8 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.errors import InvalidHold
-from consent.holds import end_holds, lift_hold, place_hold
-from consent.models import ErasureRequest, HoldReason, LegalHold
+from consent.holds import end_holds, lift_hold, person_in, place_hold
+from consent.models import ConsentState, DataSubject, ErasureRequest, HoldReason, LegalHold
 from consent.retention import expire_consents
 from emotion.analyses import run_analysis
 from emotion.disputes import dispute, handle
@@ -27,6 +28,7 @@ from emotion.erasure import drain
 from emotion.health import check_erasures
 from emotion.models import Analysis, AnalysisState, Result
 from emotion.sweeping import expire_recordings
+from tests.breaches import breach_told
 from tests.cast import PHOTO, Person, Study, api_get, consent, consenting, open_study, upload
 from tests.faults.leftovers import living_keys, sealed_files
 from vault.epochs import rotate
@@ -274,7 +276,7 @@ def test_the_pages_place_and_lift_it(study: Study, person: Person) -> None:
     placing = reverse("operate_hold_place", args=[study.purpose.id])
     assert placing in officer.get(here).content.decode()
     until = timezone.now().date() + timedelta(days=20)
-    form = {"reason": "complaint", "until": until.isoformat(), "number": "", "name": "Other"}
+    form = {"reason": "complaint", "until": until.isoformat(), "whom": "everybody", "name": "Other"}
     assert officer.post(placing, form).status_code == 422
     assert not LegalHold.objects.exists()
     form["name"] = study.purpose.name
@@ -293,6 +295,55 @@ def test_the_pages_place_and_lift_it(study: Study, person: Person) -> None:
     assert "Lifted" in officer.get(reverse("operate_holds") + "?show=all").content.decode()
     home = person.browser.get(reverse("subject_home")).content.decode()
     assert "A legal hold" not in home
+
+
+def test_one_person_is_held_by_what_lists_show_of_their_number(
+    study: Study, person: Person
+) -> None:
+    """A link fills the form in; the end of a number will do, and the form asks over whom."""
+    bob = consenting(study, "P-002")
+    end = person.subject.id.hex[-8:]
+    officer = study.officer.sign_in()
+    placing = reverse("operate_hold_place", args=[study.purpose.id])
+    page = officer.get(f"{placing}?person={end}").content.decode()
+    assert f"nothing of person {end} in this purpose is destroyed" in page
+    assert f'value="{end}"' in page
+    assert "<script>" not in officer.get(f"{placing}?person=<script>x").content.decode()
+    until = (timezone.now().date() + timedelta(days=20)).isoformat()
+    form = {"reason": "complaint", "until": until, "name": study.purpose.name}
+    for wrong in (
+        {},
+        {"number": end},
+        {"whom": "one"},
+        {"whom": "one", "number": end[1:]},
+        {"whom": "one", "number": "00000000"},
+        {"whom": "everybody", "number": end},
+    ):
+        assert officer.post(placing, form | wrong).status_code == 422, wrong
+    assert not LegalHold.objects.exists(), "nobody is held by a form that does not say whom"
+    for number, held in ((end, person), (str(bob.subject.id), bob)):
+        assert officer.post(placing, form | {"whom": "one", "number": number}).status_code == 302
+        assert LegalHold.objects.latest("placed_at").subject_id == held.subject.id
+
+
+def test_an_end_that_two_people_share_is_not_enough(study: Study, person: Person) -> None:
+    double = UUID(int=person.subject.id.int ^ (1 << 100))
+    DataSubject.objects.create(id=double)
+    ConsentState.objects.create(
+        subject_id=double, purpose=study.purpose, status="requested", changed_at=timezone.now()
+    )
+    with pytest.raises(InvalidHold, match="More than one person"):
+        person_in(study.purpose, person.subject.id.hex[-8:])
+    assert person_in(study.purpose, str(person.subject.id)) == person.subject.id
+
+
+def test_a_breach_leads_to_a_hold_on_each_person(study: Study, person: Person) -> None:
+    breach = breach_told(study)
+    page = study.officer.sign_in().get(reverse("operate_breach", args=[breach.id])).content.decode()
+    placing = reverse("operate_hold_place", args=[study.purpose.id])
+    assert f"{placing}?person={person.subject.id.hex[-8:]}" in page
+    seen = study.administrator.sign_in().get(reverse("operate_breach", args=[breach.id]))
+    assert placing not in seen.content.decode()
 
 
 def test_a_hold_and_an_erasure_at_once_are_one_after_the_other(

@@ -301,6 +301,28 @@ def test_the_text_opens_only_for_a_stated_reason_that_is_in_the_log_first(
     assert history.count("Your request was read") == 2
 
 
+def test_a_request_about_everything_leads_to_the_person_in_each_study(study: Study) -> None:
+    """For whoever may see people there; a data protection officer gets forms of holds instead."""
+    alice = come_in(study, "P-001", "alice@example.org")
+    other, third = open_study(name="Study B"), open_study(name="Study C")
+    invite(other, "B-1", "alice@example.org")
+    invite(third, "C-1", "bob@example.org")
+    asked = ask(alice, "access")
+    there = reverse("operate_request", args=[asked.id])
+    desk, officer = study.administrator.sign_in(), study.officer.sign_in()
+    page = desk.get(there).content.decode()
+    for each in (study, other):
+        assert reverse("operate_person", args=[each.purpose.id, alice.subject.id]) in page
+    assert str(third.purpose.id) not in page
+    assert "/hold/" not in page
+    listed = officer.get(reverse("operate_requests")).content.decode()
+    for shown in (officer.get(there).content.decode(), listed):
+        assert str(alice.subject.id) not in shown
+        for each in (study, other):
+            placing = reverse("operate_hold_place", args=[each.purpose.id])
+            assert f"{placing}?person={alice.subject.id.hex[-8:]}" in shown
+
+
 def test_a_researcher_sees_no_request(study: Study, person: Person) -> None:
     asked, desk = ask(person, study=str(study.purpose.id)), study.researcher.sign_in()
     assert desk.get(reverse("operate_requests")).status_code == 404
