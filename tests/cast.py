@@ -225,6 +225,7 @@ def come_back(study: Study, person: Person) -> None:
     token = create_invitation(actor, person.subject, study.purpose, show_to_operator=shown)
     person.browser = Client()
     assert person.browser.post(reverse("invitation", args=[token])).status_code == 302
+    person.subject = DataSubject.objects.get(pk=person.subject.pk)
 
 
 def given_up(page: Any) -> list[str]:

@@ -214,7 +214,7 @@ def test_the_person_s_page_leads_there_and_shows_no_address(study: Study) -> Non
 def test_people_see_in_part_where_their_codes_go(study: Study) -> None:
     anna = come_by_letter(invited(study, RIGHT))
     page = text_of(anna.browser.get(reverse("own_address")))
-    assert "Codes to sign in go to a…a@example.org." in page
+    assert "Codes to sign in go to a…a@example.org" in page
     assert RIGHT not in page
     integrate_once()
     entry = LogEntry.objects.get(action=Action.ADDRESS_READ)
