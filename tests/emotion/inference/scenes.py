@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from emotion.inference.arrays import Pixels
+from emotion.inference.film_rates import due
 from tests.emotion.inference.photographs import pixels
 
 WIDTH, HEIGHT = 854, 480
@@ -57,6 +58,8 @@ def put(canvas: Pixels, head: Pixels, x: float, y: float, middle: tuple[float, f
 class Scene:
     """person, other: where they are; other_size: how near the other is; the other walks in front.
 
+    rate, taken: pictures a second that were filmed, and how many of them are taken as a film is read at a
+    rate: the first at or after each multiple; None for all. At 10 of 25 they come after 0.12 and 0.08 s.
     shrunk: how far off both are, and their ways: 1 as above, 0.5 half as large around the middle.
     """
 
@@ -65,6 +68,7 @@ class Scene:
     other: Path = lambda _time: None
     other_size: float = 1.0
     rate: float = 10.0
+    taken: float | None = None
     shrunk: float = 1.0
 
     def truth(self, time: float) -> tuple[float, float] | None:
@@ -103,8 +107,18 @@ class Scene:
 
     def frames(self) -> Iterator[tuple[float, Pixels]]:
         """Times and pictures."""
-        for step in range(round(self.seconds * self.rate)):
-            yield step / self.rate, self.frame(step / self.rate)
+        for time in moments(self.seconds, self.rate, self.taken):
+            yield time, self.frame(time)
+
+
+def moments(seconds: float, rate: float, taken: float | None = None) -> list[float]:
+    """The times of pictures, ``rate`` of them a second, of which so many are taken."""
+    times = [step / rate for step in range(round(seconds * rate))]
+    return [
+        time
+        for before, time in zip([None, *times], times, strict=False)
+        if due(before, time, taken)
+    ]
 
 
 def sits(x: float = 420, y: float = 250) -> Path:

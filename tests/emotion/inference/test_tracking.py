@@ -9,7 +9,7 @@ import pytest
 
 from emotion.inference import tracking
 from emotion.inference.faces import Face
-from emotion.inference.places import Place
+from emotion.inference.places import LOOK_EVERY, Place
 from emotion.inference.tracking import Follower, Memory, Sighting
 from tests.emotion.inference.scenes import FACE, Path, Scene, during, sits, walks, without
 
@@ -73,16 +73,52 @@ def test_a_bystander_who_crosses_in_front_is_never_read(speed: float, shrunk: fl
     assert story[-1][1].status == "read"
 
 
+def crosses(speed: float, later: float, rate: float, **how: float) -> Scene:
+    """Somebody walks across in front of the person, and begins that much later than at 1 s."""
+    start = 1 + later
+    crossing = during(start, start + 1200 / speed, walks(start, -150, speed))
+    return Scene(start + 1200 / speed, sits(), crossing, rate=rate, **how)
+
+
 @pytest.mark.parametrize("later", [0.0, 0.03, 0.07, 0.13])
 @pytest.mark.parametrize("speed", [500, 650, 800, 1000])
 @pytest.mark.parametrize("rate", [10, 25])
 def test_whoever_steps_in_front_between_two_looks_is_not_read(
     rate: float, speed: float, later: float
 ) -> None:
-    start = 1 + later
-    crossing = during(start, start + 1200 / speed, walks(start, -150, speed))
-    scene = Scene(start + 1200 / speed, sits(), crossing, rate=rate)
+    scene = crosses(speed, later, rate)
     assert misread(scene, told(scene)) == []
+
+
+@pytest.mark.parametrize("later", [0.025, 0.1])
+@pytest.mark.parametrize("speed", [650, 1000])
+@pytest.mark.parametrize(("rate", "shrunk"), [(25, 1.0), (25, 0.7), (15, 0.7)])
+def test_nor_is_who_does_so_in_a_film_whose_pictures_are_taken_ten_times_a_second(
+    rate: float, shrunk: float, speed: float, later: float
+) -> None:
+    """They come after 0.12 and 0.08 s, or after 0.13 and 0.07."""
+    scene = crosses(speed, later, rate, taken=10, shrunk=shrunk)
+    assert misread(scene, told(scene)) == []
+
+
+@pytest.mark.parametrize("taken", [None, 10])
+@pytest.mark.parametrize("rate", [10, 12, 15, 24, 25, 30000 / 1001, 30, 50, 60])
+def test_others_are_looked_for_ten_times_a_second_at_any_rate(
+    rate: float, taken: float | None
+) -> None:
+    scene = Scene(3, sits(), rate=rate, taken=taken)
+    follower, looks, wider = Follower(), list[float](), list[float]()
+    for time, picture in scene.frames():
+        follower.see(picture, time)
+        looks += [time] if follower.memory.looked == time else []
+        wider += [time] if follower.memory.looked_wider == time else []
+    times = [time for time, _picture in scene.frames()]
+    longest = max(np.diff(times))
+    if taken:  # every picture that is taken
+        assert looks == times
+    assert max(np.diff(looks)) <= max(longest, LOOK_EVERY + longest / 2) + 1e-6
+    assert max(np.diff(wider)) <= 2 * max(np.diff(looks)) + 1e-6
+    assert 9.9 <= len(looks) / 3 <= 15.1, "more would cost without being needed"
 
 
 def test_who_is_overlooked_for_a_moment_costs_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
