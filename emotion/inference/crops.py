@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from emotion.inference.landmarks import Landmarks
 from emotion.inference.pictures import Picture, warped
 
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+FINEST = 4
+"""How many times as fine as a crop a face is taken at most: measured, more changes nothing, and costs."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,21 @@ def resized(crops: Pixels, size: int) -> Array:
 
 
 def tight_crop(picture: Picture, landmarks: Landmarks, size: int) -> Array:
-    """The levelled square around the face mesh, (size, size, 3), values 0 to 255."""
+    """The levelled square around the face mesh, (size, size, 3), values 0 to 255.
+
+    Of a larger face its pixels are averaged: to pick some would be to hand on all of their noise.
+    """
     points = landmarks.points[:468, :2]
     across = points[263] - points[33]  # outer eye corners
     angle = np.arctan2(across[1], across[0])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     level = points @ turn.T
     low, high = level.min(axis=0), level.max(axis=0)
-    scale = size / (high - low).max()
+    extent = float((high - low).max())
+    scale = size / extent
     matrix = turn * scale
     shift = size / 2 - (low + high) / 2 * scale
     full = np.concatenate([matrix, shift[:, None]], axis=1).astype(np.float32)
-    return warped(picture, full, size, border=cv2.BORDER_REPLICATE).astype(np.float32)
+    finer = min(math.ceil(extent / size), FINEST)
+    square = warped(picture, full, size, border=cv2.BORDER_REPLICATE, finer=finer)
+    return square.astype(np.float32)

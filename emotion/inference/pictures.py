@@ -166,29 +166,45 @@ def resampled(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def warped(
-    picture: Picture, matrix: Array, side: int, *, border: int = cv2.BORDER_CONSTANT
+    picture: Picture,
+    matrix: Array,
+    side: int,
+    *,
+    border: int = cv2.BORDER_CONSTANT,
+    finer: int = 1,
 ) -> Pixels:
     """A square of a picture in RGB (side, side, 3).
 
     matrix: (2, 3), from the picture's pixels to those of the square. border: how OpenCV fills what lies
-    outside of the picture; black by default.
+    outside of the picture; black by default. finer: each pixel is the mean of so many times so many, each
+    taken from between its neighbours; at 1 whatever lies between two of them is left out.
     """
-    size = (side, side)
     if not isinstance(picture, Planes):
-        return pixels_of(cv2.warpAffine(picture, matrix, size, borderMode=border))
+        return square_of(picture, matrix, side, finer, border)
     if picture.turn != UPRIGHT:
         matrix = matrix @ picture.to_shown()
     # A pixel of colour lies between four of brightness, in the square as in the picture.
     coarse = matrix.copy()
     coarse[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     coarse[:, 2] /= 2
-    fill = picture.colours.black
-    luma = cv2.warpAffine(picture.luma, matrix, size, borderMode=border, borderValue=fill)
-    half, colour = (-(-side // 2),) * 2, []
-    for plane in (picture.blue, picture.red):
-        small = cv2.warpAffine(plane, coarse, half, borderMode=border, borderValue=GREY)
-        colour.append(resampled(pixels_of(small), size))
-    return picture.joined(pixels_of(luma), *colour)
+    luma = square_of(picture.luma, matrix, side, finer, border, picture.colours.black)
+    colour = [
+        resampled(square_of(plane, coarse, -(-side // 2), finer, border, GREY), (side, side))
+        for plane in (picture.blue, picture.red)
+    ]
+    return picture.joined(luma, *colour)
+
+
+def square_of(
+    pixels: Pixels, matrix: Array, side: int, finer: int, border: int, fill: int = 0
+) -> Pixels:
+    """A square of pixels or of one plane, as of ``warped``; fill: what lies outside, if not repeated."""
+    if finer > 1:  # the first of so many pixels lies before the middle of the one that they become
+        matrix = matrix * np.float32(finer)
+        matrix[:, 2] += (finer - 1) / 2
+    size = (side * finer, side * finer)
+    made = cv2.warpAffine(pixels, matrix, size, borderMode=border, borderValue=(fill,) * 3)
+    return resampled(pixels_of(made), (side, side))
 
 
 def luma_of(picture: Picture, rows: slice, columns: slice) -> Pixels:

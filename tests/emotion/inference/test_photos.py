@@ -222,6 +222,18 @@ def test_light_is_judged_by_highlights_and_not_by_the_mean() -> None:
     assert reading.status == "read"
 
 
+@pytest.mark.parametrize("side", [620, 1240])
+def test_of_a_larger_face_a_camera_s_noise_is_averaged_away(side: int) -> None:
+    """The photograph enlarged, then noise: the more pixels a face has, the less of it is left."""
+    generator = np.random.default_rng(0)
+    face = cv2.resize(pixels()[20:330, 70:380], (side, side), interpolation=cv2.INTER_CUBIC)
+    noisy = np.clip(face + generator.normal(0, 25, face.shape), 0, 255).astype(np.uint8)
+    reading = analyse_photo(noisy, {"expression"})
+    assert reading.status == "read"
+    assert reading.expression is not None
+    assert reading.expression["happy"] > 0.97, "0.83 and less where single pixels were picked"
+
+
 def test_each_face_of_overlapping_tiles_is_counted_once() -> None:
     for parts in (WHOLE, HALVES, QUARTERS):
         for width, height in ((512, 512), (900, 512), (512, 900), (1400, 333)):

@@ -15,7 +15,7 @@ from emotion.inference.arrays import Array, Pixels
 from emotion.inference.body import find_body
 from emotion.inference.crops import tight_crop
 from emotion.inference.faces import WHOLE, find_faces
-from emotion.inference.landmarks import crop_matrix, find_landmarks
+from emotion.inference.landmarks import Landmarks, crop_matrix, find_landmarks
 from emotion.inference.pictures import Planes, halved, in_rgb, levels_of, luma_of, scaled, warped
 from emotion.inference.planes import CODES, TURNS, Colours, Turn
 from emotion.inference.quality import measure_quality
@@ -145,3 +145,31 @@ def test_what_is_stored_turned_is_seen_upright(turn: Turn, sides: tuple[int, int
     )
     if sides == (512, 384):
         assert apart(halved(planes, 2), halved(upright, 2)) < 1
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4, 5])
+def test_a_larger_face_is_averaged_and_not_picked_from(times: int) -> None:
+    """Lines one pixel wide, across the picture and down: what is left of them is their grey."""
+    lines = np.zeros((600, 600), np.uint8)
+    lines[::2, 1::2] = lines[1::2, ::2] = 255
+    rgb = cv2.cvtColor(lines, cv2.COLOR_GRAY2RGB)
+    size, extent = 64, 64.0 * times + 3.3
+    points = np.zeros((478, 3), np.float32)
+    points[:, :2] = 300
+    points[33, :2], points[263, :2] = (300 - extent / 2, 300.2), (300 + extent / 2, 300.2)
+    landmarks = Landmarks(points, 1.0, np.zeros((128, 4, 4), np.float32))
+    for picture in (rgb, in_planes(rgb, Colours(0, True))):
+        left = tight_crop(picture, landmarks, size)
+        assert left.mean() == pytest.approx(127.5, abs=3)
+        assert left.std() < 20, "of 127 before"
+
+
+def test_the_middle_of_a_face_stays_where_it_is_however_it_is_averaged() -> None:
+    rows, columns = np.mgrid[0:256, 0:256].astype(np.uint8)
+    ramp = np.stack([columns, rows, columns], axis=-1)
+    for scale in (0.4, 0.3):
+        matrix = np.array([[scale, 0, 4.0], [0, scale, -2.0]], np.float32)
+        middle = np.array([31.5 - 4, 31.5 + 2, 31.5 - 4]) / scale
+        for finer in (1, 2, 3, 4):
+            found = warped(ramp, matrix, 64, finer=finer)[8:56, 8:56].mean(axis=(0, 1))
+            assert np.abs(found - middle).max() < 0.4, "pixels of the picture, and rounding"
