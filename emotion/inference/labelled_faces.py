@@ -178,9 +178,9 @@ def votes_on(pack: ExpressionPack, body: bytes) -> Wide | str:
     faces = find_faces(pixels)
     if len(faces) != 1:
         return "several-faces" if faces else "no-face"
-    status = verdict(measure_quality(pixels, faces[0]))
-    landmarks = find_landmarks(pixels, faces[0]) if status == "read" else None
-    if landmarks is None:
+    landmarks = find_landmarks(pixels, faces[0])
+    status = verdict(measure_quality(pixels, faces[0], landmarks))
+    if landmarks is None or status != "read":
         return "no-face" if status == "read" else status
     return pack.votes(lambda size: tight_crop(pixels, landmarks, size)[None])
 

@@ -91,13 +91,13 @@ def begin_moment(
     before, if there was one. Raises ModelIntegrityError when a model file is not the one of the
     manifest, as does the rest.
     """
-    quality = measure_quality(picture, face)
+    landmarks = landmarks or find_landmarks(picture, face)
+    quality = measure_quality(picture, face, landmarks)
     if motion is not None:
         quality["motion"] = motion
     found = Moment(time, verdict(quality), faces, quality)
     if found.status != "read":
         return Rest(lambda: found)
-    landmarks = landmarks or find_landmarks(picture, face)
     if landmarks is None:  # what looked like a face is none
         return Rest(partial(Moment, time, "no-face", faces - 1))
     seen = SeenFace(found, landmarks, picture.shape[1], picture.shape[0])

@@ -208,13 +208,13 @@ def square_of(
 
 
 def luma_of(picture: Picture, rows: slice, columns: slice) -> Pixels:
-    """The luma of a part of a picture: BT.601's of RGB, a film's own of its planes, as it is stored.
+    """The luma of a part of a picture, as shown: BT.601's of RGB, a film's own of its planes.
 
     What its values stand for, ``levels_of`` says.
     """
     if not isinstance(picture, Planes):
         return pixels_of(cv2.cvtColor(picture[rows, columns], cv2.COLOR_RGB2GRAY))
-    return picture.luma[picture.stored(rows, columns)]
+    return picture.shown(picture.luma[picture.stored(rows, columns)])
 
 
 def levels_of(picture: Picture) -> Pixels:

@@ -110,26 +110,30 @@
     shape.setAttribute("ry", box.height / 2);
   }
 
-  /** Luma of a part of the picture, 0 to 255, smallest first. */
-  function lumas(box) {
+  /** Luma of a part of the picture, 0 to 255, smallest first; of the oval what lies within it. */
+  function lumas(box, round = false) {
     sample.width = 48;
     sample.height = 64;
     const pen = sample.getContext("2d", { willReadFrequently: true });
     pen.drawImage(live, box.x, box.y, box.width, box.height, 0, 0, 48, 64);
     const pixels = pen.getImageData(0, 0, 48, 64).data;
-    const found = new Uint8Array(48 * 64);
-    for (let at = 0; at < found.length; at += 1) {
-      found[at] = 0.299 * pixels[4 * at] + 0.587 * pixels[4 * at + 1] + 0.114 * pixels[4 * at + 2];
+    const found = [];
+    for (let at = 0; at < 48 * 64; at += 1) {
+      const across = ((at % 48) + 0.5) / 24 - 1; // -1 to 1 in the box
+      const down = (Math.floor(at / 48) + 0.5) / 32 - 1;
+      if (round && across * across + down * down > 1) continue;
+      found.push(0.299 * pixels[4 * at] + 0.587 * pixels[4 * at + 1] + 0.114 * pixels[4 * at + 2]);
     }
-    return found.sort();
+    return Uint8Array.from(found).sort();
   }
 
   const bright = (sorted) =>
     sorted[Math.floor((sorted.length - 1) * (limits.brightPercentile / 100))] / 255;
 
-  /** Light as the analysis judges it: by the brightest parts, for a mean would call dark skin dark. */
+  /** Light as the analysis judges it: by the brightest parts, for a mean would call dark skin dark; and of
+   *  the face alone, for in the corners around it lies what is behind. */
   function light() {
-    const face = lumas(oval());
+    const face = lumas(oval(), true);
     const around = lumas({ x: 0, y: 0, width: live.videoWidth, height: live.videoHeight });
     const burnt = face.filter((luma) => luma >= limits.burntOut).length / face.length;
     if (bright(face) < AGAINST.face && bright(around) > AGAINST.around) return "against";

@@ -26,14 +26,20 @@ LIGHT = 1.0
 DARK = 0.08
 
 
-def moving(path: Path, light: float) -> Path:
-    """Four pictures of the face at 640 by 480, as a camera of JPEGs that begins again at its end."""
+def moving(path: Path, light: float, window: bool) -> Path:
+    """Four pictures of the face at 640 by 480, as a camera of JPEGs that begins again at its end.
+
+    window: whether all around an oval a little larger than the page's is bright.
+    """
     face = cv2.imdecode(np.fromfile(PHOTO, np.uint8), cv2.IMREAD_COLOR)
     assert face is not None
     near = cv2.resize(face[0:320, 50:477], (640, 480), interpolation=cv2.INTER_AREA)
+    within = np.zeros((480, 640, 1), np.uint8)
+    cv2.ellipse(within, (320, 240), (134, 178), 0, 0, 360, 1, -1)
     with path.open("wb") as film:
         for step in range(4):
             picture = np.roll(near, 2 * step, axis=1).astype(np.float32) * light
+            picture = np.where(within, picture, 245) if window else picture
             film.write(cv2.imencode(".jpg", picture.astype(np.uint8))[1].tobytes())
     return path
 
@@ -42,11 +48,11 @@ def moving(path: Path, light: float) -> Path:
 def with_camera(launch: Launch, tmp_path: Path) -> Launch:
     """Opens a browser that has a camera, which its user allows every page that may ask for it."""
 
-    def start(light: float = LIGHT) -> BrowserContext:
+    def start(light: float = LIGHT, *, window: bool = False) -> BrowserContext:
         return launch(
             "--use-fake-ui-for-media-stream",
             "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-video-capture={moving(tmp_path / 'camera.mjpeg', light)}",
+            f"--use-file-for-fake-video-capture={moving(tmp_path / 'camera.mjpeg', light, window)}",
         )
 
     return start
@@ -159,6 +165,15 @@ def test_the_light_is_judged_before_anything_is_recorded(site: str, with_camera:
     study = open_study()
     person = camera_page(study, site, with_camera(DARK))
     expect(hint(person.page)).to_contain_text("It is too dark to read a face.")
+
+
+def test_a_window_behind_the_face_is_no_light_on_it(site: str, with_camera: Launch) -> None:
+    """It reaches into the corners around the oval, where the face is not."""
+    study = open_study()
+    person = camera_page(study, site, with_camera(0.3, window=True))
+    expect(hint(person.page)).to_have_text(
+        "The light is behind you. Turn round, so that it falls on your face."
+    )
 
 
 FINDER = """

@@ -24,7 +24,7 @@ from emotion.inference.faces import (
     find_faces,
     tiles,
 )
-from emotion.inference.landmarks import find_landmarks
+from emotion.inference.landmarks import Landmarks, find_landmarks
 from emotion.inference.moments import Moment
 from emotion.inference.photos import analyse_photo
 from emotion.inference.quality import THRESHOLDS, measure_quality, verdict
@@ -234,6 +234,42 @@ def test_of_a_larger_face_a_camera_s_noise_is_averaged_away(side: int) -> None:
     assert reading.expression["happy"] > 0.97, "0.83 and less where single pixels were picked"
 
 
+def around(change: float, value: int) -> Pixels:
+    """The photograph with so much of its light, and all that lies around head and body in one grey."""
+    face = find_faces(pixels(), parts=WHOLE)[0]
+    landmarks = find_landmarks(pixels(), face)
+    assert landmarks is not None
+    person = np.zeros(pixels().shape[:2], np.uint8)
+    cv2.fillConvexPoly(person, cv2.convexHull(landmarks.points[:, :2].astype(np.int32)), 1)
+    person = cv2.dilate(person, np.ones((3, 3)), iterations=8)  # the hair
+    person[int(landmarks.points[152, 1]) :] = 1
+    noise = np.random.default_rng(0).normal(0, 6, pixels().shape)
+    drawn = np.where(person[..., None], pixels() * change, value)
+    return np.clip(drawn + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "status"),
+    [
+        (0.15, 235, "too-dark"),
+        (0.1, 235, "too-dark"),
+        (1, 235, "read"),
+        (1, 255, "read"),
+        (1, 0, "read"),
+    ],
+)
+def test_light_is_that_of_the_face_and_not_of_the_window_behind_it(
+    change: float, value: int, status: str
+) -> None:
+    there, alone = (
+        analyse_photo(each, {"expression"})
+        for each in (around(change, value), around(change, round(110 * change)))
+    )
+    assert there.status == alone.status == status
+    for name in ("light", "burnt_out"):
+        assert there.quality[name] == pytest.approx(alone.quality[name], abs=0.03), name
+
+
 def test_each_face_of_overlapping_tiles_is_counted_once() -> None:
     for parts in (WHOLE, HALVES, QUARTERS):
         for width, height in ((512, 512), (900, 512), (512, 900), (1400, 333)):
@@ -349,3 +385,9 @@ def test_of_a_face_that_is_nearly_out_of_the_picture_the_quality_is_measured(
 ) -> None:
     face = Face.of_box(np.array(box))
     assert all(np.isfinite(list(measure_quality(pixels(), face).values())))
+    corners = np.array(box, np.float32)[[[0, 1], [2, 1], [2, 3], [0, 3]]]
+    points = np.resize(np.concatenate([corners, np.zeros((4, 1), np.float32)], axis=1), (478, 3))
+    for moved in (points, points + 2000):  # and one of which nothing is in the picture
+        landmarks = Landmarks(moved, 1.0, np.zeros((128, 4, 4), np.float32))
+        found = measure_quality(pixels(), face, landmarks)
+        assert all(np.isfinite(list(found.values())))
