@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
@@ -31,10 +32,10 @@ def row_key(session_key: str | None) -> str:
 class SessionStore(db.SessionStore):
     """Django's, with another key in the table than in the cookie. Used by requests one after the other."""
 
-    def _get_session_from_db(self) -> Session | None:
+    def _get_session_from_db(self) -> AbstractBaseSession | None:
         now = timezone.now()
         row = self.model.objects.filter(session_key=row_key(self.session_key), expire_date__gt=now)
-        found: Session | None = row.first()
+        found: AbstractBaseSession | None = row.first()
         if found is None:
             self._session_key = None
         return found
@@ -43,11 +44,11 @@ class SessionStore(db.SessionStore):
         """Whether there is a session with this key."""
         return super().exists(row_key(session_key))
 
-    def create_model_instance(self, data: dict[str, Any]) -> Session:
+    def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
         """The row to be saved; the first with a person in it says when they signed in."""
         if SESSION_KEY in data:
             data.setdefault(SIGNED_IN_AT, timezone.now().timestamp())
-        row: Session = super().create_model_instance(data)
+        row: AbstractBaseSession = super().create_model_instance(data)
         row.session_key = row_key(row.session_key)
         return row
 

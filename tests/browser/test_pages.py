@@ -80,6 +80,8 @@ def test_public_pages_are_clean(site: str, context: BrowserContext) -> None:
     looker.look(Shown("invitation-used", reverse("invitation", args=[used]), 410))
     looker.look(Shown("not-found", "/nowhere/", 404))
     looker.look(Shown("sign-in", reverse("subject_sign_in")))
+    again = f"{reverse('subject_sign_in')}?next={reverse('mfa_add_webauthn')}&again=1"
+    looker.look(Shown("sign-in-again", again))
     looker.page.fill("[name=email]", "nobody@example.org")
     looker.page.click("main form button.button")
     looker.page.wait_for_url("**/code/")
