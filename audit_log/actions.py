@@ -44,13 +44,12 @@ class Action(StrEnum):
     CONSENT_EXPIRE = "consent:expire"
     PAPER_READ = "paper:read"
     IDENTITY_READ = "identity:read"
-    ADDRESS_CHANGE = "address:change"
-    ADDRESS_READ = "address:read"
     MESSAGE_QUEUE = "message:queue"
     MESSAGE_SEND = "message:send"
     MESSAGE_READ = "message:read"
     CONTACT_USE = "contact:use"
     CONTACT_READ = "contact:read"
+    CONTACT_CHANGE = "contact:change"
     CAMERA_ALLOW = "camera:allow"
     UPLOAD_BEGIN = "upload:begin"
     UPLOAD_PART = "upload:part"
@@ -147,7 +146,6 @@ LOOKS = frozenset(
         Action.MEDIA_READ,
         Action.PAPER_READ,
         Action.IDENTITY_READ,
-        Action.ADDRESS_READ,
         Action.MESSAGE_READ,
         Action.CONTACT_READ,
         Action.REQUEST_READ,

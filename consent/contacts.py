@@ -6,7 +6,6 @@ come in by a letter to that very address.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -21,7 +20,7 @@ from accounts.models import Role
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append, append_durable
-from consent.enforcement import AccountUse, require_account_use, require_not_attester
+from consent.enforcement import require_not_attester
 from consent.errors import AddressNotFiled
 from consent.invitations import open_invitations_of, require_open, revoke_open
 from consent.models import (
@@ -32,19 +31,17 @@ from consent.models import (
     RequestKind,
     SubjectRequest,
 )
+from consent.own_record import own_contact
 from consent.records import (
     Check,
     lock_state,
     require_can_be_asked,
     require_subject,
-    subject_log_name,
 )
-from consent.subjects import Identity, contact_unit, sealed_contact
+from consent.subjects import Identity, sealed_contact
 from consent.ways_in import end_ways_in
 from vault.keyring import destroy_data_keys, keys_kept_if_filed
-from vault.store import unseal
 from vault.tags import tagger
-from vault.units import Row
 
 
 def takes_codes(subject: DataSubject) -> bool:
@@ -87,7 +84,7 @@ def change_address(
             end_ways_in(subject.id)
             append(
                 Draft(
-                    action=Action.ADDRESS_CHANGE,
+                    action=Action.CONTACT_CHANGE,
                     actor=actor.log_name(),
                     reason=reason,
                     purpose_id=purpose.id,
@@ -97,7 +94,7 @@ def change_address(
     except IntegrityError:
         append_durable(
             Draft(
-                action=Action.ADDRESS_CHANGE,
+                action=Action.CONTACT_CHANGE,
                 actor=actor.log_name(),
                 outcome=Outcome.REFUSED,
                 reason=ReasonCode.NOT_PERMITTED,
@@ -154,32 +151,8 @@ def end_letters(subject_id: UUID, at: datetime) -> None:
 def own_address(actor: Actor, subject: DataSubject) -> str:
     """The signed-in person's own address, masked; the reading is in the log first. Empty without one."""
     require_subject(actor, subject)
-    contact = Contact.objects.filter(subject=subject).first()
-    if contact is None:
-        return ""
-    permit = require_account_use(
-        subject_id=subject.id,
-        purpose_id=None,
-        use=AccountUse.OWN_ACCESS,
-        action=Action.ADDRESS_READ,
-        object_kind="contact",
-        object_id=contact.id,
-    )
-    receipt = append_durable(
-        Draft(
-            action=Action.ADDRESS_READ,
-            actor=subject_log_name(permit.tags),
-            reason=ReasonCode.OWN_ACCESS,
-            subject_tag=permit.subject_tag,
-            object_tag=permit.object_tag,
-            permit_id=permit.permit_id,
-        )
-    )
-    row = Row(table="contact", column="sealed", row_id=contact.id)
-    plain = unseal(
-        permit, receipt, contact.data_key_id, contact_unit(subject.id), row, bytes(contact.sealed)
-    )
-    return masked(str(json.loads(plain.reveal())["email"]))
+    email = own_contact(actor, subject).email
+    return masked(email) if email else ""
 
 
 def masked(email: str) -> str:

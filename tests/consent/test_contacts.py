@@ -93,7 +93,7 @@ def asked_for_code(email: str) -> int:
 
 def refusals() -> int:
     integrate_once()
-    return LogEntry.objects.filter(action=Action.ADDRESS_CHANGE, outcome="refused").count()
+    return LogEntry.objects.filter(action=Action.CONTACT_CHANGE, outcome="refused").count()
 
 
 def test_a_mistyped_address_is_changed_and_opens_nothing_for_its_owner(study: Study) -> None:
@@ -112,7 +112,7 @@ def test_a_mistyped_address_is_changed_and_opens_nothing_for_its_owner(study: St
     assert asked_for_code(WRONG) == 0
     assert asked_for_code(RIGHT) == 1
     integrate_once()
-    entry = LogEntry.objects.get(action=Action.ADDRESS_CHANGE)
+    entry = LogEntry.objects.get(action=Action.CONTACT_CHANGE)
     assert (entry.actor, entry.reason) == (study.researcher.actor.log_name(), ReasonCode.MISTYPED)
     seen = text_of(anna.browser.get(reverse("access_history")))
     assert "Your e-mail address was changed" in seen
@@ -217,7 +217,7 @@ def test_people_see_in_part_where_their_codes_go(study: Study) -> None:
     assert "Codes to sign in go to a…a@example.org" in page
     assert RIGHT not in page
     integrate_once()
-    entry = LogEntry.objects.get(action=Action.ADDRESS_READ)
+    entry = LogEntry.objects.get(action=Action.CONTACT_READ)
     assert (entry.actor.partition(":")[0], entry.reason) == ("subject", ReasonCode.OWN_ACCESS)
     without = come_in(study, "P-2")
     assert "has no e-mail address of yours" in text_of(without.browser.get(reverse("own_address")))
