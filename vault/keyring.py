@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import EllipsisType
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
@@ -103,14 +103,15 @@ def destroy_data_keys(ids: Iterable[UUID]) -> list[DestroyedKey]:
 def keys_kept_if_filed(*ids: UUID | None) -> Iterator[None]:
     """Destroy these new keys when the block that files what they seal raises; None stands for no key.
 
-    Not when the database failed: whether it was committed is unknown then. An orphan key opens nothing and
-    dies with the others of its person and purpose; a lost one takes along what is filed.
+    Not when the database failed: whether it was committed is unknown then, unless a rule of its tables was
+    broken. An orphan key opens nothing and dies with the others of its person and purpose; a lost one takes
+    along what is filed.
     """
     try:
         yield
-    except DatabaseError:
-        raise
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
+            raise
         destroy_data_keys(key_id for key_id in ids if key_id is not None)
         raise
 
