@@ -104,8 +104,9 @@ def write_purpose(request: HttpRequest, purpose: Purpose | None) -> HttpResponse
     parties = (
         list(purpose.controllers.values("kind", "name", "address", "contact")) if purpose else []
     )
-    form = PurposeForm(request.POST or None, instance=purpose)
-    organisations = ControllerFormSet(request.POST or None, initial=parties, prefix="controllers")
+    sent = request.POST if request.method == "POST" else None
+    form = PurposeForm(sent, instance=purpose)
+    organisations = ControllerFormSet(sent, initial=parties, prefix="controllers")
     status = 200
     if request.method == "POST":
         status = UNPROCESSABLE

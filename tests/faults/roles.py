@@ -116,7 +116,8 @@ def build() -> House:
     study = open_study(
         keep_media=True, paper_allowed=True, takes="photographs-and-films", **CHILDREN
     )
-    alice, bob = come_in(study, "Visible-Alice"), come_in(study, "Visible-Bob")
+    alice = come_in(study, "Visible-Alice", email="visible-alice@example.org")
+    bob = come_in(study, "Visible-Bob")
     consent(bob, study.purpose, age="alone")
     attester = operator(Role.RESEARCHER, "dana")
     signed = SignedPaper(
@@ -199,7 +200,7 @@ def build() -> House:
         "kind": asked.kind,
         "reference_id": alice.subject.references.get().id,
         "entry_id": found[1],
-        "message_id": OutboxMessage.objects.get().id,
+        "message_id": OutboxMessage.objects.get(kind="invitation", subject=mailed).id,
         "client_id": oldest(study).id,
         "prefix": oldest(study).keys.get().prefix,
         "operator_id": study.researcher.user.id,
