@@ -354,9 +354,8 @@ STORAGES = {
 EMAIL_URL = env.url("EMAIL_URL", "", ("smtp", "smtps", "smtp+tls", "smtp+ssl"))
 if EMAIL_URL:
     vars().update(environ.Env.email_url_config(EMAIL_URL))
-    EMAIL_TIMEOUT = (
-        10  # seconds; a server that accepts and says nothing would be waited for without an end
-    )
+    # Seconds: a server that accepts and says nothing would be waited for without an end.
+    EMAIL_TIMEOUT = 10
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 DEFAULT_FROM_EMAIL = env.mailbox("EMAIL_FROM", "consentry@localhost")

@@ -194,9 +194,25 @@ class Arriving:
         )
 
     def keep(self) -> None:
-        """Name the sealed files that wait, behind the gate; the first ones of a request with an entry."""
+        """Name the sealed files that wait, behind the gate; the first ones of a request with an entry.
+
+        Where the database failed they may be named already, so they stay until the upload ends.
+        """
         if not self.waiting:
             return
+        named = self.waiting
+        self.waiting = []
+        try:
+            self.name(named)
+        except DatabaseError:
+            raise
+        except BaseException:
+            self.waiting = named
+            raise
+        self.noted = True
+
+    def name(self, parts: list[UploadPart]) -> None:
+        """File these parts, in one transaction with the gate's answer."""
         sending = self.sending
         with sending.refusals_noted(Action.UPLOAD_PART), transaction.atomic():
             lock_state(sending.subject.id, sending.purpose_id)
@@ -204,10 +220,9 @@ class Arriving:
             self.permit.recheck()
             require_undisputed(sending.actor, sending.subject.id, sending.purpose_id)
             self.beat()
-            UploadPart.objects.bulk_create(self.waiting)
+            UploadPart.objects.bulk_create(parts)
             if not self.noted:
                 append(sending.entry(self.permit))
-        self.noted, self.waiting = True, []
 
     def drop(self) -> None:
         """Throw away what is not durable; nothing of it was counted."""

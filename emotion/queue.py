@@ -6,7 +6,6 @@ import logging
 from uuid import UUID
 
 from celery import current_app
-from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ def send(task: str, row_id: UUID) -> bool:
     """Send the id of a row; a broker that is down is harmless and only noted."""
     try:
         current_app.send_task(task, [str(row_id)])
-    except (OperationalError, OSError) as error:
+    except Exception as error:  # whatever a broker's library raises: the row waits, and is the truth
         log.warning(
             "the broker took no message (%s); the keeper will send it", type(error).__name__
         )

@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from emotion import arriving
 from emotion.assembling import Assembling
-from emotion.models import Recording, Upload
+from emotion.models import Recording, Upload, UploadPart
 from emotion.reservations import sweep_orphans
 from emotion.sealed_media import blob_path
 from tests.cast import Person, Study, measured
+from tests.emotion.stored import stored_bytes
 from tests.emotion.tus_sending import BODY, small_parts, told, tus, while_sending
 from tests.faults.leftovers import living_keys, sealed_files
 from tests.lost_answers import lose_answers
@@ -107,3 +108,23 @@ def test_an_end_whose_fate_nobody_knows_destroys_nothing(
     assert len(living_keys(person.subject)) == 1
     assert len(sealed_files()) == 1
     measured()
+
+
+def test_parts_that_may_have_been_named_keep_their_files(
+    study: Study, tus: Tus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = tus.begin(study.purpose.id, len(BODY))
+    lose, name, lost = lose_answers(monkeypatch), arriving.Arriving.name, list[bool]()
+
+    def losing(request: arriving.Arriving, parts: list[UploadPart]) -> None:
+        if not lost:
+            lost.append(True)
+            lose()
+        name(request, parts)
+
+    monkeypatch.setattr(arriving.Arriving, "name", losing)
+    assert tus.patch(address, 0, BODY).status_code == 503
+    reached = tus.offset(address)
+    assert reached > 0, "they were named"
+    assert tus.patch(address, reached, BODY[reached:]).status_code == 204
+    assert stored_bytes(Recording.objects.get()) == BODY
