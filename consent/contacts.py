@@ -73,7 +73,7 @@ def change_address(
     require_open(purpose)
     require_can_be_asked(subject, purpose)
     tags = tagger(subject.id, purpose.id)
-    contact = sealed_contact(subject, Identity(email=email.strip()))
+    contact = sealed_contact(actor, subject, Identity(email=email.strip()))
     try:
         with keys_kept_if_filed(contact.data_key_id), transaction.atomic():
             state = lock_state(subject.id, purpose.id)

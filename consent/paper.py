@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -33,6 +34,7 @@ from consent.models import (
     ConsentEvent,
     ConsentState,
     ConsentStatus,
+    Contact,
     DataSubject,
     Invitation,
     Notice,
@@ -83,6 +85,17 @@ def check_paper(state: ConsentState, paper: SignedPaper) -> list[str]:
     return check_choices(purpose, paper.categories)
 
 
+def require_address_of_others(actor: Actor, subject_id: UUID) -> None:
+    """Raise InvalidPaper for whoever gave the person's address: letters and codes go where they said."""
+    if Contact.objects.filter(subject_id=subject_id, filed_by=actor.log_name()).exists():
+        raise InvalidPaper(
+            _(
+                "You gave this person's address, so a colleague enters the paper: letters and codes go "
+                "where you said, and whoever attests may have no way in."
+            )
+        )
+
+
 def check_day(purpose: Purpose, paper: SignedPaper) -> None:
     """Raise InvalidPaper unless the notice could be signed on that day, and the consent still lasts."""
     if paper.signed_on > localdate():
@@ -123,6 +136,7 @@ def attest_paper(
     """
     if actor.role is None or "consent.attest_paper" not in ROLE_PERMISSIONS[actor.role]:
         raise InvalidPaper(_("Only the study's staff attest a consent on paper."))
+    require_address_of_others(actor, subject.id)
     found = ConsentState.objects.select_related("purpose").filter(subject=subject, purpose=purpose)
     check_paper(found.get(), paper)
     row = sealed_scan(operator, subject, purpose, paper)
@@ -172,6 +186,7 @@ def file_paper(
     with transaction.atomic():
         require_open_account(subject.id)
         state = lock_state(subject.id, purpose.id)
+        require_address_of_others(actor, subject.id)
         chosen = check_paper(state, paper)
         require_erased(subject, purpose, chosen)
         event = write_event(

@@ -101,7 +101,8 @@ def register_subject(
     tags = tagger(subject.id, purpose.id)
     rows: list[Contact | SubjectReference] = [sealed_reference(subject, purpose, reference.strip())]
     if email and known is None:
-        rows.append(sealed_contact(subject, Identity(email=email.strip(), name=name.strip())))
+        identity = Identity(email=email.strip(), name=name.strip())
+        rows.append(sealed_contact(actor, subject, identity))
     try:
         with transaction.atomic():
             if known is None:
@@ -140,7 +141,7 @@ def find_to_file(purpose: Purpose, email: str) -> DataSubject | None:
     return known
 
 
-def sealed_contact(subject: DataSubject, identity: Identity) -> Contact:
+def sealed_contact(actor: Actor, subject: DataSubject, identity: Identity) -> Contact:
     """A contact row, not yet saved, sealed under a key of its own."""
     body = json.dumps({"email": identity.email, "name": identity.name}).encode()
     row_id, key_id, sealed = seal_for_invitation(contact_unit(subject.id), "contact", body)
@@ -150,6 +151,7 @@ def sealed_contact(subject: DataSubject, identity: Identity) -> Contact:
         data_key_id=key_id,
         sealed=sealed,
         email_index=email_index(identity.email),
+        filed_by=actor.log_name(),
     )
 
 

@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ("sealed", models.BinaryField()),
                 ("email_index", models.BinaryField(max_length=32, unique=True)),
                 ("confirmed_at", models.DateTimeField(null=True)),
+                ("filed_by", models.CharField(max_length=64)),
                 (
                     "subject",
                     models.OneToOneField(

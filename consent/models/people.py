@@ -34,6 +34,7 @@ class Contact(models.Model):
     """A subject's e-mail address and name, sealed under their account key; found by keyed index.
 
     ``confirmed_at``: when somebody first came in by a letter to it that nobody else was shown.
+    ``filed_by``: how the log names whoever gave it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -42,6 +43,7 @@ class Contact(models.Model):
     sealed = models.BinaryField()
     email_index = models.BinaryField(max_length=32, unique=True)
     confirmed_at = models.DateTimeField(null=True)
+    filed_by = models.CharField(max_length=64)
 
     def __str__(self) -> str:
         return str(self.id)

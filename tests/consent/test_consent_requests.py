@@ -245,7 +245,8 @@ def test_a_no_that_comes_in_between_wins(study: Study, monkeypatch: pytest.Monke
     """The letter is sealed before the lock; the person says no meanwhile; nothing is sent."""
     key = study.key(Scope.CONSENT_REQUEST)
     person = come_in(study, "P-1")
-    sealed_contact(person.subject, Identity(email=ADDRESS)).save(force_insert=True)
+    actor, identity = study.administrator.actor, Identity(email=ADDRESS)
+    sealed_contact(actor, person.subject, identity).save(force_insert=True)
     sealing = invitations.seal_letter
 
     def slow(*given: Any) -> Any:

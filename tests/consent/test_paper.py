@@ -396,6 +396,16 @@ def test_what_was_opened_by_a_shown_link_ends_with_the_attestation(study: Study)
     assert User.objects.get(data_subject=person.subject).language == "de"
 
 
+def test_whoever_gave_the_address_attests_nothing(study: Study, attester: Operator) -> None:
+    """Letters and codes go to it, and it may be a mailbox of their own."""
+    somebody, _token = invite(study, email="mine@example.net")
+    page = attest(study, somebody, study.administrator)
+    assert page.status_code == 422
+    assert "You gave this person's address" in text_of(page)
+    nothing_was_entered(somebody)
+    assert attest(study, somebody, attester).status_code == 302
+
+
 def test_the_page_of_a_paper_says_what_ends(
     study: Study, subject: DataSubject, attester: Operator
 ) -> None:
@@ -410,10 +420,11 @@ def test_the_page_of_a_paper_says_what_ends(
 
 def test_whoever_attests_hands_over_no_message(study: Study) -> None:
     somebody, _token = invite(study, email="ann@example.net")
-    assert attest(study, somebody, study.administrator).status_code == 302
+    colleague = operator(Role.ADMINISTRATOR, "colleague")
+    assert attest(study, somebody, colleague).status_code == 302
     message = OutboxMessage.objects.get(kind="invitation")
     with pytest.raises(ConsentRefused) as refused:
-        hand_over(study.administrator.actor, message, "notify")
+        hand_over(colleague.actor, message, "notify")
     assert refused.value.reason == "attested-by-reader"
 
 
