@@ -24,7 +24,9 @@ def send(task: str, row_id: UUID) -> bool:
     """Send the id of a row; a broker that is down is harmless and only noted."""
     try:
         current_app.send_task(task, [str(row_id)])
-    except Exception as error:  # whatever a broker's library raises: the row waits, and is the truth
+    except (
+        Exception
+    ) as error:  # whatever a broker's library raises: the row waits, and is the truth
         log.warning(
             "the broker took no message (%s); the keeper will send it", type(error).__name__
         )

@@ -115,7 +115,9 @@ def test_a_wrong_line_stops_the_whole_list(study: Study, send: Send, wrong: str,
 def test_an_address_under_another_reference_is_said(study: Study, send: Send) -> None:
     send("P-101,one@example.org", "invite")
     page = send("P-200,one@example.org", "invite")
-    assert "already knows this person under another one" in page.content.decode()
+    assert (
+        "Nobody new can be filed under this reference or with this address" in page.content.decode()
+    )
     assert filed() == 1
 
 

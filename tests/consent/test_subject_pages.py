@@ -146,7 +146,7 @@ def test_a_program_that_reads_is_foretold_in_the_notice_and_named_as_one() -> No
         api_get(key, "api_result", analysis.id, Access_Reason="study-analysis").status_code == 200
     )
     integrate_once()
-    looks = [str(each.who) for each in access_history(person.subject) if each.is_look]
+    looks = [str(each.who) for each in access_history(person.subject, 1000, looks=True)]
     assert looks == ["the program “lab”"]
     assert "the program “lab”: analysis for the study" in text_of(
         person.browser.get(reverse("access_history"))

@@ -68,7 +68,7 @@ def test_what_was_shown_for_one_study_opens_nothing_for_another(
 ) -> None:
     other = open_study()
     token = create_invitation(
-        other.administrator.actor, person.subject, other.purpose, show_to_operator=True
+        other.administrator.actor, person.subject, other.purpose, show_to_operator=False
     )
     person.browser.post(reverse("invitation", args=[token]))
     consent(person, other.purpose)

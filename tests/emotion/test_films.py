@@ -16,7 +16,7 @@ import pytest
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from consent.errors import InvalidPurpose
+from consent.errors import IncompletePurpose
 from consent.models import DataCategory
 from consent.withdrawals import withdraw
 from emotion import film_analyses
@@ -300,7 +300,9 @@ def test_a_film_that_cannot_be_read_says_why_and_leaves_nothing(
 
 
 def test_a_purpose_says_what_it_takes_and_how_densely() -> None:
-    with pytest.raises(InvalidPurpose, match="sample_rate"):
+    with pytest.raises(IncompletePurpose, match="got 61") as told:
         draft(takes="films", sample_rate=61)
-    with pytest.raises(InvalidPurpose, match="takes"):
+    assert set(told.value.problems) == {"sample_rate"}
+    with pytest.raises(IncompletePurpose) as told:
         draft(takes="sound")
+    assert set(told.value.problems) == {"takes"}
