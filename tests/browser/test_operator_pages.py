@@ -176,6 +176,19 @@ def test_every_clock_time_says_its_zone(site: str, context: BrowserContext) -> N
     abroad.close()
 
 
+def test_the_log_shows_all_its_columns(site: str, context: BrowserContext) -> None:
+    study = open_study()
+    consent(come_in(study), study.purpose)
+    integrate_once()
+    page = context.new_page()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    sign_in(page, site, study.officer)
+    page.goto(site + reverse("operate_log"))
+    box = page.locator(".table-box")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    keep_picture(page, "log-all-columns")
+
+
 CUT_OFF = """() => [...document.querySelectorAll(".figures--states li")].filter(
     li => li.scrollWidth > li.clientWidth).map(li => li.innerText)"""
 
