@@ -6,6 +6,7 @@ come in by a letter to that very address.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -72,8 +73,14 @@ def change_address(
     """
     require_open(purpose)
     require_can_be_asked(subject, purpose)
-    tags = tagger(subject.id, purpose.id)
     contact = sealed_contact(actor, subject, Identity(email=email.strip()))
+    entry = Draft(
+        action=Action.CONTACT_CHANGE,
+        actor=actor.log_name(),
+        reason=reason,
+        purpose_id=purpose.id,
+        subject_tag=tagger(subject.id, purpose.id).subject(),
+    )
     try:
         with keys_kept_if_filed(contact.data_key_id), transaction.atomic():
             state = lock_state(subject.id, purpose.id)
@@ -82,26 +89,9 @@ def change_address(
             replace_contact(contact)
             end_letters(subject.id, timezone.now())
             end_ways_in(subject.id)
-            append(
-                Draft(
-                    action=Action.CONTACT_CHANGE,
-                    actor=actor.log_name(),
-                    reason=reason,
-                    purpose_id=purpose.id,
-                    subject_tag=tags.subject(),
-                )
-            )
+            append(entry)
     except IntegrityError:
-        append_durable(
-            Draft(
-                action=Action.CONTACT_CHANGE,
-                actor=actor.log_name(),
-                outcome=Outcome.REFUSED,
-                reason=ReasonCode.NOT_PERMITTED,
-                purpose_id=purpose.id,
-                subject_tag=tags.subject(),
-            )
-        )
+        append_durable(replace(entry, outcome=Outcome.REFUSED, reason=ReasonCode.NOT_PERMITTED))
         raise AddressNotFiled(
             _("This address cannot be filed for this person. Nothing has changed.")
         ) from None

@@ -19,11 +19,10 @@ from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
 from consent.messages import open_message
 from consent.models import OutboxMessage
+from consent.sign_in import KIND, LIFE
 from vault.keyring import destroy_data_keys
 
 AT_ONCE = 50
-CODE_LIFE = timedelta(minutes=10)
-"""A code that could not be sent while it was worth something stays unsent (``sign_in.LIFE``)."""
 BACK_OFF = [
     timedelta(minutes=1),
     timedelta(minutes=10),
@@ -47,9 +46,10 @@ def deliver_waiting() -> int:
     if not settings.EMAIL_URL:
         return 0
     now = timezone.now()
+    # A code that could not leave while it was worth something stays where it is.
     waiting = OutboxMessage.objects.filter(
         sent_at=None, next_attempt_at__lte=now, subject__closed_at=None
-    ).exclude(kind="sign-in-code", created_at__lt=now - CODE_LIFE)
+    ).exclude(kind=KIND, created_at__lt=now - LIFE)
     due = list(waiting.order_by("next_attempt_at")[:AT_ONCE])
     if not due:
         return 0

@@ -101,6 +101,14 @@ def challenge_of(page: Any) -> str:
     return str(options["publicKey"]["challenge"])
 
 
+def challenge_given_up(browser: Client, user: User) -> str:
+    """The challenge of a second step that was given up after the password."""
+    password_step(browser, user.email)
+    challenge = challenge_of(browser.get(AFTER_PASSWORD))
+    browser.post("/account/logout/")
+    return challenge
+
+
 def add(client: Client, device: Device, **form: Any) -> Any:
     answer = device.registers(challenge_of(client.get(ADD)))
     return send(client, ADD, answer, **{"name": "Telephone", "passwordless": "on"} | form)
@@ -213,9 +221,7 @@ def test_a_stolen_key_that_is_only_touched_does_not_open_alone(
     assert alone(browser, stolen, administrator).headers["Location"] == "/account/login/"
     sign_in(thief := Client(), dpo)
     add_second_factor(thief, Device(number=b"the thief's own!"))
-    password_step(browser, dpo.email)
-    challenge = challenge_of(browser.get(AFTER_PASSWORD))
-    browser.post("/account/logout/")
+    challenge = challenge_given_up(browser, dpo)
     page = send(browser, ALONE, stolen.signs(challenge, administrator))
     assert page.headers["Location"] == "/account/login/"
     assert refused_alone(browser)
@@ -230,9 +236,7 @@ def test_a_challenge_serves_only_the_page_that_made_it(client: Client, dpo: User
     device = Device()
     add(client, device)
     browser = Client()
-    password_step(browser, dpo.email)
-    challenge = challenge_of(browser.get(AFTER_PASSWORD))
-    browser.post("/account/logout/")
+    challenge = challenge_given_up(browser, dpo)
     page = send(browser, ALONE, device.signs(challenge, dpo))
     assert page.headers["Location"] == "/account/login/"
     assert refused_alone(browser)

@@ -7,7 +7,7 @@ import gc
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -136,14 +136,20 @@ def test_who_has_withdrawn_since_is_not_in_it(
     assert [entry.reason for entry in exported("refused")] == ["consent-withdrawn"]
 
 
+def sent_until(key: str, made: Any, part: str) -> tuple[bytes, Iterator[bytes]]:
+    """An export that was made, up to where this stands in it, and the rest, which has not left yet."""
+    answer = api_get(key, "api_export_content", made.json()["id"])
+    body, sent = iter(answer.streaming_content), b""
+    while part.encode() not in sent:
+        sent += next(body)
+    return sent, body
+
+
 def test_a_withdrawal_while_it_is_sent_wins(
     study: Study, people: list[Person], rows: list[Analysis]
 ) -> None:
     key = study.key(*BOTH)
-    answer = api_get(key, "api_export_content", asked(key).json()["id"])
-    body, sent = iter(answer.streaming_content), b""
-    while f"{rows[0].id}/summary.json".encode() not in sent:
-        sent += next(body)
+    sent, body = sent_until(key, asked(key), f"{rows[0].id}/summary.json")
     withdraw(people[1].actor, people[1].subject, study.purpose)
     archive = zipfile.ZipFile(io.BytesIO(sent + b"".join(body)))
     assert [row["left_out"] for row in index(archive)] == ["", "consent-withdrawn"]
@@ -153,10 +159,8 @@ def test_what_has_not_left_of_a_result_stays_after_a_withdrawal(
     study: Study, people: list[Person], rows: list[Analysis]
 ) -> None:
     key = study.key(*BOTH)
-    answer = api_get(key, "api_export_content", asked(key).json()["id"])
-    body, sent = iter(answer.streaming_content), b""
-    while f"{rows[0].id}/".encode() not in sent:
-        sent += next(body)
+    made = asked(key)
+    sent, body = sent_until(key, made, f"{rows[0].id}/")
     withdraw(people[0].actor, people[0].subject, study.purpose)
     archive = zipfile.ZipFile(io.BytesIO(sent + b"".join(body)))
     folder = f"{opaque(people[0])}/{rows[0].recording_id}/{rows[0].id}"
@@ -165,7 +169,7 @@ def test_what_has_not_left_of_a_result_stays_after_a_withdrawal(
     first, second = index(archive)
     assert (first["folder"], first["left_out"]) == (folder, "consent-withdrawn")
     assert second["left_out"] == ""
-    told = api_get(key, "api_export", answer.request["PATH_INFO"].split("/")[-3]).json()
+    told = api_get(key, "api_export", made.json()["id"]).json()
     assert (told["included"], told["refused"]) == (1, {"consent-withdrawn": 1})
 
 
@@ -190,11 +194,8 @@ def test_nothing_leaves_for_a_client_that_was_taken_back(
 ) -> None:
     """The archive breaks off, so that nobody takes it for whole."""
     key = study.key(*BOTH)
-    answer = api_get(key, "api_export_content", asked(key).json()["id"])
-    body, sent = iter(answer.streaming_content), b""
     last = "summary.json" if until == "before the second result" else ""
-    while f"{rows[0].id}/{last}".encode() not in sent:
-        sent += next(body)
+    sent, body = sent_until(key, asked(key), f"{rows[0].id}/{last}")
     already = len(sent)
     ENDS[ended](study, client_of(key))
     with pytest.raises(ClientEnded):
