@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from emotion.inference.baseline import FOUND_INSTEAD, UNREAD
 from emotion.inference.smile_marker import CANNOT_TELL, DUCHENNE_LIKE, NOT
-from emotion.inference.summaries import TOO_SELDOM
+from emotion.inference.summaries import NO_PICTURE, TOO_SELDOM
 from emotion.set_words import EXPRESSIONS
 
 Figures = dict[str, dict[str, Any]]
@@ -35,8 +35,9 @@ NOT_READ = {
     "turned-away": gettext_lazy("the face was turned too far away"),
     "covered": gettext_lazy("something seemed to cover the mouth or an eye"),
     "moving": gettext_lazy("the face moved too fast"),
+    NO_PICTURE: gettext_lazy("the film has no picture there that can be shown"),
 }
-"""Why a stretch of a film was not read, by status."""
+"""Why a stretch of a film was not read, by status; a stretch without moments has none."""
 EVENTS = {
     "smile": gettext_lazy("Smile"),
     "blink": gettext_lazy("Blink"),

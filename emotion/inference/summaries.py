@@ -22,7 +22,7 @@ from emotion.inference.look_away import away_degrees
 from emotion.inference.motion import body_speed, head_speed
 from emotion.inference.nods import sees_nods
 from emotion.inference.series import Series, Table, rows
-from emotion.inference.spans import Line, present, seconds_of
+from emotion.inference.spans import HOLE, Line, present, seconds_of
 
 Figure = dict[str, Any]
 Figures = dict[str, Figure]
@@ -37,6 +37,8 @@ def figure(value: float | int | str | None, unit: str, **more: Any) -> Figure:
 
 NOT_READ, TOO_SELDOM = "not-read", "too-seldom"
 """Why a figure cannot be said: nothing was read of what it is about, or too seldom to see it."""
+NO_PICTURE = "no-picture"
+"""Why a stretch has no moments at all: the film has no picture there, or none that could be decoded."""
 
 
 def unless(reason: str | None, value: float | int, unit: str, **more: Any) -> Figure:
@@ -84,13 +86,21 @@ def summarise(
 
 
 def reading_figures(table: Table, events: Sequence[Event]) -> Figures:
-    """How long the film was, how much of it was read, and why the rest was not."""
-    seconds = seconds_of(table["time"].astype(np.float64))
-    total = float(seconds.sum())
+    """How long the film was, how much of it was read, and why the rest was not.
+
+    From the first moment to the last: what lies between two moments that are further apart than
+    ``spans.stretches`` allows is told as not read, whichever way its pictures were lost.
+    """
+    times = table["time"]
+    seconds = seconds_of(times)
+    total = float(times[-1] - times[0]) if len(times) else 0.0
     by_status = {
         str(status): float(seconds[table["status"] == status].sum())
         for status in np.unique(table["status"])
     }
+    lost = total - float(seconds.sum())
+    if lost > HOLE:  # else it is what rounding left
+        by_status[NO_PICTURE] = lost
     read = by_status.pop("read", 0.0)
     return {
         "watched": figure(total, "seconds"),

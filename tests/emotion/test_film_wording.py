@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
@@ -15,8 +16,9 @@ from emotion.inference.expressions import expression_pack
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import IN_A_PHOTOGRAPH, STATUSES
 from emotion.inference.series import Series
-from emotion.inference.summaries import summarise
+from emotion.inference.summaries import NO_PICTURE, summarise
 from emotion.wording import in_words
+from tests.emotion.inference import film_making
 from tests.emotion.inference.acted import (
     film,
     happy_or_even,
@@ -35,7 +37,7 @@ def test_whatever_can_happen_has_words() -> None:
     schema = Path(__file__).resolve().parents[2] / "emotion" / "schemas" / "series.schema.json"
     kinds = json.loads(schema.read_text())["$defs"]["event"]["properties"]["kind"]["enum"]
     assert set(EVENTS) == set(kinds)
-    assert set(NOT_READ) == set(STATUSES) - {"read"}
+    assert set(NOT_READ) == set(STATUSES) - {"read"} | {NO_PICTURE}
     assert set(VERDICTS) == {"duchenne-like", "not", "cannot-tell"}
 
 
@@ -93,6 +95,32 @@ def test_from_when_on_nobody_was_analysed_is_said() -> None:
         "From second 6.0 on not read, for 4.0 seconds: the face was out of sight or somebody came near, "
         "and it could not be told any more which face is the right one.",
     ]
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "h264"), ("webm", "vp9")])
+def test_of_a_film_with_lost_pictures_the_lost_seconds_are_told(container: str, codec: str) -> None:
+    recipe = film_making.Recipe(container, codec, count=300, size=(160, 120), key_every=50)
+    data = bytearray(film_making.film(recipe))
+    lost = slice(len(data) * 35 // 100, len(data) * 65 // 100)
+    data[lost] = np.random.default_rng(1).bytes(lost.stop - lost.start)
+    times = np.array([frame.time for frame in film_making.run(bytes(data), 10.0)])
+    figures = summarise(film(times), [])
+    told = figures["summary"]
+    assert told["watched"]["value"] == times[-1] == pytest.approx(11.92)
+    why = told["abstained"]["why"]
+    assert told["read"]["value"] + sum(why.values()) == pytest.approx(times[-1])
+    assert why == {NO_PICTURE: pytest.approx(np.diff(times).max())}
+    assert film_sentences(figures) == [
+        "The face could be read in 7.8 of 12 seconds.",
+        "Not read for 4.1 seconds: the film has no picture there that can be shown.",
+    ]
+
+
+def test_a_film_with_few_pictures_has_lost_none() -> None:
+    for times in (np.arange(0, 60.5), np.cumsum(np.tile([0.04, 0.3, 0.45], 40))):
+        assert film_sentences(summarise(film(times - times[0]), [])) == [
+            f"The face could be read in {times[-1] - times[0]:.0f} of {times[-1] - times[0]:.0f} seconds."
+        ]
 
 
 def test_a_marked_rest_that_was_not_read_is_said() -> None:

@@ -465,7 +465,10 @@ def test_what_was_read_now_and_then_is_no_slow_camera() -> None:
     assert found["summary"]["watched"]["value"] == pytest.approx(40)
     assert found["gaze"]["read"]["value"] == pytest.approx(20, abs=1)
     frozen = np.concatenate([np.arange(0, 10, 0.1), np.arange(18, 28, 0.1)])
-    assert summarise(film(frozen), [])["summary"]["watched"]["value"] == pytest.approx(19.8)
+    told = summarise(film(frozen), [])["summary"]
+    assert told["watched"]["value"] == pytest.approx(27.9)
+    assert told["read"]["value"] == pytest.approx(19.8)
+    assert told["abstained"]["why"] == {"no-picture": pytest.approx(8.1)}
 
 
 def test_nothing_is_carried_across_a_hole() -> None:
