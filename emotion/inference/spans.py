@@ -6,6 +6,7 @@ nothing is said about what happened in it, and whatever touches it is marked as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,18 +96,38 @@ def present(times: NDArray[Any], values: NDArray[Any]) -> tuple[Line, Line, NDAr
     return times[at].astype(np.float64), values[at].astype(np.float64), at
 
 
-def seconds_of(times: NDArray[Any], values: NDArray[Any] | None = None) -> Line:
-    """The time that each moment's reading stands for (n,): half of the way to both neighbours, never across
-    a hole; 0 where there is none. values: the readings, NaN for none; None is one at each moment.
+def extents(times: NDArray[Any], values: NDArray[Any] | None = None) -> tuple[Line, Line]:
+    """From when to when each moment's reading stands, (n,) each: half of the way to both neighbours, never
+    across a hole; no time where there is none. values: the readings, NaN for none; None is one at each
+    moment.
+
+    The neighbours are moments, whether or not they were read: events may be followed across those that were
+    not, but time in which nothing was read counts as such.
     """
-    found = np.zeros(len(times))
-    at = np.arange(len(times)) if values is None else present(times, values)[2]
-    t = times[at].astype(np.float64)
-    for first, last in stretches(times, at):
-        middles = (t[first:last] + t[first + 1 : last + 1]) / 2
-        bounds = np.concatenate([[t[first]], middles, [t[last]]])
-        found[at[first : last + 1]] = np.diff(bounds)
-    return found
+    starts, ends = times.astype(np.float64), times.astype(np.float64)
+    for first, last in stretches(times):
+        middles = (times[first:last] + times[first + 1 : last + 1]) / 2
+        starts[first + 1 : last + 1] = ends[first:last] = middles
+    return starts, ends if values is None else np.where(np.isfinite(values), ends, starts)
+
+
+def seconds_of(times: NDArray[Any], values: NDArray[Any] | None = None) -> Line:
+    """The time that each moment's reading stands for (n,); the arguments are those of ``extents``."""
+    starts, ends = extents(times, values)
+    return ends - starts
+
+
+def seconds_within(
+    times: NDArray[Any], values: NDArray[Any], spans: Sequence[tuple[float, float]]
+) -> float:
+    """How much of some stretches of time was read; the arguments are those of ``extents``."""
+    if not len(times):
+        return 0.0
+    starts, ends = extents(times, values)
+    read = np.stack([np.zeros(len(times)), ends - starts], axis=1).cumsum()
+    knots = np.stack([starts, ends], axis=1).ravel()
+    edges = np.reshape(spans, (-1, 2))
+    return float(np.diff(np.interp(edges, knots, read), axis=1).sum())
 
 
 def crossing(times: Line, values: Line, before: int, after: int, level: float) -> float:

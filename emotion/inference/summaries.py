@@ -22,7 +22,7 @@ from emotion.inference.look_away import away_degrees
 from emotion.inference.motion import body_speed, head_speed
 from emotion.inference.nods import sees_nods
 from emotion.inference.series import Series, Table, rows
-from emotion.inference.spans import HOLE, Line, present, seconds_of
+from emotion.inference.spans import HOLE, Line, present, seconds_of, seconds_within
 
 Figure = dict[str, Any]
 Figures = dict[str, Figure]
@@ -120,9 +120,10 @@ def number_of(events: Sequence[Event], kind: str) -> int:
     return sum(event.kind == kind for event in events)
 
 
-def lasted(events: Sequence[Event], kind: str) -> float:
-    """How long the events of a kind took together."""
-    return float(sum(event.end - event.start for event in events if event.kind == kind))
+def lasted(events: Sequence[Event], kind: str, times: Line, values: Line) -> float:
+    """For how long the events of a kind were seen together: of what they were made of, what was read."""
+    spans = [(event.start, event.end) for event in events if event.kind == kind]
+    return seconds_within(times, values, spans)
 
 
 def read_seconds(table: Table, column: str) -> float:
@@ -179,7 +180,9 @@ def blendshape_figures(series: Series, events: Sequence[Event]) -> Figures:
             per_minute(blinks, seconds) if sees_blinks(table) else None, "per minute read"
         ),
         "blink_length": figure(float(np.median(lengths)) if lengths else None, "seconds, median"),
-        "eyes_closed": unless(reason, lasted(events, "eyes-closed"), "seconds"),
+        "eyes_closed": unless(
+            reason, lasted(events, "eyes-closed", table["time"], table["eyeBlinkLeft"]), "seconds"
+        ),
         "asymmetry": figure(
             None,
             "-1 right side only, 1 left side only; mean where the sides moved",
@@ -212,7 +215,7 @@ def away_figures(series: Series, events: Sequence[Event]) -> Figures:
     """Looking away, from whatever of head and gaze is there."""
     times, degrees = away_degrees(series)
     seen = float(seconds_of(times, degrees).sum())
-    away = lasted(events, "look-away")
+    away = lasted(events, "look-away", times, degrees)
     made_of = {"made_of": [name for name in ("head-pose", "gaze") if name in series]}
     return {
         "look_aways": unless(unread(seen), number_of(events, "look-away"), "times") | made_of,
@@ -231,11 +234,13 @@ def smile_figures(series: Series, events: Sequence[Event]) -> Figures:
     """Smiles, and how their markers came out."""
     smiles = [event for event in events if event.kind == "smile"]
     verdicts = [event.values["verdict"] for event in smiles]
-    read = read_seconds(series["smile-marker"], "lip_left")
+    table = series["smile-marker"]
+    read = read_seconds(table, "lip_left")
+    smiled = lasted(events, "smile", table["time"], table["lip_left"])
     return {
         "read": figure(read, "seconds"),
         "smiles": unless(unread(read), len(smiles), "times"),
-        "smiled": unless(unread(read), lasted(events, "smile"), "seconds"),
+        "smiled": unless(unread(read), smiled, "seconds"),
         "markers": figure(
             None,
             "smiles",
