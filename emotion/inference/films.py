@@ -222,8 +222,8 @@ def open_film(
     rate: pictures wanted a second, None for every picture. By the film's own time stamps: a picture is
     taken when its time is the first at or after a multiple of 1/rate, counted from the first picture.
     start: seconds; exactly the pictures that a run from the beginning would have yielded from there on,
-    with the same pixels, times and indices. The decoder begins at the last key picture before it, found
-    by reading through the film without decoding (``film_decoding.find_entry``).
+    with the same pixels, times and indices. The decoder begins at the last picture before it that needs
+    none from before, found by reading through the film without decoding (``film_entry.find_entry``).
     Raises MediaRefused here, and while iterating.
     """
     limits = limits or FilmLimits()

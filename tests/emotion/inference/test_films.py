@@ -10,9 +10,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from emotion.inference.expressions import expression_pack
 from emotion.inference.faces import find_faces
+from emotion.inference.film_entry import IDR, slice_kinds
 from emotion.inference.film_rates import FOLLOWED, due, followed_at
 from emotion.inference.film_reading import FilmReader, read_film
 from emotion.inference.films import FilmFacts, FilmProbe, open_film
@@ -152,12 +154,18 @@ OPEN_GROUPS = (
     ("preset", "medium"),
     ("x265-params", "log-level=none:pools=none:open-gop=1:bframes=4:keyint=12:min-keyint=12"),
 )
+OPEN_264 = (("preset", "medium"), ("x264-params", "open-gop=1:keyint=12:bframes=3"))
+# Key pictures in the file's eyes, after which the picture becomes right little by little; IDR is the first.
+REFRESHED = (("preset", "medium"), ("x264-params", "intra-refresh=1:keyint=12:bframes=0"))
 HIDDEN = (("auto-alt-ref", "1"), ("lag-in-frames", "16"), ("deadline", "good"))
 STARTS = {
     "plain": Recipe(count=40),
     "sound": Recipe(count=40, sound=True),
     "both ways": Recipe(count=40, encoder=PICTURES_BOTH_WAYS),
     "open groups": Recipe("mov", "hevc", count=40, encoder=OPEN_GROUPS),
+    "refreshed": Recipe(count=40, encoder=REFRESHED),
+    "refreshed in mkv": Recipe("matroska", count=40, encoder=REFRESHED),
+    "open groups in h264": Recipe(count=40, encoder=OPEN_264),
     "hidden pictures": Recipe("webm", "vp8", count=40, encoder=HIDDEN),
     "hidden in vp9": Recipe("matroska", "vp9", count=40, encoder=HIDDEN),
     "av1": Recipe("webm", "av1", count=40),
@@ -184,6 +192,25 @@ def test_a_later_start_yields_what_a_whole_run_yields_from_there_on(
         ]
         for frame, other in zip(frames, expected, strict=True):
             assert np.array_equal(frame.pixels, other.pixels)
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_idr_pictures_are_known_in_both_ways_of_writing_h264(container: str) -> None:
+    data = film(Recipe(container, count=40))
+    with av.open(io.BytesIO(data)) as opened:
+        track = opened.streams.video[0]
+        described = track.codec_context.extradata
+        packets = [packet for packet in opened.demux(track) if packet.size]
+        assert described is not None
+        found = [IDR in slice_kinds(bytes(packet), described) for packet in packets]
+        assert [at for at, alone in enumerate(found) if alone] == [0, 12, 24, 36]
+        with_codes = BitStreamFilterContext("h264_mp4toannexb", track)
+        plainly = [bytes(each) for packet in packets for each in with_codes.filter(packet)]
+    for extradata in (None, b"", plainly[0][:40]):
+        assert [IDR in slice_kinds(packet, extradata) for packet in plainly] == found
+    for packet in (b"", b"\0\0\1", b"\xff" * 9, bytes(9)):
+        assert IDR not in slice_kinds(packet, described)
+        assert IDR not in slice_kinds(packet, None)
 
 
 def still(picture: np.ndarray, recipe: Recipe) -> bytes:
