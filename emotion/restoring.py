@@ -300,7 +300,7 @@ def remove_dead() -> int:
         stored = recording.media_state == MediaState.STORED
         wanted = {key for _, key in results} | ({recording.media_key_id} if stored else set())
         living = living_keys(wanted)
-        if wanted and wanted <= living:
+        if wanted <= living:  # also where none is wanted: a failed analysis keeps nothing
             continue
         number += 1
         if stored and recording.media_key_id not in living:

@@ -587,3 +587,29 @@ def test_one_unit_that_was_erased_stays_closed_and_its_neighbours_open(
     for person, status in zip(then.people, (410, 410, 200), strict=True):
         address = reverse("own_photograph", args=[then.analysis(person).recording_id])
         assert in_by_link(then, person).get(address).status_code == status
+
+
+def test_a_recording_that_had_nothing_to_lose_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 1)
+    (person,) = then.people
+    sent = upload(then.key, person.reference, then.study.purpose.id, PHOTO.read_bytes())
+    failed = Analysis.objects.get(pk=sent.json()["analyses"][0]["id"])
+    sealed = blob_path(failed.recording.media_key_id)
+    sealed.write_bytes(sealed.read_bytes()[:-1] + b"?")
+    for _attempt in range(3):
+        Analysis.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+        run_analysis(failed.pk)
+    drain()
+    failed.refresh_from_db()
+    before = (failed.state, failed.reason, failed.media_code, failed.finished_at)
+    assert before[0] == "failed"
+    assert failed.recording.media_state == "erased", "of it there is nothing any more"
+    then.made = make_backup(then.folder)
+
+    clean_machine()
+    assert "recordings without living keys: 0, removed" in then.restore()
+    failed.refresh_from_db()
+    assert (failed.state, failed.reason, failed.media_code, failed.finished_at) == before
+    assert Recording.objects.get(pk=failed.recording_id).erased_at is None
