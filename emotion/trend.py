@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -86,7 +86,8 @@ class Trend:
 def own_analyses(actor: Actor, subject: DataSubject) -> QuerySet[Analysis]:
     """The newest results of the studies whose consent is live now, as far as one can tell beforehand.
 
-    The gate decides about each; this only spares the log refusals that are certain.
+    Of each photograph only its newest one: measured again, it is no other moment of the person. The gate
+    decides about each; this only spares the log refusals that are certain.
     """
     now = timezone.now()
     live = ConsentState.objects.filter(
@@ -102,7 +103,9 @@ def own_analyses(actor: Actor, subject: DataSubject) -> QuerySet[Analysis]:
     )
     # One photograph is one moment; a film has a course of its own on its own page.
     photographs = recordings.exclude(media_type__startswith="video/")
-    found = Analysis.objects.filter(recording__in=photographs, state=AnalysisState.DONE)
+    done = Analysis.objects.filter(state=AnalysisState.DONE)
+    newest = done.filter(recording=OuterRef("recording")).order_by("-id").values("id")[:1]
+    found = done.filter(recording__in=photographs, id=Subquery(newest))
     return found.order_by("-recording__created_at", "-id")[:MOST]
 
 

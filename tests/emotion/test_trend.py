@@ -27,6 +27,7 @@ from emotion.disputes import dispute
 from tests.broker import waiting_messages
 from tests.cast import Person, analysed, consenting, open_study
 from tests.emotion.inference.photographs import sad
+from tests.emotion.test_comparison import once_more
 from tests.faults.places import rows
 from tests.processes import make_broker_folders
 
@@ -215,6 +216,22 @@ def test_what_was_not_analysed_or_not_measured_is_shown_as_that() -> None:
     page = page_of(person)
     assert "looked happy" not in said(page)
     assert columns(page) == [(0, 2)] * 7
+
+
+def test_a_photograph_that_was_measured_again_is_one_moment() -> None:
+    study = open_study(keep_media=True)
+    person = consenting(study)
+    row = analysed(study)
+    for _turn in range(2):
+        newest = once_more(study, row.recording)
+    assert "opens 1 result of the studies" in said(page_of(person))
+    turn(person, "on")
+    before = entries()
+    page = page_of(person)
+    assert "1 photograph:" in said(page)
+    assert columns(page) == [(1, 0)] * 7
+    assert reverse("own_result", args=[newest.id]) in page.content.decode()
+    assert entries() == before + 1
 
 
 def test_a_disputed_photograph_is_not_in_it() -> None:
