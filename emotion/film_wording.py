@@ -94,15 +94,39 @@ UNTOLD = {
     "head-pose": gettext_lazy(
         "Whether the head nodded or was shaken could not be told, because nothing of it could be read."
     ),
-    "gaze": gettext_lazy(
-        "Whether head and eyes pointed away from the camera could not be told, because nothing of them "
-        "could be read."
-    ),
     "body-motion": gettext_lazy(
         "How much the upper body moved could not be told, because nothing of it could be read."
     ),
 }
 """What is said where nothing was read, by data category: not that nothing happened."""
+LOOKED_AWAY = {
+    ("head-pose", "gaze"): gettext_lazy(
+        "Head and eyes pointed away from the camera in %(part)s of %(whole)s seconds."
+    ),
+    ("head-pose",): gettext_lazy(
+        "The head pointed away from the camera in %(part)s of %(whole)s seconds."
+    ),
+    # The head's angle is known beside the eyes only where it was too far for the face to be read.
+    ("gaze",): gettext_lazy(
+        "The eyes were turned away within the head, or the head too far for them to be seen, in %(part)s "
+        "of %(whole)s seconds."
+    ),
+}
+"""What is said of looking away, by the categories that it was made of."""
+UNTOLD_AWAY = {
+    ("head-pose", "gaze"): gettext_lazy(
+        "Whether head and eyes pointed away from the camera could not be told, because nothing of them "
+        "could be read."
+    ),
+    ("head-pose",): gettext_lazy(
+        "Whether the head pointed away from the camera could not be told, because nothing of it could be "
+        "read."
+    ),
+    ("gaze",): gettext_lazy(
+        "Whether the eyes were turned away could not be told, because nothing of them could be read."
+    ),
+}
+"""What is said of it where nothing was read."""
 
 
 def of_seconds(figures: Figures, name: str, total: str = "read") -> dict[str, str]:
@@ -232,14 +256,13 @@ def head_sentences(figures: Figures) -> list[str]:
 
 
 def away_sentences(figures: Figures) -> list[str]:
-    """How long head and eyes pointed elsewhere."""
+    """How long head, eyes or both pointed elsewhere: only what was measured is told."""
     away = figures["looked_away"]
+    made_of = tuple(away["made_of"])
     if away["value"] is None:
-        return [str(UNTOLD["gaze"])]
+        return [str(UNTOLD_AWAY[made_of])]
     words = {"part": shown(away["value"]), "whole": shown(away["of"])}
-    return [
-        _("Head and eyes pointed away from the camera in %(part)s of %(whole)s seconds.") % words
-    ]
+    return [LOOKED_AWAY[made_of] % words]
 
 
 def body_sentences(figures: Figures) -> list[str]:

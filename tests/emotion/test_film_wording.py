@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
-from emotion.film_wording import EVENTS, NOT_READ, UNTOLD, VERDICTS, film_sentences
+from emotion.film_wording import EVENTS, NOT_READ, UNTOLD, UNTOLD_AWAY, VERDICTS, film_sentences
 from emotion.inference.baseline import find_baseline
 from emotion.inference.events import find_events
 from emotion.inference.expressions import expression_pack
@@ -157,7 +157,12 @@ def test_only_what_was_measured_is_said() -> None:
     nodding = film(times, head_pose=table("head-pose", sampled(5, 2), z=-60.0))
     assert film_sentences(summarise(nodding, find_events(nodding)))[1:] == [
         "Whether the head nodded or was shaken could not be told, because it was read too seldom.",
-        "Head and eyes pointed away from the camera in 0.0 of 5.0 seconds.",
+        "The head pointed away from the camera in 0.0 of 5.0 seconds.",
+    ]
+    staring = film(times, gaze=table("gaze", times))
+    assert film_sentences(summarise(staring, find_events(staring)))[1:] == [
+        "The eyes were turned away within the head, or the head too far for them to be seen, in 0.0 of 5.0 "
+        "seconds.",
     ]
 
 
@@ -170,9 +175,17 @@ def test_of_what_was_not_read_nothing_is_said_but_that() -> None:
         "The face could be read in 0.0 of 20 seconds.",
         "Not read for 20 seconds: too dark.",
     ]
-    assert len(told) == 2 + len(UNTOLD)
-    assert set(told[2:]) == {str(sentence) for sentence in UNTOLD.values()}
+    assert len(told) == 2 + len(UNTOLD) + 1
+    both = UNTOLD_AWAY["head-pose", "gaze"]
+    assert set(told[2:]) == {str(sentence) for sentence in (*UNTOLD.values(), both)}
     assert all("could not be told, because nothing of" in each for each in told[2:])
+    for left_out, said in (
+        ("gaze", "Whether the head pointed"),
+        ("head-pose", "Whether the eyes were"),
+    ):
+        alone = {name: each for name, each in series.items() if name != left_out}
+        (away,) = [each for each in film_sentences(summarise(alone, [])) if "away" in each]
+        assert away.startswith(said)
 
 
 def test_a_photograph_in_words() -> None:
