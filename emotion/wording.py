@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from emotion.angle_words import angle_facts, index_facts, smile_findings, uneven_smile
-from emotion.inference.quality import THRESHOLDS
+from emotion.inference.quality import THRESHOLDS, Threshold
 from emotion.movement_words import MOVEMENTS
 from emotion.set_words import EXPRESSIONS, caveat, set_exactly, set_findings, set_headline
 
@@ -154,12 +154,20 @@ def quality_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
 def measured(name: str, value: float) -> str:
     """A quality figure with the limit beyond which the models abstain."""
     limit = THRESHOLDS[name]
-    shown = number_format(value, decimal_pos=0 if abs(value) >= 10 else 2)
+    shown = figure_shown(value, limit)
     if limit.least > float("-inf"):
-        needed = number_format(limit.least, decimal_pos=0 if limit.least >= 10 else 2)
+        needed = figure_shown(limit.least, limit)
         return _("%(value)s; needed: at least %(limit)s") % {"value": shown, "limit": needed}
-    needed = number_format(limit.most, decimal_pos=0 if limit.most >= 10 else 2)
+    needed = figure_shown(limit.most, limit)
     return _("%(value)s; needed: at most %(limit)s") % {"value": shown, "limit": needed}
+
+
+def figure_shown(value: float, limit: Threshold) -> str:
+    """A figure rounded; with more digits where it would seem to meet a limit that it misses."""
+    places = 0 if abs(value) >= 10 else 2
+    while limit.met_by(round(value, places)) != limit.met_by(value):
+        places += 1
+    return number_format(round(value, places), decimal_pos=places)  # by itself it would cut off
 
 
 def model_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from emotion.inference.baseline import find_baseline
 from emotion.inference.events import find_events
 from emotion.inference.expressions import expression_pack
 from emotion.inference.photos import analyse_photo
+from emotion.inference.quality import THRESHOLDS
 from emotion.inference.readings import IN_A_PHOTOGRAPH, STATUSES
 from emotion.inference.series import Series
 from emotion.inference.summaries import NO_PICTURE, summarise
-from emotion.wording import in_words
+from emotion.wording import in_words, measured
 from tests.emotion.inference import film_making
 from tests.emotion.inference.acted import (
     film,
@@ -199,6 +201,26 @@ def test_a_photograph_in_words() -> None:
     assert dict(page["indices"])["Valence index (-1 to 1)"].startswith("0.99 (the share of")
     (said,) = [each for each in page["findings"] if "cannot be told from one photograph" in each]
     assert "no feeling" in said
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+@pytest.mark.parametrize("share", [1e-9, 1e-4, 0.003, 0.009, 0.02])
+def test_a_figure_beyond_its_limit_is_shown_beyond_it(name: str, share: float) -> None:
+    limit = THRESHOLDS[name]
+    least = math.isfinite(limit.least)
+    edge = limit.least if least else limit.most
+    for value in (edge, edge * (1 - share), edge * (1 + share)):
+        shown, needed = (float(each.split()[-1]) for each in measured(name, value).split(";"))
+        assert needed == edge
+        assert (shown >= needed if least else shown <= needed) == limit.met_by(value)
+        assert shown == pytest.approx(value, abs=0.5 if value >= 10 else 0.005)
+
+
+def test_figures_are_rounded_and_have_no_more_digits_than_they_need() -> None:
+    assert measured("turn_degrees", 45.9) == "46; needed: at most 45"
+    assert measured("turn_degrees", 45.2) == "45.2; needed: at most 45"
+    assert measured("covered", 0.509) == "0.51; needed: at most 0.50"
+    assert measured("face_size_px", 119.6) == "120; needed: at least 48"
 
 
 @pytest.mark.parametrize(("value", "side"), [(0.3, "left"), (-0.3, "right"), (0.05, "")])
