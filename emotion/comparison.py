@@ -109,7 +109,12 @@ class Column:
     @property
     def fits(self) -> str:
         """Which expressions fit, or why nothing is said."""
-        return words_of(self.expression["set"]) if self.expression else self.abstained
+        return words_of(self.held) if self.expression else self.abstained
+
+    @property
+    def held(self) -> list[str]:
+        """The names of those that fit, the likeliest first; none without an expression."""
+        return self.expression["set"] if self.expression else []
 
     @property
     def as_it_came(self) -> bool:
@@ -165,11 +170,20 @@ def abstentions(columns: list[Column]) -> list[str]:
 
 
 def said_in_words(columns: list[Column]) -> str:
-    """Whether they say the same."""
-    if len({(each.said, each.fits) for each in columns}) == 1:
-        return _("They all say the same in words: %(said)s.") % {"said": columns[0].said}
-    said = "; ".join(f"{each.letter}: {each.said}" for each in columns)
-    return _("They do not say the same in words. %(said)s.") % {"said": said}
+    """Whether they say the same, and if so whether for the same reason."""
+    if len({each.said for each in columns}) > 1:
+        said = "; ".join(f"{each.letter}: {each.said}" for each in columns)
+        return _("They do not say the same in words. %(said)s.") % {"said": said}
+    words = {"said": columns[0].said}
+    if len({each.abstained or frozenset(each.held) for each in columns}) == 1:
+        return _("They all say the same in words: %(said)s.") % words
+    if columns[0].abstained:
+        words["why"] = " ".join(f"{each.letter}: {each.fits}" for each in columns)
+        return _("They all say the same in words: %(said)s. They differ in why: %(why)s") % words
+    words["fits"] = "; ".join(f"{each.letter}: {each.fits}" for each in columns)
+    return (
+        _("They all say the same in words: %(said)s. They differ in what fits: %(fits)s.") % words
+    )
 
 
 Values = list[tuple[str, dict[str, float]]]

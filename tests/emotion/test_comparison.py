@@ -19,7 +19,14 @@ from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.withdrawals import withdraw
 from emotion.analyses import run_analysis
-from emotion.comparison import Column, comparable, differences, letter_of, side_by_side
+from emotion.comparison import (
+    Column,
+    comparable,
+    differences,
+    letter_of,
+    said_in_words,
+    side_by_side,
+)
 from emotion.disputes import dispute
 from emotion.erasure import drain
 from emotion.models import Analysis, Recording
@@ -247,6 +254,21 @@ def test_what_differs_is_said_in_words() -> None:
     assert shown["movements"] == []
     assert blind.fits == "The photograph is too dark."
     assert "71" not in repr(sure)
+
+
+def test_the_same_words_for_different_reasons_are_said_to_be_the_same_words() -> None:
+    three = column("A", expression=expression(0.31, ["happy", "sad", "fear"], True))
+    four = column("B", expression=expression(0.31, ["happy", "sad", "fear", "angry"], True))
+    assert said_in_words([three, four]) == (
+        "They all say the same in words: Cannot tell which expression. They differ in what fits: A: happy, "
+        "sad, fearful; B: happy, sad, fearful, angry."
+    )
+    other_order = column("B", expression=expression(0.3, ["sad", "happy", "fear"], True))
+    assert said_in_words([three, other_order]).endswith("words: Cannot tell which expression.")
+    assert said_in_words([column("A", "too-dark"), column("B", "unclear")]) == (
+        "They all say the same in words: Not analysed. They differ in why: A: The photograph is too dark. "
+        "B: The face is covered, cut off or upside down."
+    )
 
 
 def test_one_that_measured_alone_has_nothing_to_be_apart_from() -> None:
