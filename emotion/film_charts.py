@@ -116,13 +116,18 @@ def table_rows(
 ) -> list[dict[str, Any]]:
     """The same in a table: one row for each so many whole seconds of the film.
 
+    Less than half as many at its end go with the row before.
+
     expression: the result's part of that name, which says when none is told.
     """
     summary = series["summary"]
     step = max(1, math.ceil(seconds / ROWS))
-    edges = [*np.arange(0, seconds, step), max(seconds, 1e-9)]
+    after = np.nextafter(seconds, np.inf)  # a row ends before its end; the last moment is in one
+    starts = np.arange(0, after, step)
+    if len(starts) > 1 and after - starts[-1] < step / 2:
+        starts = starts[:-1]
     found = []
-    for start, end in pairwise(edges):
+    for start, end in pairwise([*starts, after]):
         here = (summary["time"] >= start) & (summary["time"] < end)
         read = summary["status"][here] == "read"
         found.append(
@@ -196,12 +201,14 @@ def note(event: dict[str, Any]) -> str:
 
 
 def mark_rows(marks: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
-    """What was shown when, with its column in the strips."""
+    """What was shown when, with its column in the strips; none after the last moment of the film."""
     return [
         {
             "at": clock(mark["at"]) + (TO + clock(mark["until"]) if "until" in mark else ""),
             "name": mark["name"],
-            "x": min(int(mark["at"] / max(seconds, 1e-9) * COLUMNS), COLUMNS - 1),
+            "x": min(int(mark["at"] / max(seconds, 1e-9) * COLUMNS), COLUMNS - 1)
+            if mark["at"] <= seconds
+            else None,
         }
         for mark in marks
     ]

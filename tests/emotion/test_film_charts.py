@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
-from emotion.film_charts import COLUMNS, Strip, strips, table_rows
+from emotion.film_charts import COLUMNS, Strip, mark_rows, strips, table_rows
 from emotion.inference.expressions import expression_pack
 from emotion.inference.film_results import told_of
 from tests.emotion.inference.acted import film, happy_or_even, sampled, summary, table, with_hole
@@ -92,3 +93,39 @@ def test_each_row_says_how_much_of_it_was_read() -> None:
     assert [row["read"] for row in table_rows(series, 8.0)] == ["100 %"] * 4 + ["50 %"] + [
         "100 %"
     ] * 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 10, 11, 121, 126, 601])
+@pytest.mark.parametrize("step", [0.1, 0.04, 1.0])
+def test_every_moment_is_in_one_row_and_none_is_a_sliver(count: int, step: float) -> None:
+    times = np.arange(count) * step
+    seconds = float(times[-1])
+    for at in {0, count // 2, count - 1}:
+        series = film(times)
+        series["summary"]["status"][:] = "no-face"
+        series["summary"]["status"][at] = "read"
+        read = [row["read"] for row in table_rows(series, seconds)]
+        assert len(read) <= 12
+        assert sum(each not in {"0 %", "\u2013"} for each in read) == 1, (at, read)
+    spans = [row["span"].split("\u2013") for row in table_rows(film(times), seconds)]
+    assert all(start != end for start, end in spans) or len(spans) == 1
+
+
+def test_a_last_moment_without_a_face_is_counted_in_the_last_row() -> None:
+    times = sampled(60, 10)
+    series = film(times)
+    series["summary"] = summary(times, absent=(60.0, 60.0))
+    assert [row["read"] for row in table_rows(series, 60.0)] == ["100 %"] * 11 + ["98 %"]
+    spans = [row["span"] for row in table_rows(film(sampled(12.04, 25)), 12.04)]
+    assert spans[-1] == "0:10\u20130:12"
+
+
+def test_what_was_shown_after_the_film_has_no_line() -> None:
+    marks: list[dict[str, Any]] = [
+        {"at": 30.0, "name": "a question"},
+        {"at": 60.0, "until": 80.0, "name": "thanks"},
+        {"at": 300.0, "name": "another film"},
+    ]
+    found = mark_rows(marks, 60.0)
+    assert [mark["x"] for mark in found] == [COLUMNS // 2, COLUMNS - 1, None]
+    assert [mark["at"] for mark in found] == ["0:30", "1:00\u20131:20", "5:00"]

@@ -35,7 +35,10 @@ from tests.emotion.test_films import MEASURED, film_study, short, waiting
 pytestmark = pytest.mark.usefixtures("fresh_db")
 REASON = {"Access_Reason": "study-analysis"}
 PARQUET = "application/vnd.apache.parquet"
-MARKERS = {"marks": [{"at": 2.0, "name": "clip of Rosa Beispiel"}], "baseline": [0, 2]}
+MARKERS = {
+    "marks": [{"at": 2.0, "name": "clip of Rosa Beispiel"}, {"at": 300, "name": "another film"}],
+    "baseline": [0, 2],
+}
 
 
 @pytest.fixture
@@ -66,6 +69,8 @@ def test_markers_are_carried_through_and_lie_nowhere_in_plain(study: Study, pers
     assert recording.sealed_markers is None  # they go with the film
     page = person.browser.get(reverse("own_result", args=[row.id])).content.decode()
     assert "clip of Rosa Beispiel" in page
+    assert page.count("after the last moment that was looked at") == 1
+    assert page.count('class="mark"') == page.count('class="bar strip course"') > 7
 
 
 @pytest.mark.parametrize(
