@@ -24,7 +24,7 @@ from tests.databases import Templates, is_sqlite
 from tests.processes import KEEPER, WORKER, running
 from tests.two_roles import TwoRoles
 from tests.vault.bao import Bao
-from tests.watching import watched
+from tests.watching import watched, watched_stream
 
 # Each test makes its operators anew; their random passwords need no slow hash to be unguessable.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 1024
@@ -171,16 +171,16 @@ def keeper(fresh_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture(autouse=True)
 def every_request_writes_down_what_it_touches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever a test asks for: an answer that opened or changed something about a person has an entry."""
-    ask, unwritten = Client.request, []
+    ask, asked = Client.request, []
 
     def ask_watched(client: Client, **request: Any) -> Any:
         with watched() as touches:
             answer = ask(client, **request)
-        # What was refused has been taken back.
-        if touches.unwritten and answer.status_code < 400:
-            unwritten.append((request["REQUEST_METHOD"], request["PATH_INFO"], touches.unwritten))
+        asked.append((request["REQUEST_METHOD"], request["PATH_INFO"], touches))
+        if answer.streaming:
+            answer.streaming_content = watched_stream(iter(answer.streaming_content), touches)
         return answer
 
     monkeypatch.setattr(Client, "request", ask_watched)
     yield
-    assert not unwritten
+    assert not [(*what, touches.unwritten) for *what, touches in asked if touches.unwritten]

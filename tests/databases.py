@@ -233,8 +233,9 @@ class Templates:
             point(alias, name)
 
     def checkin(self) -> None:
-        """Back to the templates; what was written to the copies, and sealed and found beside them, goes."""
+        """Back to the templates; what was written to the copies, sent, and sealed beside them, goes."""
         shutil.rmtree(settings.BLOB_DIR, ignore_errors=True)
+        shutil.rmtree(settings.BROKER_DIR, ignore_errors=True)
         verdicts.path().unlink(missing_ok=True)
         settings.KEYS_DIR = self.keys_dir
         for alias, template in self.names.items():

@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import randbelow
 from urllib.parse import urlsplit
 
 import psycopg
@@ -36,6 +37,7 @@ CHROMIUM = Path("/usr/bin/chromium")  # the one that the browser tests start
 SUMDB = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb")  # golang-golang-x-mod-dev
 MEMORY = Path("/dev/shm")  # noqa: S108  a folder of a random name is made in it
 ROOM = 6 * 2**30
+SEED = "--randomly-seed="
 NOTHING_SELECTED = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
@@ -127,7 +129,10 @@ def run(profile: Profile, arguments: list[str], shared: Path) -> bool:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEST_")}
     environment |= profile.engines | {"CONSENTRY_TEST_PART": profile.part, "TEST_REDIS_URL": REDIS}
     environment["TEST_SHARED"] = environment["TMPDIR"] = str(shared)
-    print(f"\n--- {profile.name} ---", flush=True)
+    # The order of the tests and all values that are drawn; given again, they are the same.
+    seed = next((each for each in arguments if each.startswith(SEED)), SEED + str(randbelow(2**32)))
+    number = seed.removeprefix(SEED)
+    print(f"\n--- {profile.name} --- (again the same: ARGS={seed})", flush=True)
     started = time.monotonic()
     command = [
         str(PYTHON),
@@ -138,10 +143,12 @@ def run(profile: Profile, arguments: list[str], shared: Path) -> bool:
         "tools.selection",
         "-n",
         str(profile.workers),
+        f"--hypothesis-seed={number}",
         "--durations=30",
         "--durations-min=5",
     ]
-    status = subprocess.run([*command, *arguments], cwd=ROOT, env=environment).returncode
+    command += [seed, *(each for each in arguments if each != seed)]
+    status = subprocess.run(command, cwd=ROOT, env=environment).returncode
     # Chosen tests may all lie outside the second and third part; the first must find some.
     passed = status == 0 or (status == NOTHING_SELECTED and profile.part != "all")
     seconds = time.monotonic() - started

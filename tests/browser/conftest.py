@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import BrowserContext, sync_playwright
 
+from tests.absent import absent
 from tests.browser import pseudo
 from tests.browser.server import serving
 
@@ -49,7 +50,7 @@ def launch(fresh_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
     which must be closed lest a test goes on with the database of the test before it.
     """
     if not CHROMIUM.exists():
-        pytest.skip("needs /usr/bin/chromium")
+        absent(f"a browser at {CHROMIUM}")
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with sync_playwright() as playwright:
         started = []

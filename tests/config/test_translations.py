@@ -136,7 +136,7 @@ CALLS: dict[str, tuple[int | None, int, int | None]] = {
 STRING = r"""u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
 CALL_IN_TEMPLATE = re.compile(rf"\b(?:_|n?p?gettext)\(\s*{STRING}(?:\s*,\s*{STRING})*")
 TAG = re.compile(r"</?[a-z][^>]*>")
-PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
+PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]|%%")
 
 
 class Message(NamedTuple):

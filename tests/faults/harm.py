@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from config import env
+from tests.absent import absent
 from tests.databases import create, drop, is_sqlite, point
 
 
@@ -107,21 +108,30 @@ class SmallDisk:
 
 
 @contextmanager
+def mounted(folder: Path, size: str) -> Iterator[None]:
+    """A file system of this size lies at ``folder``, which is made; needs the right to mount."""
+    folder.mkdir()
+    mount = ["/usr/bin/env", "mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        absent("the right to mount a file system that is soon full (root, CAP_SYS_ADMIN)")
+    try:
+        yield
+    finally:
+        subprocess.run(["/usr/bin/env", "umount", str(folder)], check=True)
+
+
+@contextmanager
 def small_disk(folder: Path) -> Iterator[SmallDisk]:
-    """Both SQLite databases move to a file system of 16 MiB; needs root."""
+    """Both SQLite databases move to a file system of 16 MiB."""
     if not is_sqlite():
         pytest.skip("the disk of a database server is not ours to fill")
-    folder.mkdir()
-    mount = ["/usr/bin/env", "mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted without being root")
-    names = {alias: str(connections[alias].settings_dict["NAME"]) for alias in connections}
-    for alias, name in names.items():
-        connections[alias].close()
-        point(alias, str(shutil.copy(name, folder)))
-    try:
-        yield SmallDisk(folder)
-    finally:
+    with mounted(folder, "16m"):
+        names = {alias: str(connections[alias].settings_dict["NAME"]) for alias in connections}
         for alias, name in names.items():
-            point(alias, name)
-        subprocess.run(["/usr/bin/env", "umount", str(folder)], check=True)
+            connections[alias].close()
+            point(alias, str(shutil.copy(name, folder)))
+        try:
+            yield SmallDisk(folder)
+        finally:
+            for alias, name in names.items():
+                point(alias, name)

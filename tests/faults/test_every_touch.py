@@ -6,11 +6,13 @@ What the forms do when they are filled in is watched in all other tests: ``tests
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 import time_machine
 from celery import current_app
+from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -19,12 +21,14 @@ from audit_log.clock import Watch
 from audit_log.daily_verification import DailyVerification
 from audit_log.sequencer import integrate_once
 from config.celery import app
+from consent.models import ConsentState
 from emotion.cohort import ask
 from emotion.management.commands.keeper import chores, chores_apart
 from emotion.models import Analysis, AnalysisState, CohortQuestion
 from tests.cast import PHOTO, consenting, open_study, upload
 from tests.faults.roles import ROLES, build, written
-from tests.watching import Touches, watched
+from tests.watching import Touches, on_purpose, watched
+from vault.models import DataKey
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 ENDS_A_SESSION = {"account_logout", "subject_sign_out"}
@@ -49,6 +53,24 @@ def test_every_address_that_touches_people_writes_an_entry() -> None:
     assert "a data key" in seen["get own_result"] & seen["get operate_breach"]
     assert "consent_consentevent" in seen["get consent_notice"] & seen["post consent_withdraw"]
     assert "emotion_recording" in seen["post api_recordings"]
+
+
+def test_the_watch_sees_what_it_is_there_to_see() -> None:
+    person = consenting(open_study())
+    states = ConsentState.objects.filter(subject=person.subject)
+    with watched() as refused, suppress(ZeroDivisionError), transaction.atomic():
+        states.update(remind_at=None)
+        raise ZeroDivisionError
+    assert refused.unwritten == set(), "taken back"
+    with watched() as done, transaction.atomic():
+        states.update(remind_at=None)
+    assert done.unwritten == {"consent_consentstate"}
+    with watched() as fetched:
+        list(DataKey.objects.values_list("id", "wrapped"))
+    assert fetched.unwritten == {"a data key"}
+    update = 'UPDATE "consent_telling" SET "next_attempt_at" = %s, "acknowledged_at" = %s WHERE "id" = %s'
+    assert not on_purpose("consent_telling", update)
+    assert on_purpose("consent_telling", update.replace(', "acknowledged_at" = %s', ""))
 
 
 def test_every_task_that_touches_people_writes_an_entry() -> None:

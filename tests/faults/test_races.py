@@ -37,6 +37,7 @@ from emotion.worker_gate import permit_for
 from tests.broker import in_folder, waiting_messages, wipe
 from tests.cast import CATEGORIES, PHOTO, Person, Study, analysed, consent, open_study, upload
 from tests.faults.canary import Search
+from tests.faults.harm import mounted
 from tests.faults.leftovers import ENDED, NOTHING, living_keys, rows, sealed_files
 from tests.processes import KEEPER, WORKER, make_broker_folders, running, wait_for
 from vault.keyring import create_data_key, data_key_ids
@@ -364,18 +365,11 @@ def test_a_row_that_no_worker_ever_ends_fails_with_a_reason(waiting: Analysis) -
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[None]:
     """Media lie on a file system of 32 KiB, which the photograph does not fit on."""
-    small, usual = tmp_path / "small", settings.BLOB_DIR
-    small.mkdir()
-    mounted = subprocess.run(
-        ["/usr/bin/env", "mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(small)],
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("a small file system cannot be mounted without being root")
-    settings.BLOB_DIR = small
-    yield
-    settings.BLOB_DIR = usual
-    subprocess.run(["/usr/bin/env", "umount", str(small)], check=True)
+    usual = settings.BLOB_DIR
+    with mounted(tmp_path / "small", "32k"):
+        settings.BLOB_DIR = tmp_path / "small"
+        yield
+        settings.BLOB_DIR = usual
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(
