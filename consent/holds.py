@@ -36,7 +36,7 @@ from consent.models import (
     PurposeState,
 )
 from consent.row_by_row import do_each
-from vault.tags import Tagger, tagger
+from vault.tags import Tagger, tagger_if_alive
 
 AT_MOST = timedelta(days=366)
 """How far ahead a hold may end. Who needs it longer places another, and thinks again."""
@@ -78,7 +78,9 @@ def person_in(purpose: Purpose, number: str) -> UUID:
 def purposes_to_hold(people: Iterable[UUID]) -> dict[UUID, list[Purpose]]:
     """The purposes in which a hold can be placed on each of these people, by name."""
     states = ConsentState.objects.filter(
-        subject_id__in=list(people), purpose__state__in=[PurposeState.OPEN, PurposeState.CLOSED]
+        subject_id__in=list(people),
+        purpose__state__in=[PurposeState.OPEN, PurposeState.CLOSED],
+        tags_ended_at=None,
     ).select_related("purpose")
     found: dict[UUID, list[Purpose]] = {}
     for state in states.order_by("purpose__name"):
@@ -98,8 +100,12 @@ def require_officer(officer: User) -> None:
 
 
 def tags_of(hold: LegalHold) -> Tagger | None:
-    """The tags of the person whom the hold is about; None when it is about everybody in the purpose."""
-    return tagger(hold.subject_id, hold.purpose_id) if hold.subject_id else None
+    """The tags of the person whom the hold is about; None when it is about everybody in the purpose.
+
+    Nor are there any where a hold came back with a backup and what it is about ended since: it can be
+    lifted, and ends, all the same.
+    """
+    return tagger_if_alive(hold.subject_id, hold.purpose_id) if hold.subject_id else None
 
 
 def write_entry(hold: LegalHold, action: Action, actor: Actor, tags: Tagger | None) -> None:
@@ -134,8 +140,8 @@ def place_hold(
 ) -> LegalHold:
     """Postpone every destruction in a purpose, or of one person in it, that has not begun.
 
-    Raises InvalidHold for a purpose that never opened, a person whom it never asked, and an end that is
-    past or further off than ``AT_MOST``.
+    Raises InvalidHold for a purpose that never opened, a person whom it never asked or whose part in it is
+    over for good, and an end that is past or further off than ``AT_MOST``.
     """
     require_officer(officer)
     now = timezone.now()
@@ -146,9 +152,7 @@ def place_hold(
         )
     if purpose.state not in {PurposeState.OPEN, PurposeState.CLOSED}:
         raise InvalidHold("Nothing was recorded for this purpose yet, so there is nothing to hold.")
-    asked = ConsentState.objects.filter(purpose=purpose, subject_id=subject_id)
-    if subject_id is not None and not asked.exists():
-        raise InvalidHold("This purpose has nobody with this number.")
+    require_something_left(subject_id, purpose)
     hold = LegalHold(
         purpose=purpose,
         subject_id=subject_id,
@@ -160,9 +164,23 @@ def place_hold(
     tags = tags_of(hold)
     with transaction.atomic():
         lock_holds(subject_id, purpose.id)
+        require_something_left(subject_id, purpose)
         hold.save(force_insert=True)
         write_entry(hold, Action.HOLD_PLACE, actor, tags)
     return hold
+
+
+def require_something_left(subject_id: UUID | None, purpose: Purpose) -> None:
+    """Raise InvalidHold for a person whom the purpose never asked, or of whom nothing is left to hold."""
+    if subject_id is None:
+        return
+    state = ConsentState.objects.filter(purpose=purpose, subject_id=subject_id).first()
+    if state is None:
+        raise InvalidHold("This purpose has nobody with this number.")
+    if state.tags_ended_at is not None:
+        raise InvalidHold(
+            "This person's part in this purpose is over for good: nothing of theirs is left to hold."
+        )
 
 
 def lift_hold(actor: Actor, officer: User, hold_id: UUID) -> LegalHold:

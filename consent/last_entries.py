@@ -3,8 +3,9 @@
 The key of a person's tags outlives their data keys, so that erasure entries can be written and the person
 can find and check them. When the last erasure is final and its receipt was taken, or was offered for
 ``OFFERED_FOR`` without anything new, one last entry is written and the key is destroyed. With it goes the
-keyed index of the study's reference, which is of no more use. The main database comes first and the
-keystore after it: every step can be killed and repeated.
+keyed index of the study's reference, which is of no more use. While a legal hold stands over them it waits:
+who looked at somebody's data is what a matter is often about, and without the key no entry says it. The
+main database comes first and the keystore after it: every step can be killed and repeated.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from accounts.actors import SYSTEM_KEEPER
 from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
+from consent.holds import lock_holds
 from consent.models import (
     ConsentEvent,
     ConsentState,
     ConsentStatus,
     DataSubject,
     ErasureRequest,
+    LegalHold,
     SubjectReference,
+    is_person_held,
 )
 from consent.recipients import forget_references
 from consent.records import lock_state
@@ -46,18 +50,20 @@ def record_receipt_taken(request: ErasureRequest) -> None:
 
 
 def ended_states(now: datetime) -> QuerySet[ConsentState]:
-    """Where everything is final, the receipt was offered, and nobody has begun anew."""
+    """Where everything is final, the receipt was offered, no hold stands, and nobody has begun anew."""
     same = {"subject_id": OuterRef("subject_id"), "purpose_id": OuterRef("purpose_id")}
     erasures = ErasureRequest.objects.filter(**same)
     last = erasures.whole().order_by("-requested_at")
     events = ConsentEvent.objects.filter(**same).order_by("-sequence")
     offered = now - OFFERED_FOR
     begun_anew = ConsentState.objects.not_given_up()
+    holds = LegalHold.objects.standing().covering(*same.values())
     return (
         ConsentState.objects.filter(tags_ended_at=None)
         .exclude(status=ConsentStatus.GIVEN)
         .exclude(pk__in=begun_anew.values("pk"))
         .exclude(Exists(erasures.filter(final_at=None)))
+        .exclude(Exists(holds))
         .annotate(
             final=Subquery(last.values("final_at")[:1]),
             taken=Subquery(last.values("receipt_taken_at")[:1]),
@@ -102,10 +108,11 @@ def destroy_tags_of(state: ConsentState) -> None:
 def write_last_entry(subject_id: UUID, purpose_id: UUID) -> None:
     """Write the entry after which nothing is written about this person in this purpose any more.
 
-    Asked once more under the lock: whoever began anew meanwhile keeps their tags.
+    Asked once more under the locks: whoever began anew or was put under a hold meanwhile keeps their tags.
     """
     tags = tagger(subject_id, purpose_id)
     with transaction.atomic():
+        lock_holds(subject_id, purpose_id)
         state = lock_state(subject_id, purpose_id)
         if not ended_states(timezone.now()).filter(pk=state.pk).exists():
             return
@@ -128,12 +135,12 @@ def write_last_entry(subject_id: UUID, purpose_id: UUID) -> None:
 
 
 def ended_accounts(now: datetime) -> QuerySet[DataSubject]:
-    """Closed accounts of which everything is final, with the receipt taken or offered long enough."""
+    """Closed accounts of which everything is final, the receipt was offered, and no hold stands."""
     erasures = ErasureRequest.objects.filter(subject_id=OuterRef("pk"))
     of_account = erasures.of_account().order_by("-requested_at")
     return (
         DataSubject.objects.exclude(closed_at=None)
-        .filter(tags_ended_at=None)
+        .filter(~is_person_held("pk"), tags_ended_at=None)
         .exclude(Exists(erasures.filter(final_at=None)))
         .annotate(
             final=Subquery(of_account.values("final_at")[:1]),
@@ -153,7 +160,8 @@ def write_last_entry_of_account(subject: DataSubject) -> None:
     """The same for one account."""
     tags = tagger(subject.id, None)
     with transaction.atomic():
-        mine = DataSubject.objects.filter(pk=subject.pk, tags_ended_at=None)
+        lock_holds(subject.id, None)
+        mine = ended_accounts(timezone.now()).filter(pk=subject.pk)
         if mine.update(tags_ended_at=timezone.now()):
             append(
                 Draft(

@@ -122,9 +122,9 @@ def is_held() -> models.Q:
     return models.Q(models.Exists(here)) | models.Q(is_person_held(), purpose=None)
 
 
-def is_person_held() -> models.Q:
-    """Whether a standing hold covers the person of a row (its ``subject``) in any of their purposes."""
-    subject = models.OuterRef("subject_id")
+def is_person_held(person: str = "subject_id") -> models.Q:
+    """Whether a standing hold covers the person of a row (by its ``person``) in any of their purposes."""
+    subject = models.OuterRef(person)
     everybody = models.Q(subject_id=None, purpose__consent_states__subject_id=subject)
     anywhere = LegalHold.objects.standing().filter(everybody | models.Q(subject_id=subject))
     return models.Q(models.Exists(anywhere))

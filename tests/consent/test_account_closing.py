@@ -160,6 +160,15 @@ def test_the_tags_die_when_everything_is_final_and_was_offered(
     page = stranger.get(left).content.decode()
     for address in set(re.findall(r'href="(/me/closed/[^"]+)"', page)):
         assert stranger.get(address).json()["erasure"]["t2"]
+    officer, soon = study.officer, timezone.now() + timedelta(days=5)
+    claim = HoldReason.LEGAL_CLAIM
+    held = [
+        place_hold(officer.actor, officer.user, state.purpose, reason=claim, ends_at=soon)
+        for state in person.subject.consent_states.select_related("purpose")
+    ]
+    assert end_tags() == 0, "what the log says of them is evidence too"
+    for each in held:
+        lift_hold(officer.actor, officer.user, each.id)
     assert end_tags() == 3, "two purposes and the account"
     for purpose in (*person.subject.consent_states.values_list("purpose_id", flat=True), None):
         with pytest.raises(KeyDestroyed):

@@ -14,15 +14,17 @@ from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
 from consent.erasure import record_final
-from consent.errors import ReferenceTaken
+from consent.errors import InvalidHold, ReferenceTaken
+from consent.holds import end_holds, lift_hold, place_hold
 from consent.last_entries import end_tags
-from consent.models import ConsentState, ErasureRequest, SubjectReference
+from consent.models import ConsentState, ErasureRequest, HoldReason, LegalHold, SubjectReference
 from consent.subjects import register_subject
 from emotion.erasure import drain
+from tests.breaches import breach_told
 from tests.cast import PHOTO, Person, Study, come_in, consent, upload
 from vault.epochs import rotate
 from vault.errors import KeyDestroyed
-from vault.tags import tagger
+from vault.tags import destroy_tag_key, tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -140,3 +142,69 @@ def test_a_kill_between_the_last_entry_and_the_key_is_made_good(
     assert not is_destroyed(person, study)
     assert (end_tags(), end_tags()) == (1, 0)
     assert is_destroyed(person, study)
+
+
+def hold(study: Study, person: Person, days: int = 60) -> LegalHold:
+    officer, until = study.officer, timezone.now() + timedelta(days=days)
+    return place_hold(
+        officer.actor,
+        officer.user,
+        study.purpose,
+        reason=HoldReason.LEGAL_CLAIM,
+        ends_at=until,
+        subject_id=person.subject.id,
+    )
+
+
+@pytest.mark.parametrize("lifted", [True, False])
+def test_under_a_hold_they_live_on_and_its_end_ends_them(
+    study: Study, person: Person, lifted: bool
+) -> None:
+    withdraw_finally(person, study)
+    held = hold(study, person)
+    with time_machine.travel(timezone.now() + timedelta(days=31), tick=True):
+        assert end_tags() == 0
+        assert not is_destroyed(person, study)
+        if lifted:
+            lift_hold(study.officer.actor, study.officer.user, held.id)
+            assert end_tags() == 1
+    if not lifted:
+        with time_machine.travel(timezone.now() + timedelta(days=61), tick=True):
+            assert (end_holds(), end_tags()) == (1, 1)
+    assert is_destroyed(person, study)
+
+
+@pytest.mark.parametrize("lifted", [True, False])
+def test_a_hold_whose_tags_ended_after_the_backup_ends_all_the_same(
+    study: Study, person: Person, lifted: bool
+) -> None:
+    held = hold(study, person, days=10)
+    destroy_tag_key(person.subject.id, study.purpose.id)  # no backup brings it back
+    if lifted:
+        lift_hold(study.officer.actor, study.officer.user, held.id)
+    else:
+        with time_machine.travel(timezone.now() + timedelta(days=11), tick=True):
+            assert end_holds() == 1
+    assert not LegalHold.objects.standing().exists()
+    integrate_once()
+    last = LogEntry.objects.filter(action=Action.HOLD_LIFT if lifted else Action.HOLD_END).get()
+    assert not last.subject_tag, "nobody can be named any more"
+
+
+def test_of_whom_nothing_is_left_nothing_is_held(study: Study, person: Person) -> None:
+    breach = breach_told(study)
+    placing = reverse("operate_hold_place", args=[study.purpose.id])
+    receipt(person, withdraw_finally(person, study))
+    assert end_tags() == 1
+    officer = study.officer.sign_in()
+    record = officer.get(reverse("operate_breach", args=[breach.id])).content.decode()
+    assert person.subject.id.hex[-8:] in record
+    assert placing not in record
+    until = (timezone.now().date() + timedelta(days=20)).isoformat()
+    form = {"reason": "complaint", "until": until, "name": study.purpose.name, "whom": "one"}
+    page = officer.post(placing, form | {"number": str(person.subject.id)})
+    assert page.status_code == 422
+    assert "nothing of theirs is left to hold" in page.content.decode()
+    with pytest.raises(InvalidHold, match="over for good"):
+        hold(study, person)
+    assert not LegalHold.objects.exists()
