@@ -7,6 +7,7 @@ Their contact data are sealed in ``consent``.
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import Any, ClassVar
 
 from allauth.account.models import EmailAddress
@@ -66,9 +67,13 @@ class UserManager(BaseUserManager["User"]):
             EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
         return user
 
-    def create_subject(self, language: str = "", time_zone: str = "") -> User:
+    def create_subject(
+        self, language: str = "", time_zone: str = "", last_login: datetime | None = None
+    ) -> User:
         """Make a data subject's row: no address, and no password that could be guessed."""
-        user = User(role=Role.SUBJECT, language=language, time_zone=time_zone)
+        user = User(
+            role=Role.SUBJECT, language=language, time_zone=time_zone, last_login=last_login
+        )
         user.set_unusable_password()
         user.save(force_insert=True)
         return user

@@ -1,8 +1,8 @@
 """Three years without a visit: whoever has not been seen for so long is given up, purpose by purpose.
 
 Source of the period: Illinois BIPA §15(a), destruction within three years of the last interaction at the
-latest. An interaction is what the person does: an event of their consent to the purpose, a sign-in, an
-upload of their own. What a study's program uploads for them is none.
+latest. An interaction is what the person does: an event of their consent to the purpose, a sign-in, a
+request, an upload of their own. What a study's program uploads for them is none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from audit_log.actions import ReasonCode
-from consent.models import ConsentEvent, ConsentState, ErasureCause
+from consent.models import ConsentEvent, ConsentState, ErasureCause, SubjectRequest
 from consent.retention import BATCH, end_all
 from consent.row_by_row import do_each
 from emotion.models import Recording
@@ -27,11 +27,13 @@ def unused_since(moment: datetime) -> QuerySet[ConsentState]:
     """The states of people who have not been seen since; those already given up left out."""
     same = {"subject_id": OuterRef("subject_id"), "purpose_id": OuterRef("purpose_id")}
     acted = ConsentEvent.objects.filter(**same, by=OWN, at__gt=moment)
+    asked = SubjectRequest.objects.filter(subject=OuterRef("subject"), received_at__gt=moment)
     uploaded = Recording.objects.filter(**same, uploaded_by=OWN, created_at__gt=moment)
     return (
         ConsentState.objects.filter(changed_at__lte=moment)
         .exclude(subject__user__last_login__gt=moment)
         .exclude(Exists(acted))
+        .exclude(Exists(asked))
         .exclude(Exists(uploaded))
         .not_given_up()
     )

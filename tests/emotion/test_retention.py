@@ -19,14 +19,16 @@ from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
 
-from audit_log.actions import Action
+from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent.contacts import change_address
 from consent.errors import InvalidPurpose
 from consent.holds import place_hold
-from consent.models import ConsentState, ErasureRequest, HoldReason
+from consent.models import ConsentState, ErasureRequest, HoldReason, RequestKind
 from consent.purposes import close_purpose
-from consent.records import record_notice_shown
+from consent.records import anybody, record_notice_shown
+from consent.requests import make_request
 from consent.retention import end_purposes, expire_consents, expire_recording
 from emotion import sweeping
 from emotion.analyses import run_analysis
@@ -41,6 +43,7 @@ from tests.cast import (
     Person,
     Study,
     api_get,
+    come_back,
     consent,
     consenting,
     invite,
@@ -267,6 +270,27 @@ def test_a_sign_in_is_a_visit_and_whoever_never_came_is_given_up_too(study: Stud
     (request,) = ErasureRequest.objects.whole()
     assert request.subject_id != person.subject.id
     assert request.key_ids, "the sealed reference went"
+
+
+def test_a_request_is_a_visit_and_another_address_forgets_none() -> None:
+    """Whoever is put right is not taken for somebody who never came."""
+    study = open_study(consent_validity_days=1800)
+    signing_in, asking = consenting(study, "P-001"), consenting(study, "P-002")
+    with in_days(500):
+        come_back(study, signing_in)
+        change_address(
+            study.administrator.actor,
+            signing_in.subject,
+            study.purpose,
+            "anna@example.org",
+            ReasonCode.MISTYPED,
+            anybody,
+        )
+        make_request(asking.actor, asking.subject, kind=RequestKind.ACCESS, purpose=None)
+    with in_days(1096):
+        assert give_up_unused() == 0
+    with in_days(1596):
+        assert give_up_unused() == 2
 
 
 def dates_passed() -> None:
