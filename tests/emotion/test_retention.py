@@ -22,9 +22,12 @@ from django.utils import timezone
 from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent.after_restore import pause_all
+from consent.asking import take_back
 from consent.contacts import change_address
 from consent.errors import InvalidPurpose
 from consent.holds import place_hold
+from consent.invitations import create_invitation
 from consent.models import ConsentState, ErasureRequest, HoldReason, RequestKind
 from consent.purposes import close_purpose
 from consent.records import anybody, record_notice_shown
@@ -44,12 +47,14 @@ from tests.cast import (
     Study,
     api_get,
     come_back,
+    come_in,
     consent,
     consenting,
     invite,
     open_study,
     upload,
 )
+from tests.consent.test_paper import in_the_flow
 from tests.counting import queries_of
 from tests.faults.leftovers import living_keys, sealed_files
 from tests.processes import KEEPER, running, wait_for
@@ -291,6 +296,29 @@ def test_a_request_is_a_visit_and_another_address_forgets_none() -> None:
         assert give_up_unused() == 0
     with in_days(1596):
         assert give_up_unused() == 2
+
+
+def test_what_system_and_staff_do_is_no_visit() -> None:
+    study = open_study(consent_validity_days=1800, paper_allowed=True)
+    person, signing = consenting(study, "P-001"), come_in(study, "P-003")
+    never, _token = invite(study, "P-002")
+    actor, purpose = study.administrator.actor, study.purpose
+    with in_days(600):
+        take_back(actor, never, purpose)
+        in_the_flow(study, signing.subject, study.researcher)
+    with in_days(1000):
+        assert pause_all() == 2, "a restore without the log pauses everybody"
+    with in_days(1096):
+        assert give_up_unused() == 2
+    given_up = {each.subject_id for each in ErasureRequest.objects.whole()}
+    assert given_up == {person.subject.id, never.id}, "who signed on paper was here"
+    with in_days(1600):
+        create_invitation(actor, never, purpose, show_to_operator=True)
+        assert give_up_unused() == 0, "who is asked anew begins anew"
+    with in_days(1700):
+        assert give_up_unused() == 1
+    with in_days(2696):
+        assert give_up_unused() == 1
 
 
 def dates_passed() -> None:
