@@ -76,7 +76,7 @@ def file_closing(subject: DataSubject, token: str) -> list[ErasureRequest]:
     Files nothing where a consent was given or another study has asked since: then it has to begin anew.
     Under the lock of the person neither can happen any more.
     """
-    left = ConsentState.objects.filter(subject=subject, tags_ended_at=None).not_given_up()
+    left = ConsentState.objects.filter(subject=subject).not_given_up()
     tags = {purpose: tagger(subject.id, purpose) for purpose in purposes_of(left)}
     account = tagger(subject.id, None)
     with transaction.atomic():

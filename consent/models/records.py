@@ -106,13 +106,16 @@ class ConsentStateQuerySet(models.QuerySet["ConsentState"]):
     """States by what is left of them."""
 
     def not_given_up(self) -> Self:
-        """Those whose last change no erasure of everything has followed."""
+        """Those whose last change no erasure of everything has followed.
+
+        Of whose part has ended for good none can be filed any more, nor is there anything left.
+        """
         whole = ErasureRequest.objects.whole().filter(
             subject_id=models.OuterRef("subject_id"),
             purpose_id=models.OuterRef("purpose_id"),
             requested_at__gte=models.OuterRef("changed_at"),
         )
-        return self.exclude(models.Exists(whole))
+        return self.filter(~models.Exists(whole), tags_ended_at=None)
 
 
 class ConsentState(models.Model):

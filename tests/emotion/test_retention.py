@@ -22,7 +22,7 @@ from django.utils import timezone
 from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from consent.after_restore import pause_all
+from consent.after_restore import end_for_good, pause_all
 from consent.asking import take_back
 from consent.contacts import change_address
 from consent.errors import InvalidPurpose
@@ -58,6 +58,7 @@ from tests.consent.test_paper import in_the_flow
 from tests.counting import queries_of
 from tests.faults.leftovers import living_keys, sealed_files
 from tests.processes import KEEPER, running, wait_for
+from vault.tags import destroy_tag_key
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -319,6 +320,18 @@ def test_what_system_and_staff_do_is_no_visit() -> None:
         assert give_up_unused() == 1
     with in_days(2696):
         assert give_up_unused() == 1
+
+
+def test_what_a_restore_ended_for_good_is_not_ended_again(study: Study, person: Person) -> None:
+    """The backup has a consent whose tags are destroyed since: no erasure of it can be written down."""
+    destroy_tag_key(person.subject.id, study.purpose.id)
+    assert end_for_good(ConsentState.objects.get()) == 1
+    close_purpose(study.officer.actor, study.purpose.id, keep_days=10)
+    with in_days(10.01):
+        assert end_purposes() == 0
+    with in_days(1096):
+        assert give_up_unused() == 0
+    assert not ErasureRequest.objects.exists()
 
 
 def dates_passed() -> None:
