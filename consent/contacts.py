@@ -32,6 +32,7 @@ from consent.models import (
     RequestKind,
     SubjectRequest,
 )
+from consent.open_accounts import require_open_account
 from consent.own_record import own_contact
 from consent.records import (
     Check,
@@ -68,8 +69,8 @@ def change_address(
 
     Whatever lets anybody in as this person ends: links, codes, sessions and passkeys. The caller sends a
     letter to the new address; returned is the person with their new user. Raises AddressNotFiled where it
-    is not this actor's to change or belongs to somebody else, InvalidPurpose, InvalidChoice, ConsentRefused
-    for an attester, and what ``check`` raises.
+    is not this actor's to change or belongs to somebody else, InvalidPurpose, InvalidChoice,
+    AlreadyAnswered for a closed account, ConsentRefused for an attester, and what ``check`` raises.
     """
     require_open(purpose)
     require_can_be_asked(subject, purpose)
@@ -83,6 +84,7 @@ def change_address(
     )
     try:
         with keys_kept_if_filed(contact.data_key_id), transaction.atomic():
+            require_open_account(subject.id)
             state = lock_state(subject.id, purpose.id)
             check(state)
             require_may_change(actor, state)

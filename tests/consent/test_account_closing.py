@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -16,12 +18,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role, Scope, User
-from audit_log.actions import Action
+from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from consent import account_closing, giving, invitations
+from consent import account_closing, contacts, giving, invitations
 from consent.account_closing import close_account
 from consent.asking import take_back
+from consent.contacts import change_address
 from consent.erasure import record_final
 from consent.errors import AlreadyAnswered, InvalidChoice, ReferenceTaken
 from consent.holds import lift_hold, place_hold
@@ -29,6 +32,7 @@ from consent.invitations import create_invitation, send_invitation
 from consent.last_entries import end_tags
 from consent.mail_sending import deliver_waiting
 from consent.models import (
+    ConsentState,
     Contact,
     DataSubject,
     ErasureRequest,
@@ -38,6 +42,7 @@ from consent.models import (
     Purpose,
     SubjectReference,
 )
+from consent.records import Check, anybody
 from consent.sign_in import send_code
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
@@ -304,6 +309,57 @@ def test_closing_and_inviting_at_once(study: Study, person: Person) -> None:
     for each in (token, *made):
         assert Client().post(reverse("invitation", args=[each])).status_code == 410
     assert is_shut(person)
+
+
+def test_no_address_is_filed_for_whoever_closes_meanwhile(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, seal = come_in(study), contacts.sealed_contact
+
+    def meanwhile(*given: Any) -> Any:
+        close_account(person.actor, DataSubject.objects.get(pk=person.subject.pk))
+        return seal(*given)
+
+    monkeypatch.setattr(contacts, "sealed_contact", meanwhile)
+    with pytest.raises(AlreadyAnswered):
+        change_to_another_address(study, person)
+    drain()
+    assert not Contact.objects.exists()
+    assert not data_key_ids(subject_id=person.subject.id)
+
+
+def change_to_another_address(study: Study, person: Person, check: Check = anybody) -> None:
+    change_address(
+        study.administrator.actor,
+        person.subject,
+        study.purpose,
+        ADDRESS,
+        ReasonCode.MISTYPED,
+        check,
+    )
+
+
+def test_another_address_and_an_invitation_at_once_wait_for_each_other(study: Study) -> None:
+    """Both lock the person before their consent: neither waits for what the other holds."""
+    person, locked, filed = come_in(study), threading.Event(), []
+
+    def slowly(_state: ConsentState) -> None:
+        locked.set()
+        time.sleep(0.5)  # the invitation reaches its first lock
+
+    def change() -> None:
+        change_to_another_address(study, person, slowly)
+        filed.append("address")
+
+    def invite() -> None:
+        locked.wait()
+        create_invitation(
+            study.administrator.actor, person.subject, study.purpose, show_to_operator=False
+        )
+        filed.append("invitation")
+
+    at_once(change, invite)
+    assert sorted(filed) == ["address", "invitation"]
 
 
 def test_no_program_is_told_that_somebody_closed_their_account(study: Study) -> None:
