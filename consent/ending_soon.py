@@ -22,6 +22,8 @@ from consent.records import notice_in_force
 from consent.renewals import AT_ONCE, ask
 from consent.row_by_row import do_each
 
+KIND = "ending"
+
 
 def ask_before_the_end() -> int:
     """Ask everybody whose consent ends soon and who was not asked about this end. Keeper only."""
@@ -64,7 +66,7 @@ def letter(state: ConsentState, language: str) -> SealedMessage:
         SYSTEM_KEEPER,
         state.subject,
         purpose,
-        kind="ending",
+        kind=KIND,
         heading=heading,
         text="\n\n".join(paragraphs),
     )

@@ -1,7 +1,8 @@
 """Sending what waits in the outbox by SMTP: each letter for three days, later and later.
 
 Nothing is opened before the server answers, so while it does not, no letter uses up a try and no read is
-written down for nothing. A letter is claimed by a conditional update, like news for programs.
+written down for nothing. A letter is claimed by a conditional update, like news for programs. What stopped
+being true while it waited does not leave (``consent.overtaken_letters``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
 from consent.messages import open_message
 from consent.models import OutboxMessage
+from consent.overtaken_letters import overtaken
 from consent.sign_in import KIND, LIFE
 from vault.keyring import destroy_data_keys
 
@@ -47,9 +49,13 @@ def deliver_waiting() -> int:
         return 0
     now = timezone.now()
     # A code that could not leave while it was worth something stays where it is.
-    waiting = OutboxMessage.objects.filter(
-        sent_at=None, next_attempt_at__lte=now, subject__closed_at=None
-    ).exclude(kind=KIND, created_at__lt=now - LIFE)
+    waiting = (
+        OutboxMessage.objects.filter(
+            sent_at=None, next_attempt_at__lte=now, subject__closed_at=None
+        )
+        .exclude(kind=KIND, created_at__lt=now - LIFE)
+        .exclude(pk__in=overtaken().values("pk"))
+    )
     due = list(waiting.order_by("next_attempt_at")[:AT_ONCE])
     if not due:
         return 0
@@ -68,6 +74,9 @@ def claim(message: OutboxMessage) -> bool:
 def deliver(message: OutboxMessage, server: BaseEmailBackend) -> bool:
     """Open and send one letter; whether the server took it."""
     row = OutboxMessage.objects.filter(pk=message.pk)
+    # Asked once more: the letters before this one may have taken minutes.
+    if not row.exclude(pk__in=overtaken().values("pk")).exists():
+        return False
     address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     try:
         EmailMessage(subject=heading, body=text, to=[address], connection=server).send()

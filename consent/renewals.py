@@ -37,7 +37,7 @@ from consent.row_by_row import do_each
 from vault.keyring import destroy_data_keys, keys_kept_if_filed
 from vault.tags import tagger
 
-METHOD = "renewal"
+METHOD = KIND = "renewal"
 AT_ONCE = 100
 
 
@@ -157,7 +157,7 @@ def letter(subject: DataSubject, purpose: Purpose, notice: Notice, language: str
         SYSTEM_KEEPER,
         subject,
         purpose,
-        kind="renewal",
+        kind=KIND,
         heading=heading,
         text="\n\n".join(paragraphs),
     )

@@ -18,14 +18,19 @@ from django.utils import timezone
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
-from consent.invitations import send_invitation
+from consent.ending_soon import ask_before_the_end
+from consent.holds import place_hold
+from consent.invitations import VALID_FOR, send_invitation
 from consent.mail_sending import BACK_OFF, deliver_waiting
 from consent.messages import open_message
-from consent.models import OutboxMessage
+from consent.models import ConsentState, HoldReason, OutboxMessage
+from consent.notices import Change, publish_notice
+from consent.overtaken_letters import discard_overtaken
+from consent.renewals import ask_for_renewals
 from consent.sign_in import LIFE, send_code
 from consent.subjects import register_subject
 from emotion import marks
-from tests.cast import Person, come_in, open_study
+from tests.cast import Person, Study, come_in, consent, leave, open_study
 from tests.mail_server import mail_server
 from tests.processes import KEEPER, running, wait_for
 from vault.errors import KeyDestroyed
@@ -170,3 +175,68 @@ def test_a_mail_server_that_says_nothing_holds_up_nothing_else(tmp_path: Path) -
             wait_for(lambda: "messages delivered" in log.read_text(), what="it to be given up")
             connection.close()
     assert OutboxMessage.objects.get().attempts == 0
+
+
+def refuse(person: Person, study: Study) -> None:
+    """The person reads the notice and says no, on the page."""
+    address = reverse("consent_notice", args=[study.purpose.id])
+    assert person.browser.get(address).status_code == 200
+    form = {"notice": str(study.purpose.notices.get().id), "decision": "refuse"}
+    assert person.browser.post(address, form).status_code == 302
+
+
+def test_an_invitation_leaves_neither_after_a_no_nor_after_its_link(settings: Any) -> None:
+    """It waited in the outbox: one person came in otherwise and answered, of the other it is too late."""
+    study = open_study()
+    actor, purpose = study.administrator.actor, study.purpose
+    person = come_in(study, "P-1", ADDRESS)
+    late = register_subject(actor, purpose, reference="P-2", email="late@example.net")
+    for subject in (person.subject, late):
+        send_invitation(actor, subject, purpose)
+    keys = set(OutboxMessage.objects.values_list("data_key_id", flat=True))
+    assert discard_overtaken() == 0
+    refuse(person, study)
+    with mail_server(settings) as server, time_machine.travel(timezone.now() + VALID_FOR):
+        assert deliver_waiting() == 0
+    assert not server.received
+    assert discard_overtaken() == 1
+    with time_machine.travel(timezone.now() + VALID_FOR):
+        assert discard_overtaken() == 1
+    assert not OutboxMessage.objects.exists()
+    for subject in (person.subject, late):
+        assert not keys & set(data_key_ids(subject_id=subject.id, category="message"))
+
+
+def test_what_a_hold_covers_is_not_sent_and_not_thrown_away(settings: Any) -> None:
+    study = open_study()
+    person = come_in(study, "P-1", ADDRESS)
+    send_invitation(study.administrator.actor, person.subject, study.purpose)
+    refuse(person, study)
+    until = timezone.now() + timedelta(days=9)
+    officer, claim = study.officer, HoldReason.LEGAL_CLAIM
+    place_hold(officer.actor, officer.user, study.purpose, reason=claim, ends_at=until)
+    with mail_server(settings):
+        assert (deliver_waiting(), discard_overtaken()) == (0, 0)
+    assert OutboxMessage.objects.count() == 1
+
+
+def test_what_is_said_of_a_consent_leaves_only_while_it_is_so(settings: Any) -> None:
+    """Of its end and of a changed notice: not after a withdrawal, nor after a yes to the new version."""
+    study = open_study()
+    stays, leaves, renews = people = [
+        come_in(study, name, f"{name}@example.net") for name in ("stays", "leaves", "renews")
+    ]
+    for each in people:
+        consent(each, study.purpose)
+    twice = {"en": ("Smiles", "We photograph your face.", "All of it, twice.")}
+    change = Change({"en": "Twice."}, substantive=True)
+    publish_notice(study.administrator.actor, study.purpose, twice, change)
+    now = timezone.now()
+    ConsentState.objects.update(valid_until=now + timedelta(days=3), remind_at=now)
+    assert (ask_for_renewals(), ask_before_the_end()) == (3, 3)
+    leave(leaves, study)
+    consent(renews, study.purpose)
+    with mail_server(settings) as server:
+        assert deliver_waiting() == 2
+    assert all(f"To: {stays.reference}@example.net" in each for each in server.received)
+    assert discard_overtaken() == 4

@@ -110,6 +110,7 @@ def test_what_cannot_be_undone_waits_for_a_clock_that_is_believed() -> None:
         "old requests erased",
         "old breach records erased",
         "old log keys destroyed",
+        "letters that are true no more",
         "tag keys destroyed",
         "key epochs rotated",
         "ended sessions forgotten",

@@ -34,6 +34,7 @@ from consent.last_entries import end_tags
 from consent.mail_sending import deliver_waiting
 from consent.notifications import forget_old_news
 from consent.operator_notes import tell_of_requests, tell_of_reviews
+from consent.overtaken_letters import discard_overtaken
 from consent.renewals import ask_for_renewals
 from consent.request_ends import erase_old
 from consent.request_keys import forget_old_keys
@@ -139,6 +140,7 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
         Chore("old breach records erased", 60, erase_old_breaches, by_date=True),
         Chore("people asked for renewal", 20, ask_for_renewals),
         Chore("people asked before a consent ends", 20, ask_before_the_end, by_date=True),
+        Chore("letters that are true no more", 20, discard_overtaken, by_date=True),
         Chore("erasures taken up", 1, drain),
         Chore("erasures final", 15, record_final),
         Chore("tag keys destroyed", 60, end_tags, by_date=True),
