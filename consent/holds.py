@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.timezone import localtime
+from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext as _
 
 from accounts.actors import SYSTEM_KEEPER, Actor
@@ -39,7 +39,7 @@ from consent.row_by_row import do_each
 from vault.tags import Tagger, tagger_if_alive
 
 AT_MOST = timedelta(days=366)
-"""How far ahead a hold may end. Who needs it longer places another, and thinks again."""
+"""How far ahead the last day of a hold may be. Who needs it longer places another, and thinks again."""
 
 
 def lock_holds(subject_id: UUID | None, purpose_id: UUID | None) -> None:
@@ -145,7 +145,7 @@ def place_hold(
     """
     require_officer(officer)
     now = timezone.now()
-    if not now < ends_at <= now + AT_MOST:
+    if ends_at <= now or localdate(ends_at) > localdate(now) + AT_MOST:
         raise InvalidHold(
             f"A hold ends on a day to come, at most {AT_MOST.days} days ahead; "
             f"got {localtime(ends_at):%Y-%m-%d}."

@@ -251,6 +251,18 @@ def test_a_hold_has_a_possible_end(study: Study, days: int) -> None:
     assert not LegalHold.objects.exists()
 
 
+def test_the_form_places_one_until_the_end_of_the_last_possible_day(study: Study) -> None:
+    officer = study.officer.sign_in()
+    placing = reverse("operate_hold_place", args=[study.purpose.id])
+    form = {"reason": "complaint", "whom": "everybody", "name": study.purpose.name}
+    today = timezone.localdate()
+    too_far = officer.post(placing, form | {"until": str(today + timedelta(days=367))})
+    assert too_far.status_code == 422
+    last = today + timedelta(days=366)
+    assert officer.post(placing, form | {"until": str(last)}).status_code == 302
+    assert timezone.localtime(LegalHold.objects.get().ends_at).date() == last
+
+
 def test_only_the_officer_holds_and_a_hold_ends_once(study: Study, person: Person) -> None:
     administrator = study.administrator
     with pytest.raises(InvalidHold, match="data protection officer"):
