@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from accounts.models import Scope
-from tests.cast import consenting
+from tests.cast import consenting, open_study
 from tests.clients.conftest import Begun, Consentry, Lab
 
 
@@ -90,3 +90,16 @@ def test_a_wrong_list_asks_nobody(alone: Consentry, tmp_path: Path, text: str, s
     done = alone("invite", people)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
+
+
+def test_a_key_for_another_purpose_asks_nobody(
+    lab: Lab, consentry: Consentry, tmp_path: Path
+) -> None:
+    people, other = tmp_path / "people.csv", str(open_study().purpose.id)
+    people.write_text("subject\nP-001\n")
+    done = consentry("invite", people, "--purpose", other)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "for another purpose" in done.stderr
+    with lab.client() as client:
+        assert list(client.consent_requests()) == []
+    assert consentry("invite", people, "--purpose", lab.purpose).returncode == 0

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
 
 from consentry_client.clients import Client
 from consentry_client.command_line.outcomes import NO_KEY, Stop
@@ -89,16 +88,8 @@ def open_client(purpose: str) -> Iterator[tuple[Client, str]]:
     """A client with the key of a purpose, and that purpose's id."""
     chosen = choose(all_keys(), purpose)
     with Client(chosen.url, chosen.key) as client:
-        # A key of the environment comes without its purpose.
-        known = chosen.purpose or (purpose if is_whole(purpose) else str(client.me().purpose))
+        # A key of the environment comes without its purpose; --purpose proves nothing about it.
+        known = chosen.purpose or str(client.me().purpose)
         if not known.startswith(purpose.lower()):
             raise Stop("The key in CONSENTRY_KEY is for another purpose.", NO_KEY)
         yield client, known
-
-
-def is_whole(purpose: str) -> bool:
-    """Whether this is an id and not its first characters."""
-    try:
-        return str(UUID(purpose)) == purpose
-    except ValueError:
-        return False
