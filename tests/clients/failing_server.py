@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,28 @@ class Reply:
     hang_up: bool = False
 
 
+PURPOSE = "0199f000-0000-7000-8000-000000000001"
+LIMIT = {"quota": 1, "window": 1, "left": 1, "reset": 1}
+ME = {
+    "id": PURPOSE,
+    "name": "lab",
+    "purpose": PURPOSE,
+    "scopes": [],
+    "networks": [],
+    "created_at": "2026-11-23T00:09:48Z",
+    "expires_at": "2026-12-23T00:09:48Z",
+    "limits": {
+        "requests": LIMIT,
+        "analyses": LIMIT,
+        "uploads_at_once": 1,
+        "uploads_per_subject_and_hour": 1,
+        "photograph_bytes": 1,
+        "film_bytes": 1,
+    },
+}
+"""What ``GET client/`` answers to the key of a program."""
+
+
 def problem(status: int, code: str, **headers: str) -> Reply:
     body = {"title": code, "status": status, "code": code, "detail": "As the test wants it."}
     named = {name.replace("_", "-"): text for name, text in headers.items()}
@@ -41,14 +63,23 @@ def problem(status: int, code: str, **headers: str) -> Reply:
 
 @dataclass
 class Failing:
-    """The server: ``replies`` are given one after the other, the last of them for ever."""
+    """The server: ``replies`` are given one after the other, the last of them for ever.
+
+    With ``by`` it is asked what to answer, after what was asked.
+    """
 
     url: str = ""
     replies: list[Reply] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    by: Callable[[Asked], Reply] | None = None
 
     def will(self, *replies: Reply) -> None:
         self.replies[:] = replies
+
+    def reply_to(self, asked: Asked) -> Reply:
+        if self.by is not None:
+            return self.by(asked)
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 
 def handler_of(server: Failing) -> type[BaseHTTPRequestHandler]:
@@ -61,8 +92,9 @@ def handler_of(server: Failing) -> type[BaseHTTPRequestHandler]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             headers = {name.lower(): text for name, text in self.headers.items()}
-            server.asked.append(Asked(self.command, self.path, headers, body))
-            reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+            asked = Asked(self.command, self.path, headers, body)
+            server.asked.append(asked)
+            reply = server.reply_to(asked)
             if reply.hang_up:
                 # Without a word and without a proper end.
                 self.connection.setsockopt(

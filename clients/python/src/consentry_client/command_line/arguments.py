@@ -157,7 +157,10 @@ def of_erasures(made: Arguments) -> None:
         "--delete-from", type=Path, metavar="FOLDER", help="erase them in a folder of results"
     )
     made.add_argument(
-        "--acknowledge", action="store_true", help="say that you have no copies of these any more"
+        "--acknowledge",
+        action="store_true",
+        help="say that you have no copies any more: of what is erased in FOLDER, or without one of what "
+        "the last run without --acknowledge listed",
     )
     purpose(made)
 

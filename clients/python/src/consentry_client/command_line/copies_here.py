@@ -18,12 +18,17 @@ def place(folder: Path, subject: UUID | None, recording: UUID, analysis: UUID) -
     return folder / str(subject) / str(recording) / str(analysis)
 
 
+def where(folder: Path, erasure: Erasure) -> Path:
+    """The folder of the person or the recording that an erasure is about."""
+    about = folder / str(erasure.subject)
+    return about if erasure.recording is None else about / str(erasure.recording)
+
+
 def copies_of(folder: Path, erasure: Erasure) -> list[Path]:
     """The files and folders that an erasure is about."""
     if erasure.subject is None:
         return []
-    about = folder / str(erasure.subject)
-    whole = about if erasure.recording is None else about / str(erasure.recording)
+    whole = where(folder, erasure)
     if erasure.category is None:
         return [whole] if whole.exists() else []
     stem = erasure.category
