@@ -55,6 +55,26 @@ def test_what_is_no_key_is_not_sent_anywhere(alone: Consentry, typed: str) -> No
     assert (done.returncode, "no key" in done.stderr) == (3, True)
 
 
+@pytest.mark.parametrize("key", ["cns_a_secret\r", "cns_a_schlüssel", "cns_a secret"])
+def test_a_key_of_the_environment_that_is_none_is_not_shown(alone: Consentry, key: str) -> None:
+    done = alone("purposes", CONSENTRY_KEY=key)
+    said = "consentry: That is no key. A key begins with cns_ and was shown once.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", said)
+
+
+@pytest.mark.parametrize("url", ["https://[bad", "https://a..b", "https://localhost:99999"])
+def test_an_address_that_is_none_is_one_line(alone: Consentry, url: str) -> None:
+    done = alone("login", url, typed="cns_a_secret\n")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the server's address is none" in done.stderr
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_what_is_no_length_of_time_is_wrong_usage(alone: Consentry, seconds: str) -> None:
+    done = alone("watch", "--timeout", seconds)
+    assert (done.returncode, "invalid seconds value" in done.stderr) == (2, True)
+
+
 def test_a_wrong_key_is_not_kept(lab: Lab, consentry: Consentry, tmp_path: Path) -> None:
     done = consentry("login", lab.url, typed="cns_a_secret\n")
     assert done.returncode == 3

@@ -11,9 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from consentry_client import (
@@ -24,6 +26,7 @@ from consentry_client import (
     GaveUpWaiting,
     InsecureAddress,
     Invalid,
+    NoKey,
     NotAuthenticated,
     NotFound,
     Throttled,
@@ -347,11 +350,76 @@ def test_the_key_goes_into_one_header_and_nowhere_else(server: Failing, client: 
         "https://user:word@consentry.example.org",
         "https://consentry.example.org/?key=1",
         "",
+        "https://",
+        "https://[bad",
+        "https://a..b",
+        "https://xn--a",
+        "https://localhost:99999",
+        "https://localhost\r",
     ],
 )
 def test_an_address_that_would_show_the_key_is_refused(url: str) -> None:
     with pytest.raises(InsecureAddress):
         Client(url, "cns_a_b")
+
+
+@pytest.mark.parametrize("key", ["", "cns_a_secret\r", "cns_a_schlüssel", "cns a", "x" * 201])
+def test_what_cannot_be_a_key_is_sent_nowhere_and_stands_in_no_error(
+    server: Failing, key: str
+) -> None:
+    for kind in (Client, AsyncClient):
+        with pytest.raises(NoKey) as caught:
+            kind(server.url, key)
+        assert "secret" not in "".join(format_exception(caught.value))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_no_proxy_sees_the_key_on_its_way_to_this_machine(
+    server: Failing, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    server.will(GOOD)
+    once = Retries(tries=1)
+    with (
+        Client(f"http://{host}:9", "cns_a_secret", retries=once) as client,
+        pytest.raises(ConnectionFailed),
+    ):
+        client.subject(ID)
+
+    async def walk() -> None:
+        async with AsyncClient(f"http://{host}:9", "cns_a_secret", retries=once) as client:
+            await client.subject(ID)
+
+    with pytest.raises(ConnectionFailed):
+        asyncio.run(walk())
+    assert not server.asked
+
+
+def test_a_name_in_any_letters_is_asked_in_those_of_addresses() -> None:
+    asked: list[httpx.Request] = []
+    answering = httpx.MockTransport(
+        lambda request: asked.append(request) or httpx.Response(200, json=CONSENT)
+    )
+    with Client("https://Ünal.example", "cns_a_b", http=httpx.Client(transport=answering)) as made:
+        made.subject(ID)
+    assert asked[0].headers["host"] == "xn--nal-goa.example"
+
+
+@pytest.mark.parametrize("next", ["https://[bad", "/api/v1/subjects/\r\n?cursor=a"])
+def test_an_answer_that_names_no_address_is_none_of_ours(
+    server: Failing, client: Client, next: str
+) -> None:
+    server.will(Reply(200, {"results": [], "next": next}))
+    with pytest.raises(UnexpectedAnswer, match="address"):
+        list(client.subjects())
+
+
+def test_an_analysis_is_waited_for_as_long_as_it_takes(server: Failing, client: Client) -> None:
+    server.will(Reply(200, ANALYSIS | {"state": "done"}))
+    assert client.wait_for_analysis(ID, timeout=float("inf")).state == "done"
+    assert server.asked[0].headers["prefer"] == "wait=10"
 
 
 def test_an_id_that_is_none_never_becomes_an_address(client: Client, server: Failing) -> None:

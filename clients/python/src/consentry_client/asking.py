@@ -59,8 +59,16 @@ def ask_page(
 
 
 def path_of(url: Any) -> str | None:
-    """Path and query of an address that the server named; the key is sent to no other host than it."""
+    """Path and query of an address that the server named; the key is sent to no other host than it.
+
+    Raises UnexpectedAnswer for what is no address.
+    """
     if not isinstance(url, str) or not url:
         return None
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UnexpectedAnswer("the answer names an address that is none") from None
+    if not url.isprintable():
+        raise UnexpectedAnswer("the answer names an address that cannot be one")
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

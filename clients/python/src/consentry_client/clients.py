@@ -12,7 +12,7 @@ import anyio
 import httpx
 
 from consentry_client.asking import FIRST
-from consentry_client.errors import ConnectionFailed, ConsentryError, InsecureAddress
+from consentry_client.errors import ConnectionFailed, ConsentryError, InsecureAddress, NoKey
 from consentry_client.flow import Answer, Body, Carried, Failure, Flow, Pause, Request
 from consentry_client.operations import Operations
 from consentry_client.retries import Retries, answered, waited
@@ -22,14 +22,10 @@ T = TypeVar("T")
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 """Seconds without a byte; longer than the server lets anybody wait (10)."""
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+DIRECTLY: dict[str, None] = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+"""The key goes to this machine in plain, so no proxy of the environment comes in between."""
+LONGEST_KEY = 200
 NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-NO_ANSWER = (
-    httpx.TimeoutException,
-    httpx.NetworkError,
-    httpx.RemoteProtocolError,
-    httpx.ProxyError,
-    httpx.DecodingError,
-)
 Page: TypeAlias = Callable[[str], Flow[tuple[tuple[T, ...], str | None]]]
 
 
@@ -50,7 +46,14 @@ class Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 def check_address(url: str) -> str:
     """The address without its last slash; raises InsecureAddress unless it is https or this machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        host, _port = httpx.URL(url).host, parts.port
+        host.encode("idna")  # as who looks the name up does
+    except (ValueError, httpx.InvalidURL):  # a UnicodeError is a ValueError
+        host = ""
+    if not host:
+        raise InsecureAddress("the server's address is none; it is like https://host")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in THIS_MACHINE):
         raise InsecureAddress(
             "the server's address must begin with https:// (http:// on localhost)"
@@ -60,14 +63,22 @@ def check_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def check_key(key: str) -> str:
+    """The key; raises NoKey for what cannot be sent as one. What it is stands in no error."""
+    if not (key.isascii() and key.isprintable() and 1 <= len(key) <= LONGEST_KEY) or " " in key:
+        raise NoKey("That is no key. A key begins with cns_ and was shown once.")
+    return key
+
+
 class Shell(Operations):
     """What both clients are made of: how a request looks on the wire."""
 
     def __init__(self, url: str, key: str, *, retries: Retries | None = None) -> None:
         self.url = check_address(url)
-        parts = urlsplit(self.url)
-        self._host, self._origin = parts.netloc, f"{parts.scheme}://{parts.netloc}"
-        self._key = key
+        parts = httpx.URL(self.url)
+        self._host = parts.netloc.decode()  # in ASCII, whatever letters the name has
+        self._origin = f"{parts.scheme}://{self._host}"
+        self._key = check_key(key)
         self._retries = retries or Retries()
 
     def __repr__(self) -> str:
@@ -144,7 +155,7 @@ class Client(Shell):
         http: httpx.Client | None = None,
     ) -> None:
         super().__init__(url, key, retries=retries)
-        self._http = http or httpx.Client(timeout=TIMEOUT)
+        self._http = http or httpx.Client(timeout=TIMEOUT, mounts=DIRECTLY)
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +179,7 @@ class Client(Shell):
                         continue
                     try:
                         answer = self._send(step)
-                    except NO_ANSWER as error:
+                    except httpx.RequestError as error:
                         step = steps.throw(told(error))
                     else:
                         step = steps.send(answer)
@@ -208,7 +219,7 @@ class AsyncClient(Shell):
         http: httpx.AsyncClient | None = None,
     ) -> None:
         super().__init__(url, key, retries=retries)
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT)
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT, mounts=DIRECTLY)
 
     async def __aenter__(self) -> Self:
         return self
@@ -232,7 +243,7 @@ class AsyncClient(Shell):
                         continue
                     try:
                         answer = await self._send(step)
-                    except NO_ANSWER as error:
+                    except httpx.RequestError as error:
                         step = steps.throw(told(error))
                     else:
                         step = steps.send(answer)

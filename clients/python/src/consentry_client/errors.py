@@ -22,7 +22,11 @@ class UnexpectedAnswer(ConsentryError):
 
 
 class InsecureAddress(ConsentryError):
-    """The server's address would send the key in plain."""
+    """The server's address is none, or would send the key in plain."""
+
+
+class NoKey(ConsentryError):
+    """What was given as the key cannot be one."""
 
 
 class GaveUpWaiting(ConsentryError):

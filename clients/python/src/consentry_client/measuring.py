@@ -144,7 +144,7 @@ def wait_for_analysis(
     """The analysis once it has ended, however it did; raises GaveUpWaiting after ``timeout`` seconds."""
     end = time.monotonic() + timeout
     while True:
-        answer: Answer = yield asking_for(id, max(0, math.ceil(end - time.monotonic())))
+        answer: Answer = yield asking_for(id, seconds_until(end))
         found = read_as(Analysis, read_json(answer))
         progress(found)
         if not found.is_under_way:
@@ -153,6 +153,11 @@ def wait_for_analysis(
         if left <= 0:
             raise GaveUpWaiting(f"the analysis has not ended within {timeout:g} seconds")
         yield Pause(min(left, pause_after(answer)))
+
+
+def seconds_until(end: float) -> int:
+    """Whole seconds that are left, and no more than one answer waits; ``end`` may be infinite."""
+    return math.ceil(min(max(0.0, end - time.monotonic()), LONGEST_WAIT))
 
 
 def pause_after(answer: Answer) -> float:

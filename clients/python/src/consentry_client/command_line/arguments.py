@@ -106,7 +106,7 @@ def of_watch(made: Arguments) -> None:
     """How long to wait."""
     made.add_argument(
         "--timeout",
-        type=float,
+        type=seconds,
         default=3600.0,
         metavar="SECONDS",
         help="give up after so long (3600)",
@@ -208,6 +208,14 @@ def reason(made: Arguments) -> None:
 def form(made: Arguments, what: str) -> None:
     """In what form results come."""
     made.add_argument("--to", choices=get_args(SeriesFormat), default="json", help=what)
+
+
+def seconds(text: str) -> float:
+    """How long, also for ever (``inf``); raises ValueError for what is no length of time."""
+    given = float(text)
+    if not given >= 0:  # nor is "nan"
+        raise ValueError
+    return given
 
 
 def moment(text: str) -> datetime:

@@ -14,6 +14,7 @@ from consentry_client.errors import (
     ConnectionFailed,
     ConsentryError,
     InsecureAddress,
+    NoKey,
     NotAuthenticated,
     Throttled,
     Unavailable,
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return say(str(error), error.status)
     except NotAuthenticated:
         return say("The server does not take this key: consentry login", outcomes.NO_KEY)
+    except NoKey as error:
+        return say(str(error), outcomes.NO_KEY)
     except InsecureAddress as error:
         return say(str(error), outcomes.USAGE)
     except (ConnectionFailed, Throttled, Unavailable) as error:

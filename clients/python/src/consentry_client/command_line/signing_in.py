@@ -6,7 +6,7 @@ import argparse
 import getpass
 import sys
 
-from consentry_client.clients import Client
+from consentry_client.clients import Client, check_key
 from consentry_client.command_line.credentials import (
     FILE,
     Credentials,
@@ -16,20 +16,16 @@ from consentry_client.command_line.credentials import (
     stored,
 )
 from consentry_client.command_line.lines import plain
-from consentry_client.command_line.outcomes import NO_KEY, OK, Stop
-
-LONGEST = 200  # characters of a key
+from consentry_client.command_line.outcomes import OK
 
 
 def ask_key() -> str:
-    """The key, typed without an echo or read from a pipe; raises Stop for what cannot be one."""
+    """The key, typed without an echo or read from a pipe; raises NoKey for what cannot be one."""
     if sys.stdin.isatty():
         key = getpass.getpass("Key (it is not shown): ").strip()
     else:
         key = sys.stdin.readline().strip()
-    if not (key.isascii() and key.isprintable() and 1 <= len(key) <= LONGEST) or " " in key:
-        raise Stop("That is no key. A key begins with cns_ and was shown once.", NO_KEY)
-    return key
+    return check_key(key)
 
 
 def login(given: argparse.Namespace) -> int:
