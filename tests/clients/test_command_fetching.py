@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import io
 import json
+import signal
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,11 +22,13 @@ from audit_log.sequencer import integrate_once
 from audit_log.signing import verifier_key
 from consent.narrowing import pause, stop_category
 from consent.withdrawals import withdraw
+from consentry_client import AsyncClient, Client
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
 from emotion.result_rows import rows_of, table_as_csv
 from tests.cast import consenting
-from tests.clients.conftest import Consentry, Lab
+from tests.clients.conftest import Consentry, Lab, command, surroundings
+from tests.clients.failing_server import ME, Asked, Reply, failing_server
 from tests.emotion.test_films import MEASURED, done, film_study, short
 from tests.processes import wait_for
 
@@ -160,6 +169,110 @@ def test_an_export_is_one_archive_of_what_the_gate_lets_out(
     withdraw(person.actor, person.subject, lab.study.purpose)
     consentry("erasures", "--delete-from", unpacked)
     assert [path.name for path in unpacked.iterdir()] == ["index.csv"]
+
+
+EXPORT: dict[str, Any] = {
+    "id": str(UUID(int=7)),
+    "url": "http://127.0.0.1/",
+    "content_url": "http://127.0.0.1/",
+    "state": "ready",
+    "reason": "study-analysis",
+    "format": "json",
+    "categories": [],
+    "subjects": None,
+    "created_after": None,
+    "created_before": None,
+    "created_at": "2026-11-23T00:09:48Z",
+    "expires_at": "2026-11-24T00:09:48Z",
+    "analyses": 1,
+    "sent_at": None,
+    "included": 0,
+    "refused": {},
+}
+
+
+def archive(*names: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        for name in names:
+            file.writestr(name, "x" * 100)
+    return made.getvalue()
+
+
+def sending(content: Callable[[], bytes]) -> Callable[[Asked], Reply]:
+    """A server that sends this archive as a whole answer, and has noted no end of it."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/content/"):
+            return Reply(200, content())
+        return Reply(200, ME if asked.path.endswith("/client/") else EXPORT)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("content", "says", "status"),
+    [
+        (b"", "broke off on its way", 4),
+        (archive("s/r/a/expression.json", "index.csv")[:-30], "broke off on its way", 4),
+        (archive("s/r/a/expression.json"), "broke off on its way", 4),
+        (b"<html>Bad gateway</html>", "broke off on its way", 4),
+        (archive("s/r/a/expression.json", "index.csv"), "has not noted its end", 1),
+    ],
+    ids=["nothing", "cut", "without-contents", "a-page", "end-not-noted"],
+)
+def test_an_archive_that_broke_off_is_not_taken_for_whole(
+    alone: Consentry, tmp_path: Path, content: bytes, says: str, status: int
+) -> None:
+    file = tmp_path / "all.zip"
+    with failing_server() as server:
+        server.by = sending(lambda: content)
+        done = alone("export", file, "--reason", "study-analysis", CONSENTRY_URL=server.url)
+    assert (done.returncode, says in done.stderr, done.stdout) == (status, True, "")
+    assert [each.name for each in tmp_path.iterdir()] == (["all.zip"] if status == 1 else [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_whoever_ends_an_export_finds_nothing_of_it(tmp_path: Path, number: signal.Signals) -> None:
+    asked, over = Event(), Event()
+
+    def wait() -> bytes:
+        asked.set()
+        over.wait(60)
+        return b""
+
+    folder = tmp_path / "here"
+    with failing_server() as server:
+        server.by = sending(wait)
+        given = surroundings(tmp_path / "home", CONSENTRY_URL=server.url, CONSENTRY_KEY="cns_a_b")
+        line = command("export", folder / "all.zip", "--reason", "study-analysis")
+        child = subprocess.Popen(line, env=given, stderr=subprocess.PIPE, text=True)
+        assert asked.wait(60)
+        assert [each.suffix for each in folder.iterdir()] == [".part"]
+        child.send_signal(number)
+        _out, errors = child.communicate(timeout=60)
+        over.set()
+    assert (child.returncode, "Interrupted" in errors) == (130, True)
+    assert list(folder.iterdir()) == []
+
+
+def test_an_interrupted_fetch_leaves_nothing_while_its_error_is_kept(tmp_path: Path) -> None:
+    def interrupt(_so_far: int) -> None:
+        raise KeyboardInterrupt
+
+    async def walk() -> None:
+        async with AsyncClient(server.url, "cns_a_b") as client:
+            await client.fetch_export(UUID(int=7), tmp_path / "all.zip", progress=interrupt)
+
+    with failing_server() as server:
+        server.by = sending(lambda: archive("index.csv"))
+        # The error holds on to every frame, and so to all that they hold.
+        with Client(server.url, "cns_a_b") as client, pytest.raises(KeyboardInterrupt) as _kept:
+            client.fetch_export(UUID(int=7), tmp_path / "all.zip", progress=interrupt)
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(KeyboardInterrupt) as _kept_too:
+            asyncio.run(walk())
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

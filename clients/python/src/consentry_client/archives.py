@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from consentry_client.asking import Id, as_json, ask, ask_page, moment, one
+from consentry_client.errors import ConnectionFailed
 from consentry_client.flow import Flow, Request
 from consentry_client.measuring import SeriesFormat
 from consentry_client.models import AccessReason, Export, Order
 from consentry_client.whole_files import replacing
+
+CONTENTS = "index.csv"
 
 
 def exports(page: str, *, order: Order = "newest") -> Flow[tuple[tuple[Export, ...], str | None]]:
@@ -53,7 +57,8 @@ def fetch_export(
 ) -> Flow[Path]:
     """Fetch the archive into a file that only you can read, there as a whole or not at all.
 
-    Each result in it is an entry that its person sees, so nothing is fetched twice by itself. ``progress``
+    Raises ConnectionFailed for one that broke off, also where a proxy made a whole answer of it. Each
+    result in it is an entry that its person sees, so nothing is fetched twice by itself. ``progress``
     is called with the bytes that came; how many there will be nobody knows beforehand.
     """
     target = Path(path)
@@ -65,7 +70,19 @@ def fetch_export(
             safe_to_repeat=False,
             sink=from_the_beginning(file, progress),
         )
+        require_whole(file)
     return target
+
+
+def require_whole(file: BinaryIO) -> None:
+    """Raise ConnectionFailed unless an archive has its list of contents, which is sent last."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        names = []
+    if CONTENTS not in names:
+        raise ConnectionFailed("The archive broke off on its way.")
 
 
 def from_the_beginning(

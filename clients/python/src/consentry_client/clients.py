@@ -110,24 +110,25 @@ class Shell(Operations):
 
     def _steps(self, flow: Flow[T]) -> Carried[T]:
         """The flow with everything tried as often as is due."""
-        try:
-            step = next(flow)
-            while True:
-                got: Answer | None = None
-                try:
-                    if isinstance(step, Request):
-                        got = yield from answered(step, self._retries)
-                    elif isinstance(step, Failure):
-                        yield from waited(step, self._retries)
+        with closing(flow):  # so that what it holds is let go of whenever these steps end
+            try:
+                step = next(flow)
+                while True:
+                    got: Answer | None = None
+                    try:
+                        if isinstance(step, Request):
+                            got = yield from answered(step, self._retries)
+                        elif isinstance(step, Failure):
+                            yield from waited(step, self._retries)
+                        else:
+                            yield step
+                    except ConsentryError as error:
+                        step = flow.throw(error)
                     else:
-                        yield step
-                except ConsentryError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(got)
-        except StopIteration as end:
-            returned: T = end.value
-            return returned
+                        step = flow.send(got)
+            except StopIteration as end:
+                returned: T = end.value
+                return returned
 
 
 def told(error: httpx.RequestError) -> ConnectionFailed:

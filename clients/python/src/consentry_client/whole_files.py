@@ -20,11 +20,14 @@ def make_folder(folder: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file in the place of ``path``, there as a whole when the block ends, or not at all."""
+    """A file in the place of ``path``, there as a whole when the block ends, or not at all.
+
+    It can be read as well, to see whether it is as it should be: an error keeps it from being there.
+    """
     make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)  # 0600
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -56,4 +56,10 @@ def fetch(client: Client, made: Export, target: Path) -> Export:
         client.fetch_export(made.id, target, progress=bar.received)
     finally:
         bar.clear()
-    return client.export(made.id)
+    fetched = client.export(made.id)
+    if fetched.sent_at is None:
+        raise Stop(
+            f"{target} is there, but the server has not noted its end: its index.csv says what is in it.",
+            SOME_FAILED,
+        )
+    return fetched

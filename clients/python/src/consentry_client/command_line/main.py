@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,7 @@ from consentry_client.errors import (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     allow_every_letter()
+    clean_up_when_told_to_end()
     given = parser().parse_args(arguments)
     try:
         status: int = given.run(given)
@@ -49,6 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return say(f"{where}{error.strerror or error}", outcomes.SOME_FAILED)
     except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where something is asked
         return say("Interrupted. Run the command again to go on.", outcomes.INTERRUPTED)
+
+
+def clean_up_when_told_to_end() -> None:
+    """Make an end from elsewhere, or of the terminal, as Ctrl-C: no half-made file with results stays."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has one of them only
+        # What whoever began us lets pass (nohup) passes.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def allow_every_letter() -> None:
