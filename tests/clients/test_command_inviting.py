@@ -11,6 +11,7 @@ import pytest
 from accounts.models import Scope
 from tests.cast import consenting, open_study
 from tests.clients.conftest import Begun, Consentry, Lab
+from tests.clients.failing_server import ME, Reply, failing_server, problem
 
 
 def test_people_are_asked_from_a_list_once(lab: Lab, consentry: Consentry, tmp_path: Path) -> None:
@@ -103,3 +104,30 @@ def test_a_key_for_another_purpose_asks_nobody(
     with lab.client() as client:
         assert list(client.consent_requests()) == []
     assert consentry("invite", people, "--purpose", lab.purpose).returncode == 0
+
+
+def test_one_person_who_was_written_to_just_now_ends_it_for_nobody_else(
+    lab: Lab, consentry: Consentry, tmp_path: Path
+) -> None:
+    with lab.client() as client:
+        asked = client.request_consent("P-001", email="a@example.org")
+        client.cancel_consent_request(asked.id)
+    people = tmp_path / "people.csv"
+    people.write_text("subject,email\nP-001,a@example.org\nP-002,\n")
+    done = consentry("invite", people)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, lines[1:]) == (
+        1,
+        "",
+        ["asked      P-002", "1 refused, 1 asked"],
+    )
+    assert lines[0].startswith("refused    P-001  asked-too-soon: ")
+
+
+def test_who_is_asked_too_often_is_asked_later(alone: Consentry, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("subject\nP-001\nP-002\n")
+    with failing_server() as server:
+        server.will(Reply(200, ME), problem(429, "throttled", Retry_After="3600"))
+        done = alone("invite", people, CONSENTRY_URL=server.url)
+    assert (done.returncode, done.stdout, len(server.asked)) == (4, "", 2)

@@ -12,9 +12,11 @@ from consentry_client.command_line.credentials import open_client
 from consentry_client.command_line.csv_lists import LONGEST, read_rows
 from consentry_client.command_line.lines import LACKS_SCOPE, Outcomes, why
 from consentry_client.command_line.outcomes import OK, SOME_FAILED, Stop
-from consentry_client.errors import Conflict, Invalid, Refused
+from consentry_client.errors import Conflict, Invalid, Refused, Throttled
 
 TAKEN = "reference-taken"
+TOO_SOON = "asked-too-soon"
+"""This one person was written to a moment ago; it says nothing about the others."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ def ask_one(client: Client, person: Invited) -> tuple[str, str, str]:
     except Refused as error:
         if error.code == LACKS_SCOPE:
             raise Stop("This key may not ask: it lacks consent:request.", SOME_FAILED) from None
+        return "refused", person.subject, why(error)
+    except Throttled as error:
+        if error.code != TOO_SOON:
+            raise  # what the next one would be answered, too
         return "refused", person.subject, why(error)
     return "asked", person.subject, ""
 
