@@ -35,7 +35,7 @@ def test_a_list_is_taken_as_a_table_writes_it(
     alone: Consentry, tmp_path: Path, separator: str
 ) -> None:
     people = tmp_path / "people.csv"
-    lines = [["subject", "email"], ["P-001", "a@example.org"], ["Ünal, 7", ""]]
+    lines = [[" Subject", "EMAIL"], ["P-001", "a@example.org"], ["Ünal, 7", ""]]
     people.write_text("".join(f"{separator.join(each)}\r\n" for each in lines), "utf-8-sig")
     done = alone("invite", people, "--dry-run")
     assert done.returncode == 0, done.stderr
@@ -72,7 +72,7 @@ def test_references_become_the_ids_of_results(
     assert (refused.returncode, "lacks subjects:read" in refused.stderr) == (1, True)
     people.write_text("reference\nP-001\n")
     wrong = consentry("subjects", people)
-    assert (wrong.returncode, "line 2: needs a subject" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "must have the column subject" in wrong.stderr) == (2, True)
     assert wrong.stdout == ""
 
 
@@ -82,7 +82,10 @@ def test_references_become_the_ids_of_results(
         ("", "names nobody"),
         ("subject,email\nP-001,nobody\n", "line 2: that is no e-mail address"),
         ("subject,email\nP-001,\nP-001,\n", "line 3: this subject stands in the list twice"),
-        ("reference\nP-001\n", "line 2: needs a subject"),
+        ("reference\nP-001\n", "first line must have the column subject"),
+        ("subject,mail\nP-001,a@example.org\n", "first line must have the column email"),
+        ("subject,email,Email\nP-001,,a@example.org\n", "the column email, once"),
+        ("subject,email\n,a@example.org\n", "line 2: needs a subject"),
     ],
 )
 def test_a_wrong_list_asks_nobody(alone: Consentry, tmp_path: Path, text: str, says: str) -> None:
@@ -131,3 +134,20 @@ def test_who_is_asked_too_often_is_asked_later(alone: Consentry, tmp_path: Path)
         server.will(Reply(200, ME), problem(429, "throttled", Retry_After="3600"))
         done = alone("invite", people, CONSENTRY_URL=server.url)
     assert (done.returncode, done.stdout, len(server.asked)) == (4, "", 2)
+
+
+def test_whoever_was_never_asked_is_not_there(
+    lab: Lab, consentry: Consentry, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("subject,Email\nP-020,a@example.org\nP-021,a@example.org\n")
+    done = consentry("invite", people)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 asked, 1 refused")
+    assert "refused    P-021  reference-taken: " in done.stdout
+    again = consentry("invite", people)
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (1, "1 there, 1 refused")
+    with lab.client() as client:
+        (asked,) = client.consent_requests()
+        assert asked.next_letter_not_before is not None  # there was a letter
+    blind = consentry("invite", people, CONSENTRY_KEY=lab.study.key(Scope.CONSENT_REQUEST))
+    assert (blind.returncode, blind.stdout.splitlines()[-1]) == (1, "2 refused")

@@ -193,7 +193,7 @@ def test_a_map_says_whom_files_are_about(
     [
         ("", "names no file"),
         ("file,subject\n", "names no file"),
-        ("name;who\nP-001.jpg;P\n", "line 2: needs a file"),
+        ("name;who\nP-001.jpg;P\n", "first line must have the column file"),
         ("file,subject\nP-001.jpg,P\nP-001.jpg,Q\n", "line 3: this file stands in the map twice"),
         ("file,subject\nP-001.jpg,\n", "line 2: needs a file"),
         ("file,subject\nnowhere.jpg,P\n", "line 2: there is no such file"),

@@ -12,7 +12,7 @@ from consentry_client.command_line.credentials import open_client
 from consentry_client.command_line.csv_lists import LONGEST, read_rows
 from consentry_client.command_line.lines import LACKS_SCOPE, Outcomes, why
 from consentry_client.command_line.outcomes import OK, SOME_FAILED, Stop
-from consentry_client.errors import Conflict, Invalid, Refused, Throttled
+from consentry_client.errors import Conflict, Invalid, NotFound, Refused, Throttled
 
 TAKEN = "reference-taken"
 TOO_SOON = "asked-too-soon"
@@ -48,7 +48,8 @@ def ask_one(client: Client, person: Invited) -> tuple[str, str, str]:
     try:
         client.request_consent(person.subject, email=person.email)
     except Conflict as error:
-        return "there" if error.code == TAKEN else "refused", person.subject, why(error)
+        there = error.code == TAKEN and is_filed(client, person.subject)
+        return "there" if there else "refused", person.subject, why(error)
     except Invalid as error:
         return "refused", person.subject, why(error)
     except Refused as error:
@@ -60,6 +61,15 @@ def ask_one(client: Client, person: Invited) -> tuple[str, str, str]:
             raise  # what the next one would be answered, too
         return "refused", person.subject, why(error)
     return "asked", person.subject, ""
+
+
+def is_filed(client: Client, subject: str) -> bool:
+    """Whether the purpose knows somebody by this reference: it can also be the address that is taken."""
+    try:
+        client.find_subject(subject)
+    except (NotFound, Refused):  # refused: this key may not look, so nobody can say that it is them
+        return False
+    return True
 
 
 def ask_person() -> Invited:
@@ -77,7 +87,7 @@ def ask_person() -> Invited:
 def read_list(path: Path) -> list[Invited]:
     """The people of a CSV file; raises Stop for a wrong line, before anybody is asked."""
     people: dict[str, Invited] = {}
-    for place, (subject, email) in read_rows(path, "subject", "email"):
+    for place, (subject, email) in read_rows(path, "subject", "email", first_alone=True):
         if not 1 <= len(subject) <= LONGEST:
             raise Stop(f"{place}: needs a subject of 1 to {LONGEST} characters.")
         if email and "@" not in email[1:-1]:
