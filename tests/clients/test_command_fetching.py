@@ -29,6 +29,7 @@ from emotion.result_rows import rows_of, table_as_csv
 from tests.cast import consenting
 from tests.clients.conftest import Consentry, Lab, command, surroundings
 from tests.clients.failing_server import ME, Asked, Reply, failing_server
+from tests.clients.test_retries import ANALYSIS
 from tests.emotion.test_films import MEASURED, done, film_study, short
 from tests.processes import wait_for
 
@@ -328,6 +329,26 @@ def test_a_receipt_is_fetched_and_verified(
     assert wrong.stdout.splitlines()[-1].startswith("NOT VERIFIED:")
     missing = consentry("verify-receipt", tmp_path / "none", "--key", verifier_key(), **nobody)
     assert missing.returncode == 2
+
+
+def test_an_analysis_that_is_taken_up_while_it_is_looked_for_is_waited_for(
+    alone: Consentry,
+) -> None:
+    states = ["queued", "running", "done"]
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/client/"):
+            return Reply(200, ME)
+        if "state=" not in asked.path:
+            return Reply(200, ANALYSIS | {"state": "done"})
+        state = states.pop(0) if len(states) > 1 else states[0]  # a worker takes it after each look
+        found = [ANALYSIS | {"state": state}] if f"state={state}" in asked.path else []
+        return Reply(200, {"results": found, "next": None})
+
+    with failing_server() as server:
+        server.by = answer
+        done = alone("watch", CONSENTRY_URL=server.url)
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (0, ["1 done"]), done.stderr
 
 
 @pytest.mark.processes

@@ -32,8 +32,13 @@ def watch(given: argparse.Namespace) -> int:
 
 
 def under_way(client: Client) -> list[Analysis]:
-    """The analyses that run or wait."""
-    return [*client.analyses(state="running"), *client.analyses(state="queued")]
+    """The analyses that wait or run, each once.
+
+    Those that wait are asked for first: one that is taken up in between is then in both lists, and not
+    in neither.
+    """
+    found = [*client.analyses(state="queued"), *client.analyses(state="running")]
+    return list({each.id: each for each in found}.values())
 
 
 def ended(client: Client, analysis: Analysis, timeout: float) -> tuple[str, str, str]:
