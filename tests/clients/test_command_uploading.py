@@ -188,6 +188,23 @@ def test_a_map_says_whom_files_are_about(
     assert Recording.objects.count() == 1
 
 
+def test_files_of_one_name_in_two_folders_stay_apart(
+    lab: Lab, consentry: Consentry, session: Path, tmp_path: Path
+) -> None:
+    consenting(lab.study, "P-001")
+    for day, name in (("day1", "P-001.jpg"), ("day2", "P-001__second try.png")):
+        (session / day).mkdir()
+        (session / name).rename(session / day / "smile.jpg")
+    listed, record = tmp_path / "map.csv", tmp_path / "sent.csv"
+    listed.write_text("file,subject\nday1/smile.jpg,P-001\nday2/smile.jpg,P-001\n")
+    rehearsed = consentry("upload", session, "--map", listed, "--dry-run")
+    assert "would send day2/smile.jpg" in rehearsed.stdout
+    done = consentry("upload", session, "--map", listed, "--record", record)
+    assert done.returncode == 0, done.stderr
+    assert "sent       day1/smile.jpg  recording" in done.stdout
+    assert [row["file"] for row in rows_in(record)] == ["day1/smile.jpg", "day2/smile.jpg"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -6,7 +6,7 @@ about ``P-001``. Where names are otherwise, a CSV map with the columns ``file`` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from consentry_client.command_line.csv_lists import LONGEST, read_rows
@@ -18,9 +18,13 @@ SEPARATOR = "__"
 
 @dataclass(frozen=True)
 class Chosen:
-    """A file and whom it is about; ``why_not`` says why it is not sent."""
+    """A file and whom it is about; ``why_not`` says why it is not sent.
+
+    ``name`` is what it is called in the folder, or in the map: ``day1/P-001.jpg`` and ``day2/P-001.jpg``.
+    """
 
     path: Path
+    name: str
     subject: str = ""
     why_not: str = ""
 
@@ -33,17 +37,19 @@ def by_name(folder: Path) -> list[Chosen]:
 def named(path: Path) -> Chosen:
     """A file by its name."""
     if path.is_dir():
-        return Chosen(path, why_not="a folder; give it to the command by itself")
+        return Chosen(path, path.name, why_not="a folder; give it to the command by itself")
     if not path.is_file():
-        return Chosen(path, why_not="not a file")
+        return Chosen(path, path.name, why_not="not a file")
     if path.suffix.lower() not in KINDS:
-        return Chosen(path, why_not="no photograph or film by its name")
+        return Chosen(path, path.name, why_not="no photograph or film by its name")
     reference = path.stem.partition(SEPARATOR)[0].strip()
     if any("\ud800" <= each <= "\udfff" for each in reference):  # as Python reads what is no UTF-8
-        return Chosen(path, why_not="its name is no text in UTF-8")
+        return Chosen(path, path.name, why_not="its name is no text in UTF-8")
     if not 1 <= len(reference) <= LONGEST:
-        return Chosen(path, why_not=f"its name does not begin with a reference of 1 to {LONGEST}")
-    return Chosen(path, reference)
+        return Chosen(
+            path, path.name, why_not=f"its name does not begin with a reference of 1 to {LONGEST}"
+        )
+    return Chosen(path, path.name, reference)
 
 
 def by_map(folder: Path, map_file: Path) -> list[Chosen]:
@@ -57,7 +63,10 @@ def by_map(folder: Path, map_file: Path) -> list[Chosen]:
     if not found:
         raise Stop(f"{map_file} names no file. Its first line must be: file,subject")
     left = [each for each in by_name(folder) if each.path not in found and each.subject]
-    return [*found.values(), *(Chosen(each.path, why_not="not in the map") for each in left)]
+    return [
+        *found.values(),
+        *(replace(each, subject="", why_not="not in the map") for each in left),
+    ]
 
 
 def mapped(folder: Path, name: str, subject: str, place: str) -> Chosen:
@@ -67,4 +76,4 @@ def mapped(folder: Path, name: str, subject: str, place: str) -> Chosen:
     path = folder / name
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise Stop(f"{place}: there is no such file in the folder.")
-    return Chosen(path, subject)
+    return Chosen(path, name, subject)

@@ -79,7 +79,7 @@ class Sending:
             for each in files:
                 outcome, more = self.outcome_of(each)
                 self.bar.clear()
-                self.outcomes.add(outcome, each.path.name, more)
+                self.outcomes.add(outcome, each.name, more)
         finally:
             self.bar.clear()
         return self.outcomes.end()
@@ -90,7 +90,7 @@ class Sending:
             return "skipped", chosen.why_not
         try:
             outcome, recording = self.send_one(chosen.path, chosen.subject)
-            return outcome, f"recording {recording}" + self.write_down(chosen.path, recording)
+            return outcome, f"recording {recording}" + self.write_down(chosen.name, recording)
         except FOR_ALL:
             raise
         except Refused as error:
@@ -134,16 +134,16 @@ class Sending:
         self.state.note_done(tag, str(made))
         return "sent", str(made)
 
-    def write_down(self, path: Path, recording: str) -> str:
+    def write_down(self, name: str, recording: str) -> str:
         """Add a recording to the record, unless it stands there; what the line about it says more."""
-        if self.record is None or self.record.has(path.name, recording):
+        if self.record is None or self.record.has(name, recording):
             return ""
         about: UUID | None = None
         with suppress(NotFound):  # erased with everything since an earlier run
             about = self.client.recording(recording).subject
         if about is None:
             return ", of which the server has no person any more: not in the record"
-        self.record.add(path.name, about, recording)
+        self.record.add(name, about, recording)
         return ""
 
     def rehearse(self, files: list[Chosen]) -> int:
@@ -151,21 +151,21 @@ class Sending:
         consents: dict[str, str] = {}
         for each in files:
             if not each.subject:
-                self.outcomes.add("skipped", each.path.name, each.why_not)
+                self.outcomes.add("skipped", each.name, each.why_not)
                 continue
             try:
                 tag = self.state.tag(each.subject, hash_of(each.path))
             except OSError as error:
-                self.outcomes.add("failed", each.path.name, why(error))
+                self.outcomes.add("failed", each.name, why(error))
                 continue
             if tag in self.state.recordings:
-                self.outcomes.add("there", each.path.name)
+                self.outcomes.add("there", each.name)
                 continue
             if each.subject not in consents:
                 consents[each.subject] = self.consent_of(each.subject)
             status = consents[each.subject]
             taken = "would send" if status in (TAKEN, UNKNOWN) else "would be refused"
-            self.outcomes.add(taken, each.path.name, f"about {each.subject}, consent: {status}")
+            self.outcomes.add(taken, each.name, f"about {each.subject}, consent: {status}")
         return self.outcomes.end()
 
     def consent_of(self, subject: str) -> str:
