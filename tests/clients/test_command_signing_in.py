@@ -7,6 +7,7 @@ import os
 import pty
 import re
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -34,6 +35,22 @@ def test_a_key_is_kept_for_its_user_alone(lab: Lab, consentry: Consentry, tmp_pa
     file.chmod(0o600)
     assert consentry("logout", **nobody).returncode == 0
     assert not file.exists()
+
+
+def test_a_dead_key_hides_no_other_purpose(lab: Lab, consentry: Consentry, tmp_path: Path) -> None:
+    nobody = {"CONSENTRY_URL": "", "CONSENTRY_KEY": ""}
+    assert consentry("login", lab.url, typed=f"{lab.key}\n", **nobody).returncode == 0
+    file = tmp_path / "home" / ".config" / "consentry" / "keys.json"
+    dead = {str(UUID(int=1)): {"url": lab.url, "key": "cns_a_secret"}}
+    file.write_text(json.dumps(dead | json.loads(file.read_text())))
+    listed = consentry("purposes", **nobody)
+    first, second = listed.stdout.splitlines()
+    said = f"its key is not taken any more: consentry login {lab.url}"
+    assert (listed.returncode, listed.stderr, first) == (3, "", f"{UUID(int=1)}  {said}")
+    assert second.startswith(f"{lab.purpose}  open ")
+    wrong = consentry("purposes", CONSENTRY_KEY="cns_a_secret")
+    assert (wrong.returncode, wrong.stdout) == (3, "")
+    assert "does not take this key" in wrong.stderr
 
 
 def test_ctrl_d_where_something_is_asked_is_no_traceback(begun: Begun) -> None:

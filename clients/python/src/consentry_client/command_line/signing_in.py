@@ -16,7 +16,8 @@ from consentry_client.command_line.credentials import (
     stored,
 )
 from consentry_client.command_line.lines import plain
-from consentry_client.command_line.outcomes import OK
+from consentry_client.command_line.outcomes import NO_KEY, OK
+from consentry_client.errors import NotAuthenticated
 
 
 def ask_key() -> str:
@@ -53,14 +54,28 @@ def logout(_given: argparse.Namespace) -> int:
 
 
 def purposes(_given: argparse.Namespace) -> int:
-    """One line for each purpose that a key opens."""
+    """One line for each purpose that a key opens; exit status 3 when a kept key opens none any more."""
+    status = OK
     for kept in all_keys():
-        with Client(kept.url, kept.key) as client:
-            for each in client.purposes():
-                taken = [
-                    word
-                    for word, yes in (("photographs", each.photographs), ("films", each.films))
-                    if yes
-                ]
-                print(f"{each.id}  {each.state:<9}  {', '.join(taken):<18}  {plain(each.name)}")
-    return OK
+        try:
+            show(kept)
+        except NotAuthenticated:
+            if not kept.purpose:  # of a key of the environment nobody knows which it was
+                raise
+            print(
+                f"{kept.purpose}  its key is not taken any more: consentry login {plain(kept.url)}"
+            )
+            status = NO_KEY
+    return status
+
+
+def show(kept: Credentials) -> None:
+    """The line of the purpose that a key opens. Raises NotAuthenticated."""
+    with Client(kept.url, kept.key) as client:
+        for each in client.purposes():
+            taken = [
+                word
+                for word, yes in (("photographs", each.photographs), ("films", each.films))
+                if yes
+            ]
+            print(f"{each.id}  {each.state:<9}  {', '.join(taken):<18}  {plain(each.name)}")
