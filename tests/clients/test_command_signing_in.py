@@ -11,6 +11,8 @@ from uuid import UUID
 
 import pytest
 
+from consentry_client.command_line import private_files
+from consentry_client.command_line.outcomes import Stop
 from tests.clients.conftest import Begun, Consentry, Lab, kept, shown_on
 
 
@@ -35,6 +37,18 @@ def test_a_key_is_kept_for_its_user_alone(lab: Lab, consentry: Consentry, tmp_pa
     file.chmod(0o600)
     assert consentry("logout", **nobody).returncode == 0
     assert not file.exists()
+
+
+def test_a_mode_is_believed_only_where_it_tells_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text("{}")
+    file.chmod(0o666)  # as every file is on Windows
+    with pytest.raises(Stop, match="chmod 600"):
+        private_files.read_private(file)
+    monkeypatch.setattr(private_files, "MODES_TELL", False)
+    assert private_files.read_private(file) == b"{}"
 
 
 def test_a_dead_key_hides_no_other_purpose(lab: Lab, consentry: Consentry, tmp_path: Path) -> None:
