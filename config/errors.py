@@ -34,6 +34,7 @@ from rest_framework.views import exception_handler
 from accounts import errors as accounts_errors
 from audit_log import errors as log_errors
 from audit_log.actions import ReasonCode
+from config.fault_words import fault_words
 from config.field_errors import field_errors
 from consent import errors as consent_errors
 from emotion import errors as emotion_errors
@@ -174,20 +175,21 @@ def note(status: int, error: Exception) -> None:
         log.error("answered %d: %s", status, in_a_line(error))
 
 
-def told(error: Exception) -> tuple[str, str]:
-    """The code and the sentence of a known error. What a database says is for its operator only."""
+def told(status: int, error: Exception) -> tuple[str, str]:
+    """The code and the sentence of a known error. What a fault says is for its operator only."""
     if isinstance(error, DATABASE_AWAY):
-        text = _("The database cannot be used just now. Nothing was lost; try again later.")
-        return "database-unavailable", text
-    if isinstance(error, RedisError):
-        return "cache-unavailable", _("The cache cannot be used just now; try again later.")
-    return str(getattr(error, "code", "error")), str(error)
+        code = "database-unavailable"
+    elif isinstance(error, RedisError):
+        code = "cache-unavailable"
+    else:
+        code = str(getattr(error, "code", "error"))
+    return code, (fault_words(error) if status >= 500 else None) or str(error)
 
 
 def known_problem(status: int, error: Exception) -> dict[str, Any]:
     """The object of a known error, with the access-log entry that its refusal made."""
     entry = getattr(error, "log_entry", None)
-    return problem(status, *told(error), **({"log_entry": str(entry)} if entry else {}))
+    return problem(status, *told(status, error), **({"log_entry": str(entry)} if entry else {}))
 
 
 def when_again(status: int, error: Exception | None = None) -> dict[str, str]:
@@ -264,7 +266,7 @@ def api_problem(status: int, code: str, detail: str | Promise) -> JsonResponse:
 
 def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
     """503 without asking the database for anything: not even who is signed in."""
-    code, text = told(error)
+    code, text = told(503, error)
     if is_api(request):
         return api_problem(503, code, text)
     return render(request, "500.html", {"status": 503, "code": code}, status=503)

@@ -52,7 +52,7 @@ class PlainErrors:
         note(status, error)
         if isinstance(error, DATABASE_AWAY):
             return database_away(request, error)
-        code, message = told(error)
+        code, message = told(status, error)
         if is_api(request):
             return api_problem(status, code, message)
         context = {"status": status, "code": code, "message": message}

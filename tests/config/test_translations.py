@@ -11,7 +11,7 @@ import gettext
 import re
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from bs4 import BeautifulSoup
@@ -23,11 +23,14 @@ from django.utils.translation.template import templatize
 
 from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
+from audit_log.errors import AuditLogError
+from config.errors import status_of
 from consent.invitations import send_invitation
 from consent.messages import open_message
 from consent.models import DataSubject, OutboxMessage, RequestKind
 from consent.sign_in import send_code
 from tests import cast
+from vault.errors import VaultError
 
 LANGUAGES = ("zh-hans", "es", "de")
 EMOTIONS = {"zh-hans": "情绪", "es": "emoci", "de": "emotion"}
@@ -49,6 +52,7 @@ TEMPLATES = [
     "mfa/webauthn/**/*.html",
 ]
 MODULES = [
+    "config/fault_words.py",
     "accounts/adapters.py",
     "accounts/attempts.py",
     "consent/choice_views.py",
@@ -331,6 +335,41 @@ def test_the_pages_of_a_consenting_person_are_in_their_language(language: str) -
     assert_in(language, person.browser, page["Location"])
     page = person.browser.post(reverse("consent_withdraw", args=[purpose]))
     assert_in(language, person.browser, page["Location"])
+
+
+def kinds_below(kind: type[Exception]) -> set[type[Exception]]:
+    """The class and whatever descends from it."""
+    return {kind}.union(*map(kinds_below, kind.__subclasses__()))
+
+
+OURS = sorted(kinds_below(VaultError) | kinds_below(AuditLogError), key=lambda kind: kind.__name__)
+
+
+@each_language
+@pytest.mark.usefixtures("fresh_db")
+def test_a_fault_of_ours_is_told_without_its_own_words(
+    language: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_words = "/srv/keys/epochs has mode 0755; expected 0700 (chmod 700 /srv/keys/epochs)"
+    for kind in OURS:
+        if (status_of(kind()) or 0) < 500:
+            continue
+
+        def broken(*_args: Any, kind: type[Exception] = kind) -> None:
+            raise kind(own_words)
+
+        monkeypatch.setattr("config.views.actor_of", broken)
+        said = []
+        for each in ("en", language):
+            page = Client().get(reverse("home"), headers={"Accept-Language": each})
+            assert page.status_code == status_of(kind())
+            told = BeautifulSoup(page.content, "html.parser").select_one("[data-told]")
+            assert told is not None
+            said.append(told.get_text(" ", strip=True))
+        assert said[0] != said[1], kind
+        assert [text for text in said if "/" in text or "chmod" in text or "0755" in text] == []
+        assert own_words in caplog.text, "the operator is told"
+        caplog.clear()
 
 
 @each_language
