@@ -11,9 +11,7 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
-from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import resolve_url
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -21,6 +19,7 @@ from rest_framework.views import APIView
 
 from accounts.actors import actor_of
 from accounts.models import Role, User
+from audit_log.ways_in import ask_to_sign_in
 
 ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.ADMINISTRATOR: frozenset(
@@ -157,8 +156,7 @@ def require_permission(codename: str) -> Callable[[View], View]:
             if not isinstance(user, User):
                 # A data subject has no password: the operators' page would be a dead end.
                 theirs = codename in ROLE_PERMISSIONS[Role.SUBJECT]
-                door = resolve_url("subject_sign_in") if theirs else None
-                return redirect_to_login(request.get_full_path(), door)
+                return ask_to_sign_in(request, "subject_sign_in" if theirs else "account_login")
             if not user.has_perm(codename):
                 raise Http404
             return view(request, *args, **kwargs)

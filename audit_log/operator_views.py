@@ -12,7 +12,6 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.views import redirect_to_login
 from django.http import (
     Http404,
     HttpRequest,
@@ -36,6 +35,7 @@ from audit_log.paging import page_of, query
 from audit_log.proofs import latest_checkpoint, tlog_proof_text
 from audit_log.sequencer import lag, waiting
 from audit_log.verdicts import last_verdict
+from audit_log.ways_in import ask_to_sign_in
 from audit_log.witnessed import standings
 
 VIEW_LOG = "audit_log.view_logentry"
@@ -49,7 +49,7 @@ def require_log_permission(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return ask_to_sign_in(request)
         if not request.user.has_perm(VIEW_LOG):
             raise Http404
         return view(request, *args, **kwargs)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 
@@ -57,3 +57,23 @@ class PlainErrors:
             return api_problem(status, code, message)
         context = {"status": status, "code": code, "message": message}
         return render(request, "error.html", context, status=status)
+
+
+class PlainRefusals:
+    """Give an address that was only opened, and wants a button pressed, a page with ways on.
+
+    Django's own answer is empty, and browsers show an error of theirs in its place. The innermost of
+    all, so that the page gets what the others add to every answer.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on; only an empty 405 is filled, and keeps its header."""
+        response = self.get_response(request)
+        if not isinstance(response, HttpResponseNotAllowed) or is_api(request):
+            return response
+        page = render(request, "405.html", status=405)
+        page["Allow"] = response["Allow"]
+        return page

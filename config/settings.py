@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.second_factor.RequireSecondFactor",
     "accounts.rate_headers.RateHeaders",
+    "config.middleware.PlainRefusals",
 ]
 
 ROOT_URLCONF = "config.urls"

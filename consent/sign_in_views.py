@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -18,6 +17,7 @@ from accounts.languages import settle_language
 from accounts.models import User
 from accounts.second_factor import has_second_factor
 from accounts.sign_ins import sign_in_subject
+from audit_log.ways_in import own_page
 from consent.contacts import takes_codes
 from consent.errors import InvitationInvalid, SignInFailed
 from consent.invitations import find_invitation, redeem
@@ -62,14 +62,6 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     response = redirect("consent_notice", found.purpose_id)
     settle_language(request, user, response)
     return response
-
-
-def own_page(request: HttpRequest, address: str) -> str:
-    """An address of this host to go on to after signing in, or nothing."""
-    allowed = url_has_allowed_host_and_scheme(
-        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return address if allowed else ""
 
 
 def session_id_of(email: str, subject: DataSubject | None) -> str:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import getclosurevars
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
+from bs4 import BeautifulSoup
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 
 from accounts.models import Scope
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
 from config.celery import app
-from tests.cast import consenting, open_study
+from tests.cast import come_in, consenting, open_study
 from tests.faults.roles import (
     MAY,
     NO,
@@ -92,6 +96,77 @@ def test_every_role_at_every_address(fresh_db: None) -> None:
         for role, expected in zip(ROLES, cells, strict=True):
             wrong += told(house, name, asked, role, expected)
     assert not wrong, "\n".join(wrong)
+
+
+def methods_of(view: Callable[..., Any] | None) -> list[str]:
+    """What Django's guard around a page lets through; nothing where there is none."""
+    while view is not None:
+        if listed := getclosurevars(view).nonlocals.get("request_method_list"):
+            return list(listed)
+        view = getattr(view, "__wrapped__", None)
+    return []
+
+
+def of_nothing(pattern: URLPattern) -> str:
+    """An address with arguments of the right kind that name nothing."""
+    kinds = {
+        "level": 0,
+        "number": 1,
+        "pk": 1,
+        "kind": "access",
+        "prefix": "abcdefgh",
+        "step": "reset",
+    }
+    wanted = pattern.pattern.regex.groupindex
+    return reverse(str(pattern.name), kwargs={each: kinds.get(each, uuid4()) for each in wanted})
+
+
+def taking_forms_only() -> list[str]:
+    """Addresses that take a form and show nothing, each with arguments that name nothing."""
+    listed = [(pattern, methods_of(pattern.callback)) for pattern in addresses()]
+    return [
+        of_nothing(each) for each, methods in listed if "POST" in methods and "GET" not in methods
+    ]
+
+
+def test_whoever_was_signed_out_comes_back_to_a_page(fresh_db: None) -> None:
+    seen, home = reverse("retention_policy"), reverse("home")
+    guarded = 0
+    for place in taking_forms_only():
+        for before, back in [
+            (f"http://testserver{seen}?of=1", f"{seen}?of=1"),
+            (f"http://elsewhere.example{seen}", home),
+            ("http://testserver//elsewhere.example/", "/%2Felsewhere.example/"),
+            ("http://[", home),
+            ("elsewhere", home),
+            ("", home),
+        ]:
+            answer = Client().post(place, headers={"Referer": before})
+            if word(answer) == SIGN_IN:
+                guarded += 1
+                asked = parse_qs(urlsplit(answer["Location"]).query)
+                assert asked == {"undone": ["1"], "next": [back]}, place
+                page = BeautifulSoup(Client().get(answer["Location"]).content, "html.parser")
+                assert page.select_one("[data-undone]"), place
+    assert guarded > 50
+    page = BeautifulSoup(Client().get(reverse("subject_sign_in")).content, "html.parser")
+    assert page.select_one("[data-undone]") is None
+    assert Client().post(home, headers={"Host": "elsewhere.example"}).status_code == 400
+
+
+def test_an_address_without_a_page_says_so_and_leads_on(fresh_db: None) -> None:
+    study = open_study()
+    staff = (study.administrator, study.researcher, study.officer)
+    browsers = [come_in(study).browser, *(each.sign_in() for each in staff)]
+    for place in taking_forms_only():
+        answers = [browser.get(place) for browser in browsers]
+        empty = [answer for answer in answers if answer.status_code == 405]
+        assert empty, place
+        for answer in empty:
+            page = BeautifulSoup(answer.content, "html.parser")
+            assert (len(page.select("h1")), len(page.select("main a[href='/']"))) == (1, 1), place
+            assert "POST" in answer["Allow"]
+            assert answer["X-Frame-Options"] == "DENY"
 
 
 def test_a_client_needs_the_scope_of_each_address(fresh_db: None) -> None:
