@@ -9,6 +9,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -30,11 +31,15 @@ def own_page(request: HttpRequest, address: str) -> str:
 
 def page_in_view(request: HttpRequest) -> str:
     """The page that somebody looks at, which they can open again: the one whose form was sent, not what
-    takes the form.
+    takes the form; the one that asks by itself how things stand, not the part it asks for.
     """
-    if request.method in SAFE:
+    if request.headers.get("HX-Request"):
+        shown = request.headers.get("HX-Current-URL", "")
+    elif request.method in SAFE:
         return request.get_full_path()
-    return own_page(request, request.headers.get("Referer", "")) or resolve_url("home")
+    else:
+        shown = request.headers.get("Referer", "")
+    return own_page(request, shown) or resolve_url("home")
 
 
 def ask_to_sign_in(request: HttpRequest, door: str = "account_login") -> HttpResponseBase:
@@ -43,4 +48,7 @@ def ask_to_sign_in(request: HttpRequest, door: str = "account_login") -> HttpRes
     What they wanted to do is not done, and that page says so.
     """
     undone = "" if request.method in SAFE else "?undone=1"
-    return redirect_to_login(page_in_view(request), resolve_url(door) + undone)
+    answer = redirect_to_login(page_in_view(request), resolve_url(door) + undone)
+    if request.headers.get("HX-Request"):  # else the sign-in page would land in a part of the page
+        return HttpResponseClientRedirect(answer.url)
+    return answer

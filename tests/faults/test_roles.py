@@ -154,6 +154,16 @@ def test_whoever_was_signed_out_comes_back_to_a_page(fresh_db: None) -> None:
     assert Client().post(home, headers={"Host": "elsewhere.example"}).status_code == 400
 
 
+def test_a_page_that_asks_by_itself_is_sent_to_sign_in_as_a_whole(fresh_db: None) -> None:
+    part = reverse("erasure", args=[uuid4()])
+    for shown, back in (("http://testserver/me/", "/me/"), ("http://[", reverse("home"))):
+        asking = {"HX-Request": "true", "HX-Current-URL": shown}
+        answer = Client().get(part, headers=asking)
+        assert answer.status_code == 200, "htmx does not see the header of an answer that leads on"
+        assert answer["HX-Redirect"] == f"{reverse('subject_sign_in')}?next={back}"
+        assert answer.content == b""
+
+
 def test_an_address_without_a_page_says_so_and_leads_on(fresh_db: None) -> None:
     study = open_study()
     staff = (study.administrator, study.researcher, study.officer)
