@@ -80,6 +80,11 @@ class Shown:
     lines: list[Line]
 
     @property
+    def counting(self) -> bool:
+        """Whether it is under way, so that the page asks again by itself."""
+        return self.row.state in UNDER_WAY
+
+    @property
     def too_few(self) -> bool:
         """Whether there is an answer that is mostly noise."""
         return self.row.state == CohortState.ANSWERED and not self.lines
@@ -115,7 +120,6 @@ def about(purpose: Purpose) -> dict[str, Any]:
     return {
         "purpose": purpose,
         "answers": [shown(row) for row in rows],
-        "counting": any(row.state in UNDER_WAY for row in rows),
         "left": left,
         "epsilon": {
             "one": COST / UNIT,
