@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from django import forms
+from django.conf import settings
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role, User
@@ -93,6 +97,37 @@ class ReasonForm(forms.Form):
     def stated(self) -> ReasonCode:
         """The reason as a code of the closed list."""
         return ReasonCode(self.cleaned_data["reason"])
+
+
+class OnceField(forms.UUIDField):
+    """A value that a page makes for its form; each rendering has a new one, also of a form with errors."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Nothing of what came."""
+        return initial
+
+
+class OpeningForm(ReasonForm):
+    """A stated reason that opens something once.
+
+    Whoever loads the page again sends the form again; that must ask anew instead of opening what stands
+    there, with another entry, for a reason that nobody gave.
+    """
+
+    once = OnceField(widget=forms.HiddenInput, required=False, initial=uuid4)
+
+    def is_new(self) -> bool:
+        """Whether this form has opened nothing yet; from now on it has."""
+        once = self.cleaned_data["once"]
+        return once is None or cache.add(f"opened-{once}", "", settings.SESSION_COOKIE_AGE)
+
+
+def opening_form(request: HttpRequest, reasons: tuple[ReasonCode, ...]) -> OpeningForm:
+    """The question why something is opened, with the answer; an empty one if it was used before."""
+    if request.method != "POST":
+        return OpeningForm(reasons=reasons)
+    form = OpeningForm(request.POST, reasons=reasons)
+    return form if not form.is_valid() or form.is_new() else OpeningForm(reasons=reasons)
 
 
 class ConfirmForm(forms.Form):

@@ -14,7 +14,7 @@ from accounts.actors import actor_of
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.errors import ConsentError
-from consent.forms import MESSAGE_REASONS, ReasonForm
+from consent.forms import MESSAGE_REASONS, opening_form
 from consent.models import OutboxMessage
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.outbox import OpenMessage, hand_over
@@ -43,9 +43,9 @@ def outbox(request: HttpRequest) -> HttpResponse:
 def message(request: HttpRequest, message_id: UUID) -> HttpResponse:
     """Open one message: the reason is asked first and is in the log before anything is shown."""
     found = get_object_or_404(OutboxMessage.objects.select_related("purpose"), pk=message_id)
-    form, status = ReasonForm(request.POST or None, reasons=MESSAGE_REASONS), 200
+    form, status = opening_form(request, MESSAGE_REASONS), 200
     opened: OpenMessage | None = None
-    if request.method == "POST":
+    if form.is_bound:
         status = UNPROCESSABLE
         if form.is_valid() and found.sent_at is None:
             try:

@@ -22,7 +22,7 @@ from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.asking import events_of, letters_of, take_back
 from consent.errors import AlreadyAnswered, ConsentError, InvalidPurpose
-from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, ReasonForm
+from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, opening_form
 from consent.holds import hold_over
 from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
 from consent.messages import has_address
@@ -240,8 +240,8 @@ def identity(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpRe
     """What the study calls a person: shown once, after the reason is in the log."""
     actor = actor_of(request)
     state = find_state(actor, purpose_id, subject_id)
-    form, status, reference = ReasonForm(request.POST or None, reasons=IDENTITY_REASONS), 200, ""
-    if request.method == "POST":
+    form, status, reference = opening_form(request, IDENTITY_REASONS), 200, ""
+    if form.is_bound:
         status = UNPROCESSABLE
         if form.is_valid():
             try:

@@ -20,7 +20,7 @@ from accounts.actors import Actor, actor_of
 from accounts.models import User
 from accounts.permissions import require_permission
 from consent.errors import ConsentError, InvalidRequest
-from consent.forms import REQUEST_REASONS, ReasonForm
+from consent.forms import REQUEST_REASONS, opening_form
 from consent.holds import purposes_to_hold, within
 from consent.models import ConsentState, Purpose, RequestState, SubjectRequest
 from consent.operator_views import UNPROCESSABLE, refuse, tried
@@ -117,9 +117,9 @@ def request_take(request: HttpRequest, request_id: UUID) -> HttpResponse:
 def request_text(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """What the person wrote: the reason is asked first, and is in the log before anything is shown."""
     asked = find_asked(request_id)
-    form, status = ReasonForm(request.POST or None, reasons=REQUEST_REASONS), 200
+    form, status = opening_form(request, REQUEST_REASONS), 200
     opened: OpenTexts | None = None
-    if request.method == "POST":
+    if form.is_bound:
         status = UNPROCESSABLE
         if form.is_valid():
             try:

@@ -30,10 +30,13 @@ from consent.models import (
     OutboxMessage,
     Purpose,
     PurposeState,
+    RequestKind,
     Sector,
     SubjectReference,
     Use,
 )
+from consent.requests import make_request
+from consent.sign_in import send_code
 from consent.subjects import register_subject
 from tests.cast import (
     ASSESSMENT,
@@ -423,6 +426,42 @@ def test_reference_is_shown_only_for_a_stated_reason() -> None:
     assert (
         study.researcher.sign_in().post(address, {"reason": "subject-request"}).status_code == 404
     )
+
+
+def test_a_page_that_is_loaded_again_asks_again() -> None:
+    """A browser sends the same form once more."""
+    study = open_study()
+    person = come_in(study, "P-SECRET", email="ann@example.net")
+    asked = make_request(
+        person.actor,
+        person.subject,
+        kind=RequestKind.ACCESS,
+        purpose=study.purpose,
+        text="Who am I?",
+    )
+    send_code("ann@example.net")
+    message = OutboxMessage.objects.latest("created_at")
+    admin = study.administrator.sign_in()
+    both = [study.purpose.id, person.subject.id]
+    for address, shown, action in (
+        (reverse("operate_identity", args=both), "P-SECRET", Action.IDENTITY_READ),
+        (reverse("operate_message", args=[message.id]), "ann@example.net", Action.MESSAGE_READ),
+        (reverse("operate_request_text", args=[asked.id]), "Who am I?", Action.REQUEST_READ),
+    ):
+        page = admin.get(address)
+        form = {"reason": "subject-request", "once": page.context["form"]["once"].value()}
+        assert str(form["once"]) in page.content.decode()
+        assert admin.post(address, form | {"reason": "curiosity"}).status_code == 422
+        assert shown in admin.post(address, form).content.decode()
+        page = admin.post(address, form)
+        assert page.status_code == 200
+        assert shown not in page.content.decode()
+        assert str(form["once"]) not in page.content.decode()
+        assert page.context["form"].errors == {}
+        assert len(written(action)) == 1
+        anew = form | {"once": page.context["form"]["once"].value()}
+        assert shown in admin.post(address, anew).content.decode()
+        assert len(written(action)) == 2
 
 
 def test_somebody_is_found_by_reference_for_a_stated_reason() -> None:
