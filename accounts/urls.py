@@ -14,7 +14,14 @@ from allauth.mfa.webauthn import views as webauthn
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from accounts.views import add_passkey, not_here, operators_only, own_challenge, recorded
+from accounts.views import (
+    add_passkey,
+    not_here,
+    operators_only,
+    own_challenge,
+    recorded,
+    sign_in_with_passkey,
+)
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),
@@ -66,7 +73,7 @@ urlpatterns = [
     path("2fa/webauthn/add/", own_challenge(recorded(add_passkey)), name="mfa_add_webauthn"),
     path(
         "2fa/webauthn/login/",
-        own_challenge(webauthn.login_webauthn),
+        own_challenge(sign_in_with_passkey),
         name="mfa_login_webauthn",
     ),
     path(

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from allauth.mfa.webauthn.internal.flows import signup_authenticator
-from allauth.mfa.webauthn.views import AddWebAuthnView
+from allauth.mfa.webauthn.views import AddWebAuthnView, LoginWebAuthnView
+from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.second_factor import has_second_factor
 from accounts.sign_ins import Step, record, signed_in_within
 from audit_log.actions import Action
+from audit_log.ways_in import own_page
 
 CHALLENGED_AT = "accounts.challenged_at"
 FIRST_PASSKEY_SECONDS = 1800
@@ -96,6 +100,36 @@ def must_sign_in_anew(request: HttpRequest) -> bool:
     if not isinstance(user, User) or user.is_operator or has_second_factor(user):
         return False
     return not signed_in_within(request, FIRST_PASSKEY_SECONDS)
+
+
+class PasskeySignInView(LoginWebAuthnView):  # type: ignore[misc]  # allauth ships no types
+    """A passkey alone, from either sign-in page."""
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Back to the page it came from, and to what was wanted there, with what else can be done.
+
+        allauth leads everybody to the page for operators, and speaks of a code.
+        """
+        referer = self.request.headers.get("Referer", "")
+        door = own_page(self.request, referer) or reverse("account_login")
+        onward = own_page(self.request, self.request.POST.get("next", ""))
+        if onward and "next" not in QueryDict(urlsplit(door).query):
+            door += ("&" if "?" in door else "?") + urlencode({"next": onward})
+        messages.error(self.request, self.refusal(form, door))
+        return redirect(door)
+
+    def refusal(self, form: Any, door: str) -> str:
+        """Why it was refused, and another way in."""
+        if form.has_error("credential", "too_many_login_attempts"):
+            return str(form.errors["credential"][0])
+        if urlsplit(door).path == reverse("account_login"):
+            return _("Nobody can sign in with this passkey (any more). Use your password.")
+        return _(
+            "Nobody can sign in with this passkey (any more). Use a code, or ask the study for a new link."
+        )
+
+
+sign_in_with_passkey = PasskeySignInView.as_view()
 
 
 class AddPasskeyView(AddWebAuthnView):  # type: ignore[misc]  # allauth ships no types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -260,4 +261,12 @@ def test_a_passkey_brings_back_whoever_gave_no_address(site: str, context: Brows
     integrate_once()
     assert LogEntry.objects.filter(action=Action.LOGIN_SUCCEED).count() == 1
     assert settings.SESSION_COOKIE_HTTPONLY
+    person.press("button", "Sign out")
+    Authenticator.objects.all().delete()
+    for name, other in (("subject_sign_in", "Use a code"), ("account_login", "Use your password")):
+        door = f"{site}{reverse(name)}?next={reverse('access_history')}"
+        page.goto(door)
+        person.press("button", "Sign in with a passkey")
+        expect(page.locator(".message--error")).to_contain_text(other)
+        expect(page).to_have_url(door)
     assert person.troubles == []

@@ -55,6 +55,7 @@ MODULES = [
     "config/fault_words.py",
     "accounts/adapters.py",
     "accounts/attempts.py",
+    "accounts/views.py",
     "consent/choice_views.py",
     "consent/ending_soon.py",
     "consent/breach_telling.py",
