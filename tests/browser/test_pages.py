@@ -28,7 +28,7 @@ from emotion.erasure import drain
 from emotion.models import Analysis
 from emotion.results import read_result
 from tests.breaches import breach_told
-from tests.browser.looking import COMPLAINT, Looker, Shown, wear
+from tests.browser.looking import COMPLAINT, Looker, Shown, keep_picture, wear
 from tests.cast import (
     CHILDREN,
     PHOTO,
@@ -92,6 +92,22 @@ def test_public_pages_are_clean(site: str, context: BrowserContext) -> None:
     looker.page.locator(".error-summary").wait_for()
     looker.look_around(Shown("sign-in-code-wrong", "", 422))
     assert looker.troubles == []
+
+
+def test_which_list_is_on_shows_in_forced_colours(site: str, context: BrowserContext) -> None:
+    """Where the browser draws every ground in one colour."""
+    wear(context, site, come_in(open_study()).browser)
+    page = context.new_page()
+    page.emulate_media(forced_colors="active")
+    for lists, on in (("", "Everything"), ("?looks=1", "Looks by others")):
+        page.goto(site + reverse("access_history") + lists)
+        links = page.get_by_role("navigation", name="What to show").get_by_role("link")
+        outlines = "all => all.map(each => getComputedStyle(each).outline)"
+        found = dict(zip(links.all_inner_texts(), links.evaluate_all(outlines), strict=True))
+        outlined = {name for name, outline in found.items() if "solid 2px" in outline}
+        assert outlined == {on}, found
+        assert "rgba(0, 0, 0, 0)" not in found[on]
+    keep_picture(page, "who-looked-forced-colours")
 
 
 def test_pages_before_and_after_a_decision_are_clean(site: str, context: BrowserContext) -> None:
