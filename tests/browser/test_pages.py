@@ -79,7 +79,9 @@ def test_public_pages_are_clean(site: str, context: BrowserContext) -> None:
     looker.look(Shown("invitation", reverse("invitation", args=[token])))
     looker.look(Shown("invitation-used", reverse("invitation", args=[used]), 410))
     looker.look(Shown("not-found", "/nowhere/", 404))
+    looker.look(Shown("not-a-page", reverse("set_language"), 405))
     looker.look(Shown("sign-in", reverse("subject_sign_in")))
+    looker.look(Shown("sign-in-undone", f"{reverse('subject_sign_in')}?undone=1"))
     again = f"{reverse('subject_sign_in')}?next={reverse('mfa_add_webauthn')}&again=1"
     looker.look(Shown("sign-in-again", again))
     looker.page.fill("[name=email]", "nobody@example.org")
