@@ -1,6 +1,7 @@
 """Whatever opens or changes something about a person writes it down: every address, task and chore.
 
-What the forms do when they are filled in is watched in all other tests: ``tests/conftest.py``.
+What the forms do when they are filled in is watched in all other tests (``tests/conftest.py``), and so is
+whoever is refused, in ``test_roles.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from emotion.cohort import ask
 from emotion.management.commands.keeper import chores, chores_apart
 from emotion.models import Analysis, AnalysisState, CohortQuestion
 from tests.cast import PHOTO, consenting, open_study, upload
-from tests.faults.roles import ROLES, build, written
+from tests.faults.roles import NO, ROLES, SIGN_IN, build, written
 from tests.watching import Touches, on_purpose, watched
 from vault.models import DataKey
 
@@ -39,11 +40,15 @@ def test_every_address_that_touches_people_writes_an_entry() -> None:
     house = build()
     seen: dict[str, set[str]] = defaultdict(set)
     unwritten: dict[str, set[str]] = defaultdict(set)
-    names = [name for name in written("Addresses") if name not in ENDS_A_SESSION]
-    names.sort(key=lambda name: any(word in name for word in ENDS_PEOPLE))
+    let_in = {
+        name: [role for role, cell in zip(ROLES, cells, strict=True) if cell not in {NO, SIGN_IN}]
+        for name, (_asked, *cells) in written("Addresses").items()
+        if name not in ENDS_A_SESSION
+    }
+    names = sorted(let_in, key=lambda name: any(word in name for word in ENDS_PEOPLE))
     for act in (house.get, house.post):
         for name in names:
-            for role in ROLES:
+            for role in let_in[name]:
                 with watched() as touches:
                     act(role, name)
                 seen[f"{act.__name__} {name}"] |= touches.changed | touches.keys
