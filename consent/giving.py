@@ -43,6 +43,7 @@ from consent.records import (
     subject_log_name,
     write_event,
 )
+from consent.retention import is_expired
 from vault.tags import Tagger, tagger
 
 
@@ -131,7 +132,7 @@ def write_yes(
 ) -> ConsentEvent:
     """Write the person's own yes on the locked state; raises what stands in its way."""
     language = require_read(state, notice)
-    require_erased(state.subject, state.purpose, chosen)
+    require_erased(state, chosen)
     dropped = require_given_up(state, chosen, gives_up)
     event = write_event(
         state,
@@ -171,11 +172,15 @@ def require_read(state: ConsentState, notice: Notice) -> str:
     return language_read(shown)
 
 
-def require_erased(subject: DataSubject, purpose: Purpose, chosen: list[str]) -> None:
-    """Raise InvalidChoice while an erasure waits that what is recorded from now on would fall to."""
+def require_erased(state: ConsentState, chosen: list[str]) -> None:
+    """Raise InvalidChoice while an erasure waits that what is recorded from now on would fall to.
+
+    A consent past its date counts as one, also where the keeper has not ended it yet: a yes would let what
+    was recorded under it live again.
+    """
     open_ones = ErasureRequest.objects.filter(
-        subject=subject,
-        purpose=purpose,
+        subject_id=state.subject_id,
+        purpose_id=state.purpose_id,
         recording_id=None,
         category__in=["", *chosen],
         rows_removed_at=None,
@@ -187,7 +192,7 @@ def require_erased(subject: DataSubject, purpose: Purpose, chosen: list[str]) ->
                 "they are erased; until then nobody can open them."
             )
         )
-    if open_ones.exists():
+    if is_expired(state) or open_ones.exists():
         raise InvalidChoice(
             _("Your earlier data are still being erased. Please try again in a minute.")
         )

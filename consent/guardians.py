@@ -101,7 +101,7 @@ def guardian_agrees(
         require_open_to_themself(subject.id)
         state = lock_state(subject.id, purpose.id)
         language = require_read(state, notice)
-        require_erased(subject, purpose, chosen)
+        require_erased(state, chosen)
         require_given_up(state, chosen, gives_up)
         now = timezone.now()
         event = write_event(

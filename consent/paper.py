@@ -188,7 +188,7 @@ def file_paper(
         state = lock_state(subject.id, purpose.id)
         require_address_of_others(actor, subject.id)
         chosen = check_paper(state, paper)
-        require_erased(subject, purpose, chosen)
+        require_erased(state, chosen)
         event = write_event(
             state,
             kind_of_yes(state, paper.notice, chosen),

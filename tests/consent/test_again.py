@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
+import time_machine
 from django.urls import reverse
 
 from consent.errors import InvalidChoice
 from consent.giving import give_consent
+from consent.models import ConsentEvent, ConsentState, ErasureRequest
+from consent.retention import expire_consents
 from consent.withdrawals import withdraw
 from emotion.erasure import drain
 from emotion.models import AnalysisState
 from tests.cast import (
     CATEGORIES,
+    CHILDREN,
     PHOTO,
     Person,
     Study,
     analysed,
     api_get,
+    child_says,
+    come_in,
     consenting,
+    guardian_says,
     open_study,
     upload,
 )
+from vault.keyring import data_key_ids
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
 
 def again(person: Person, study: Study, categories: list[str]) -> None:
     give_consent(
-        person.actor, person.subject, study.purpose.notices.get(), categories, gives_up=CATEGORIES
+        person.actor,
+        person.subject,
+        study.purpose.notices.get(),
+        categories,
+        of_age=True if study.purpose.guardian_allowed else None,
+        gives_up=CATEGORIES,
     )
 
 
@@ -60,6 +76,30 @@ def test_a_new_consent_waits_for_the_old_erasure() -> None:
     assert row.state == AnalysisState.DONE
     answer = api_get(study.key(), "api_result", row.id, Access_Reason="quality-check")
     assert set(answer.json()["parts"]) == {"summary", "expression"}
+
+
+@pytest.mark.parametrize("options", [{}, CHILDREN], ids=["the same person", "a child come of age"])
+def test_a_yes_after_the_end_waits_for_the_erasure_of_the_old_data(options: dict[str, Any]) -> None:
+    study = open_study(**options)
+    person = come_in(study) if options else consenting(study)
+    if options:
+        assert guardian_says(person, study.purpose).status_code == 302
+        assert child_says(person, study.purpose).status_code == 302
+    assert upload(study.key(), "P-001", study.purpose.id, PHOTO.read_bytes()).status_code == 202
+    assert data_key_ids(subject_id=person.subject.id, category="media")
+    end = ConsentState.objects.get().valid_until
+    assert end is not None
+    with time_machine.travel(end + timedelta(seconds=1)):
+        for ends in (expire_consents, drain):
+            with pytest.raises(InvalidChoice, match="still being erased"):
+                again(person, study, ["media", "expression"])
+            assert ends() == 1
+        again(person, study, ["media", "expression"])
+    assert not data_key_ids(subject_id=person.subject.id, category="media")
+    assert ErasureRequest.objects.get().cause == "retention"
+    acts = ConsentEvent.objects.filter(kind__in=["given", "re-affirmed", "renewed", "expired"])
+    kinds = list(acts.order_by("sequence").values_list("kind", flat=True))
+    assert kinds == ["given", "expired", "given"]
 
 
 def test_a_new_consent_does_not_bring_the_reference_back() -> None:

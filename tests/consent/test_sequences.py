@@ -60,6 +60,8 @@ class History:
         found = cls()
         for event in events:
             if event.kind in YES:
+                if found.status == "given" and found.valid_until is not None:
+                    assert event.at < found.valid_until, "a yes lets what has ended live again"
                 found.paused = found.paused and event.kind == "narrowed"
                 found.status = "given"
                 found.categories = tuple(event.categories)
