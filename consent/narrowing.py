@@ -79,10 +79,7 @@ def stop_category(
             language=language_of(state),
             valid_until=state.valid_until,
         )
-        paused = state.restricted_at
         move_state(state, ConsentStatus.GIVEN, event)
-        state.restricted_at = paused
-        state.save(update_fields=["restricted_at"])
         append_consent_entry(Action.CONSENT_NARROW, tags, event)
         (request,) = erase_categories(event, tags, [category])
     destroy_keys(request)

@@ -146,7 +146,10 @@ def reminder_for(event: ConsentEvent) -> datetime | None:
 
 
 def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) -> None:
-    """Let the state follow an event; every permit issued under the old version dies with this."""
+    """Let the state follow an event; every permit issued under the old version dies with this.
+
+    A pause stands until the person ends it or the consent ends: no yes does.
+    """
     state.status = status
     state.version += 1
     state.event = event
@@ -155,7 +158,8 @@ def move_state(state: ConsentState, status: ConsentStatus, event: ConsentEvent) 
     if state.valid_until != event.valid_until:  # one end, one reminder
         state.valid_until = event.valid_until
         state.remind_at, state.reminded_at = reminder_for(event), None
-    state.restricted_at = None
+    if status != ConsentStatus.GIVEN:
+        state.restricted_at = None
     state.changed_at = event.at
     state.save()
 

@@ -78,6 +78,7 @@ def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
     )
     context = {
         "purpose": state.purpose,
+        "state": state,
         "given": given,
         "granted": category_labels(state.categories, state.purpose),
         "declined": category_labels(declined, state.purpose) if given else [],
@@ -89,7 +90,9 @@ def done(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
         "receipt_number": receipt_id(state.event),
         "receipt_url": reverse("consent_receipt", args=[state.event.id]),
         "has_kantara": has_kantara_form(state.event.kind),
-        "upload_url": reverse("upload", args=[purpose_id]) if given else "",
+        "upload_url": reverse("upload", args=[purpose_id])
+        if given and not state.restricted_at
+        else "",
     }
     return render(request, "consent/consent_done.html", context)
 

@@ -41,7 +41,7 @@ def add_category(
     tags = tagger(subject.id, purpose.id)
     with transaction.atomic():
         state = live_state(subject, purpose)
-        now, paused = timezone.now(), state.restricted_at
+        now = timezone.now()
         if category in state.categories:
             return None
         if state.notice is None or state.valid_until is None or state.valid_until <= now:
@@ -50,7 +50,7 @@ def add_category(
             raise InvalidChoice(
                 _("Please say yes to it beside the notice, where your age is asked.")
             )
-        event = write_yes(
+        return write_yes(
             state,
             tags,
             state.notice,
@@ -59,6 +59,3 @@ def add_category(
             valid_until=state.valid_until,
             at=now,
         )
-        state.restricted_at = paused
-        state.save(update_fields=["restricted_at"])
-    return event

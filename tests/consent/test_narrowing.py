@@ -32,6 +32,7 @@ from tests.cast import (
     consent,
     given_up,
     open_study,
+    text_of,
     upload,
 )
 from tests.faults.leftovers import living_keys
@@ -220,6 +221,25 @@ def test_stopping_a_part_leaves_the_pause(study: Study, person: Person, key: str
     press(person, study, "stop:expression")
     told = api_get(key, "api_result", row.id, Access_Reason="quality-check")
     assert (told.status_code, told.json()["code"]) == (403, "processing-restricted")
+
+
+def test_a_yes_leaves_the_pause_and_the_pages_say_so(
+    study: Study, person: Person, key: str
+) -> None:
+    press(person, study, "pause")
+    address = reverse("consent_notice", args=[study.purpose.id])
+    assert "a yes does not end the pause" in text_of(person.browser.get(address))
+    for chosen in (None, ["media", "expression"]):
+        consent(person, study.purpose, chosen)
+        assert ConsentState.objects.get().restricted_at is not None
+    done = person.browser.get(reverse("consent_done", args=[study.purpose.id]))
+    assert "a yes does not end the pause" in text_of(done)
+    assert reverse("upload", args=[study.purpose.id]) not in done.content.decode()
+    refused = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes())
+    assert (refused.status_code, refused.json()["code"]) == (403, "processing-restricted")
+    press(person, study, "resume")
+    assert kinds(person)[-4:] == ["restricted", "re-affirmed", "renewed", "resumed"]
+    assert "does not end the pause" not in text_of(person.browser.get(address))
 
 
 def test_what_a_pause_stopped_goes_on_after_it(study: Study, person: Person, key: str) -> None:

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -36,6 +37,7 @@ from consent.purposes import close_purpose
 from consent.records import notice_in_force, record_notice_shown, record_request
 from consent.retention import expire_consents
 from consent.rules import Asker, Operation
+from consent.widening import add_category
 from consent.withdrawals import withdraw
 from emotion.erasure import drain
 from tests.cast import CATEGORIES, Study, come_in, open_study
@@ -62,7 +64,6 @@ class History:
             if event.kind in YES:
                 if found.status == "given" and found.valid_until is not None:
                     assert event.at < found.valid_until, "a yes lets what has ended live again"
-                found.paused = found.paused and event.kind == "narrowed"
                 found.status = "given"
                 found.categories = tuple(event.categories)
                 found.valid_until = event.valid_until
@@ -135,7 +136,8 @@ class People(RuleBasedStateMachine):
         drain()  # what is being erased does not stand in the way for long
         notice = notice_in_force(self.purpose, "en")
         record_notice_shown(self.actor, self.subject, notice)
-        self.tried(give_consent, self.actor, self.subject, notice, sorted(chosen))
+        says = partial(give_consent, gives_up=CATEGORIES)
+        self.tried(says, self.actor, self.subject, notice, sorted(chosen))
 
     @rule()
     def says_no(self) -> None:
@@ -153,6 +155,11 @@ class People(RuleBasedStateMachine):
     @rule(category=st.sampled_from([str(each) for each in CATEGORIES]))
     def stops(self, category: str) -> None:
         self.tried(stop_category, self.actor, self.subject, self.purpose, category)
+
+    @rule(category=st.sampled_from([str(each) for each in CATEGORIES]))
+    def adds(self, category: str) -> None:
+        drain()
+        self.tried(add_category, self.actor, self.subject, self.purpose, category)
 
     @rule()
     def withdraws(self) -> None:
@@ -231,3 +238,35 @@ def test_no_sequence_yields_a_permit_without_support(fresh_db: None, machine: ty
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=bounded)
+
+
+def test_a_pause_outlives_every_yes_and_the_events_tell_it(fresh_db: None) -> None:
+    """What chance seldom comes to: the same walk of a paused person by hand, and over its end."""
+    People.study = open_study()
+    walk = People()
+    steps = [
+        walk.pauses,
+        partial(walk.stops, "blendshapes"),
+        partial(walk.adds, "blendshapes"),
+        partial(walk.says_yes, {str(each) for each in CATEGORIES}),
+        partial(walk.says_yes, {"media", "expression"}),
+        walk.resumes,
+        walk.pauses,
+        partial(walk.time_passes, noticed=False),
+        partial(walk.says_yes, {"media"}),
+        partial(walk.time_passes, noticed=True),
+        partial(walk.says_yes, {"media"}),
+    ]
+    walk.begins(consents=True)
+    try:
+        for step in steps:
+            step()
+            walk.the_gate_follows_the_history()
+    finally:
+        walk.teardown()
+    kinds = ConsentEvent.objects.filter(subject=walk.subject).order_by("sequence")
+    told = [kind for kind in kinds.values_list("kind", flat=True) if kind != "notice-shown"]
+    assert told == [
+        *("requested", "given", "restricted", "narrowed", "renewed", "re-affirmed", "renewed"),
+        *("resumed", "restricted", "expired", "given"),
+    ]
