@@ -21,8 +21,13 @@ from audit_log.actions import ReasonCode
 from consent.contacts import change_address, own_address, takes_codes
 from consent.forms import ReasonForm
 from consent.invitations import send_invitation
+from consent.links_back import (
+    may_be_asked,
+    require_may_be_asked,
+    require_not_declined,
+    send_link_back,
+)
 from consent.operator_views import tried
-from consent.people_views import require_may_be_asked
 from consent.views import own_subject
 from consent.visibility import find_state
 
@@ -47,7 +52,7 @@ class NewAddressForm(ReasonForm):
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def change(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResponse:
-    """File another address for somebody who may be asked, and send a new link there."""
+    """File another address for somebody who has not declined, and send a new link there."""
     actor = actor_of(request)
     state = find_state(actor, purpose_id, subject_id)
     form = NewAddressForm(request.POST or None, reasons=CHANGE_REASONS)
@@ -55,9 +60,12 @@ def change(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResp
     def enter() -> None:
         email = form.cleaned_data["email"]
         person = change_address(
-            actor, state.subject, state.purpose, email, form.stated(), require_may_be_asked
+            actor, state.subject, state.purpose, email, form.stated(), require_not_declined
         )
-        send_invitation(actor, person, state.purpose, require_may_be_asked)
+        if may_be_asked(state):
+            send_invitation(actor, person, state.purpose, require_may_be_asked)
+        else:
+            send_link_back(actor, person, state.purpose)
 
     if (status := tried(request, form, enter)) is None:
         messages.success(request, _("The address is changed. A new link waits to go there."))

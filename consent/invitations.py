@@ -26,7 +26,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.actors import Actor
 from accounts.models import User
-from audit_log.actions import Action
+from audit_log.actions import Action, ReasonCode
 from audit_log.entries import Draft
 from audit_log.log import append
 from consent.enforcement import require_not_attester
@@ -138,7 +138,9 @@ def new_invitation(
     )
 
 
-def file_invitation(actor: Actor, invitation: Invitation, tags: Tagger) -> None:
+def file_invitation(
+    actor: Actor, invitation: Invitation, tags: Tagger, reason: ReasonCode | None = None
+) -> None:
     """Put it in the place of any open one, with its entry, in the caller's transaction."""
     open_one = open_invitations(invitation.subject_id, invitation.purpose_id)
     open_one.update(revoked_at=invitation.created_at)
@@ -148,6 +150,7 @@ def file_invitation(actor: Actor, invitation: Invitation, tags: Tagger) -> None:
         Draft(
             action=Action.INVITATION_SHOW if shown else Action.INVITATION_CREATE,
             actor=actor.log_name(),
+            reason=reason,
             purpose_id=invitation.purpose_id,
             subject_tag=tags.subject(),
             object_tag=tags.object("invitation", invitation.id),

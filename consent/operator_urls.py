@@ -12,6 +12,7 @@ from consent import (
     client_views,
     find_views,
     hold_views,
+    link_back_views,
     many_invitations_views,
     notice_views,
     operator_views,
@@ -105,6 +106,11 @@ urlpatterns = [
         "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/invitation/",
         people_views.invite_again,
         name="operate_invitation_card",
+    ),
+    path(
+        "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/link-back/",
+        link_back_views.link_back,
+        name="operate_link_back",
     ),
     path(
         "purposes/<uuid:purpose_id>/people/<uuid:subject_id>/address/",

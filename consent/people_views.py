@@ -21,10 +21,11 @@ from accounts.actors import Actor, actor_of
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
 from consent.asking import events_of, letters_of, take_back
-from consent.errors import AlreadyAnswered, ConsentError, InvalidPurpose
+from consent.errors import ConsentError, InvalidPurpose
 from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, opening_form
 from consent.holds import hold_over
 from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
+from consent.links_back import DECLINED, may_be_asked, require_may_be_asked
 from consent.messages import has_address
 from consent.models import (
     ConsentEvent,
@@ -39,18 +40,8 @@ from consent.models import (
 )
 from consent.operator_views import UNPROCESSABLE, refuse
 from consent.paper_views import takes_paper
-from consent.records import Check, anybody
 from consent.subjects import read_reference, register_subject
 from consent.visibility import find_purpose, find_state, visible_purposes, visible_states
-
-# Whoever said no, or took consent back, is not asked again from here. Whoever said yes may need a new
-# link to come back and withdraw: without an address or a passkey there is no other way in.
-MAY_BE_ASKED = (
-    ConsentStatus.REQUESTED,
-    ConsentStatus.CANCELLED,
-    ConsentStatus.GIVEN,
-    ConsentStatus.EXPIRED,
-)
 
 
 @require_permission("consent.view_subjects")
@@ -109,9 +100,8 @@ def show_person(request: HttpRequest, state: ConsentState, status: int = 200) ->
         "takes_paper": takes_paper(state),
         "hold": hold_over(state.subject_id, state.purpose_id),
         "has_address": has_address(state.subject),
-        "may_be_asked": state.status in MAY_BE_ASKED
-        and state.purpose.state == PurposeState.OPEN
-        and state.tags_ended_at is None,
+        "may_be_asked": may_be_asked(state),
+        "declined": state.status in DECLINED,
     }
     return render(request, "operators/person.html", context, status=status)
 
@@ -153,7 +143,8 @@ def invite_new(
         send_invitation(actor, subject, purpose)
         messages.success(request, _("The invitation is in the outbox."))
         return redirect("operate_person", purpose.id, subject.id)
-    return card(request, actor, subject, purpose)
+    token = create_invitation(actor, subject, purpose, show_to_operator=True)
+    return card(request, subject, purpose, token)
 
 
 def require_open(purpose: Purpose) -> None:
@@ -164,16 +155,20 @@ def require_open(purpose: Purpose) -> None:
 
 def card(
     request: HttpRequest,
-    actor: Actor,
     subject: DataSubject,
     purpose: Purpose,
-    check: Check = anybody,
+    token: str,
+    *,
+    back: bool = False,
 ) -> HttpResponse:
-    """Make a one-time link and show it in this very answer: it is kept nowhere in plain."""
-    token = create_invitation(actor, subject, purpose, check, show_to_operator=True)
+    """Show a one-time link in the very answer that made it: it is kept nowhere in plain.
+
+    ``back``: it asks nothing, but lets somebody in again.
+    """
     url = invitation_url(token)
     context = {
         "purpose": purpose,
+        "back": back,
         "subject_id": subject.id,
         "url": url,
         "qr": qr_svg(url),
@@ -189,12 +184,6 @@ def qr_svg(url: str) -> str:
     svg = code.make_image().to_string(encoding="unicode")
     # Made by the library from an address of our own alphabet; there is nothing to escape.
     return mark_safe(svg)  # noqa: S308
-
-
-def require_may_be_asked(state: ConsentState) -> None:
-    """Raise AlreadyAnswered for whoever said no or withdrew."""
-    if state.status not in MAY_BE_ASKED:
-        raise AlreadyAnswered(_("This person has answered; they are not asked again from here."))
 
 
 @require_permission("consent.invite_subject")
@@ -217,14 +206,17 @@ def take_question_back(request: HttpRequest, purpose_id: UUID, subject_id: UUID)
 @require_POST
 @never_cache
 def invite_again(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> HttpResponse:
-    """A new invitation for somebody who has not answered, or who consented and must come in again."""
+    """A new invitation for somebody who has not answered, or whose consent ended by its date."""
     actor = actor_of(request)
     state = find_state(actor, purpose_id, subject_id)
     try:
         require_open(state.purpose)
         require_may_be_asked(state)
         if not has_address(state.subject):
-            return card(request, actor, state.subject, state.purpose, require_may_be_asked)
+            token = create_invitation(
+                actor, state.subject, state.purpose, require_may_be_asked, show_to_operator=True
+            )
+            return card(request, state.subject, state.purpose, token)
         send_invitation(actor, state.subject, state.purpose, require_may_be_asked)
     except ConsentError as error:
         messages.error(request, str(error))

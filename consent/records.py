@@ -88,12 +88,17 @@ def require_not_ended(state: ConsentState | None) -> None:
     Then the key of their tags is gone too, so that nothing more could be written about them.
     """
     if state is not None and state.tags_ended_at is not None:
-        raise InvalidChoice(
-            _(
-                "This person's part in this study has ended: everything was erased, also what links "
-                "the access log to them. It cannot be taken up again."
-            )
+        raise part_has_ended()
+
+
+def part_has_ended() -> InvalidChoice:
+    """The refusal to write anything more about somebody."""
+    return InvalidChoice(
+        _(
+            "This person's part in this study has ended: everything was erased, also what links "
+            "the access log to them. It cannot be taken up again."
         )
+    )
 
 
 def write_event(

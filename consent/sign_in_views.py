@@ -21,8 +21,9 @@ from audit_log.ways_in import own_page
 from consent.contacts import takes_codes
 from consent.errors import InvitationInvalid, SignInFailed
 from consent.invitations import find_invitation, redeem
+from consent.links_back import may_be_asked
 from consent.messages import has_address
-from consent.models import DataSubject
+from consent.models import ConsentState, DataSubject, Invitation
 from consent.sign_in import check_code, send_code
 from consent.subject_forms import AddressForm, CodeForm
 
@@ -51,7 +52,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if request.method == "GET":
             found = find_invitation(token)
-            shown = {"purpose": found.purpose, "invitation": found}
+            shown = {"purpose": found.purpose, "invitation": found, "asks": asks(found)}
             return render(request, "consent/invitation.html", shown)
         user, found = redeem(token)
     except InvitationInvalid as error:
@@ -59,9 +60,20 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "error.html", context, status=410)
     logout(request)
     sign_in_subject(request, user)
-    response = redirect("consent_notice", found.purpose_id)
+    response = (
+        redirect("consent_notice", found.purpose_id) if asks(found) else redirect("subject_home")
+    )
     settle_language(request, user, response)
     return response
+
+
+def asks(found: Invitation) -> bool:
+    """Whether there is a question for whoever opens this link; else it leads back to their own page."""
+    return may_be_asked(
+        ConsentState.objects.select_related("purpose").get(
+            subject=found.subject_id, purpose=found.purpose_id
+        )
+    )
 
 
 def session_id_of(email: str, subject: DataSubject | None) -> str:

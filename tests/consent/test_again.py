@@ -7,11 +7,26 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.actors import SYSTEM_WORKER
+from audit_log.actions import Action
+from audit_log.models import LogEntry
+from audit_log.sequencer import integrate_once
 from consent.errors import InvalidChoice
-from consent.giving import give_consent
-from consent.models import ConsentEvent, ConsentState, ErasureRequest
+from consent.giving import give_consent, refuse_consent
+from consent.messages import open_message
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    ErasureRequest,
+    EventKind,
+    Invitation,
+    OutboxMessage,
+)
+from consent.purposes import close_purpose
 from consent.retention import expire_consents
 from consent.withdrawals import withdraw
 from emotion.erasure import drain
@@ -26,9 +41,11 @@ from tests.cast import (
     api_get,
     child_says,
     come_in,
+    consent,
     consenting,
     guardian_says,
     open_study,
+    text_of,
     upload,
 )
 from vault.keyring import data_key_ids
@@ -115,17 +132,92 @@ def test_a_new_consent_does_not_bring_the_reference_back() -> None:
     assert "P-001" not in page.content.decode()
 
 
-def test_whoever_consented_can_be_let_in_again_to_withdraw() -> None:
-    study = open_study()
-    person = consenting(study)
-    administrator = study.administrator.sign_in()
+def link_back(desk: Client, study: Study, person: Person) -> str:
+    """The staff make a link back in on the person's page, which offers no invitation: its address."""
     both = [study.purpose.id, person.subject.id]
-    card = administrator.post(reverse("operate_invitation_card", args=both))
+    page = desk.get(reverse("operate_person", args=both)).content.decode()
+    assert reverse("operate_invitation_card", args=both) not in page
+    assert "It asks them nothing" in page
+    card = desk.post(reverse("operate_link_back", args=both))
     assert card.status_code == 200
     link = card.content.decode().split('id="invitation-link">')[1].split("<")[0]
-    person.browser.cookies.clear()
-    path = link.removeprefix("http://testserver")
-    assert person.browser.post(path).status_code == 302
-    gone = person.browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
+    return link.removeprefix("http://testserver")
+
+
+def comes_back(person: Person, path: str) -> Client:
+    """The person opens it in a new browser, and stands on their own page."""
+    browser = Client()
+    page = text_of(browser.get(path))
+    assert "You are asked for nothing." in page
+    assert "You are invited" not in page
+    assert browser.post(path).headers["Location"] == reverse("subject_home")
+    assert browser.get(reverse("subject_home")).status_code == 200
+    return browser
+
+
+def asked() -> int:
+    return ConsentEvent.objects.filter(kind=EventKind.REQUESTED).count()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_whoever_consented_is_let_in_again_to_withdraw(closed: bool) -> None:
+    study = open_study()
+    person, times = consenting(study), asked()
+    if closed:
+        close_purpose(study.officer.actor, study.purpose.id)
+    browser = comes_back(person, link_back(study.administrator.sign_in(), study, person))
+    gone = browser.post(reverse("consent_withdraw", args=[study.purpose.id]))
     assert gone.status_code == 302
     assert person.subject.consent_states.get().status == "withdrawn"
+    assert asked() == times
+
+
+def test_whoever_withdrew_is_let_in_again_to_the_receipt_and_whoever_refused_to_say_yes() -> None:
+    study = open_study()
+    left, refused = consenting(study), come_in(study, "P-002")
+    erasure = withdraw(left.actor, left.subject, study.purpose)
+    refuse_consent(refused.actor, refused.subject, study.purpose.notices.get())
+    times, desk = asked(), study.administrator.sign_in()
+    browser = comes_back(left, link_back(desk, study, left))
+    receipt = browser.get(reverse("erasure_receipt", args=[erasure.id]))
+    assert receipt.status_code == 200
+    browser = comes_back(refused, link_back(desk, study, refused))
+    notice = reverse("consent_notice", args=[study.purpose.id])
+    assert notice in browser.get(reverse("subject_home")).content.decode()
+    assert asked() == times
+    integrate_once()
+    entries = LogEntry.objects.filter(action=Action.INVITATION_SHOW).order_by("index")
+    assert [entry.reason for entry in entries] == ["", "", "sign-in", "sign-in"]
+
+
+def test_a_link_back_goes_to_the_address_and_asks_for_nothing() -> None:
+    study = open_study()
+    person = come_in(study, email="ann@example.net")
+    consent(person, study.purpose)
+    withdraw(person.actor, person.subject, study.purpose)
+    times, both = asked(), [study.purpose.id, person.subject.id]
+    desk = study.administrator.sign_in()
+    assert desk.post(reverse("operate_link_back", args=both)).status_code == 302
+    address, heading, text = open_message(
+        SYSTEM_WORKER, OutboxMessage.objects.latest("created_at"), Action.MESSAGE_SEND
+    )
+    assert (address, heading) == ("ann@example.net", "Your way back in: Story study")
+    assert "You are not asked for anything." in text
+    assert "invites" not in text
+    comes_back(person, "/me/" + text.split("/me/")[1].split()[0])
+    assert asked() == times
+
+
+def test_nobody_is_let_in_whose_part_has_ended_or_whose_account_is_closed() -> None:
+    study = open_study()
+    ended, closed = come_in(study), come_in(study, "P-002")
+    ConsentState.objects.filter(subject=ended.subject).update(tags_ended_at=timezone.now())
+    refuse_consent(closed.actor, closed.subject, study.purpose.notices.get())
+    assert closed.browser.post(reverse("close_account")).status_code == 302
+    desk, links = study.administrator.sign_in(), Invitation.objects.count()
+    for person in (ended, closed):
+        both = [study.purpose.id, person.subject.id]
+        page = desk.post(reverse("operate_link_back", args=both))
+        assert page.status_code == 422
+        assert "part in this study has ended" in page.content.decode()
+    assert Invitation.objects.count() == links

@@ -19,6 +19,7 @@ from audit_log.entries import parse
 from audit_log.models import PendingEntry
 from consent.errors import OnlyByMail
 from consent.invitations import create_invitation
+from consent.links_back import show_link_back
 from consent.models import (
     ConsentState,
     ConsentStatus,
@@ -320,6 +321,8 @@ def test_a_researcher_enters_no_other_study_as_somebody_invited_by_address() -> 
     for actor in (here.researcher.actor, here.administrator.actor):
         with pytest.raises(OnlyByMail):
             create_invitation(actor, alice.subject, here.purpose, show_to_operator=True)
+        with pytest.raises(OnlyByMail):
+            show_link_back(actor, alice.subject, here.purpose)
     assert not Invitation.objects.filter(shown_to_operator=True).exists()
 
 

@@ -123,7 +123,7 @@ def in_the_flow(study: Study, subject: DataSubject, by: Operator, **changes: Any
 def entered(study: Study, subject: DataSubject, by: Operator) -> Person:
     """The consent is entered, and a colleague hands the person a new link."""
     in_the_flow(study, subject, by)
-    address = reverse("operate_invitation_card", args=[study.purpose.id, subject.id])
+    address = reverse("operate_link_back", args=[study.purpose.id, subject.id])
     card = study.administrator.sign_in().post(address).content.decode()
     found = re.search(r"/invitation/([\w-]{43})/", card) or re.search(
         r"/me/invitation/([^/]+)/", card
@@ -347,7 +347,7 @@ def test_links_that_staff_have_seen_stop_working(
 ) -> None:
     in_the_flow(study, subject, attester)
     assert not Invitation.objects.filter(revoked_at=None, redeemed_at=None).exists()
-    again = reverse("operate_invitation_card", args=[study.purpose.id, subject.id])
+    again = reverse("operate_link_back", args=[study.purpose.id, subject.id])
     page = attester.sign_in().post(again)
     assert page.status_code == 422
     assert "may not hold a link" in page.content.decode()
@@ -386,7 +386,7 @@ def test_what_was_opened_by_a_shown_link_ends_with_the_attestation(study: Study)
     assert thief.get(reverse("subject_home")).status_code == 302
     assert not SignInCode.objects.exists()
     # A colleague's link brings the person in, and their language is still known.
-    again = reverse("operate_invitation_card", args=[study.purpose.id, person.subject.id])
+    again = reverse("operate_link_back", args=[study.purpose.id, person.subject.id])
     card = study.administrator.sign_in().post(again).content.decode()
     found = re.search(r"/me/invitation/([^/]+)/", card)
     assert found
