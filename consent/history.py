@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import ApiClient, User
 from audit_log.actions import LOOKS, Outcome
 from audit_log.models import LogEntry, LogEntryQuerySet
-from consent.history_words import ACTIONS, REASONS, Text
+from consent.history_words import ACTIONS, NOT_BY_YOU, REASONS, Text
 from consent.models import ConsentState, DataSubject, Purpose
 from vault.tags import tagger
 
@@ -142,7 +142,7 @@ def in_words(entries: Iterable[LogEntry], tags: Tags) -> list[Access]:
             Access(
                 entry_id=entry.entry_id,
                 at=entry.time,
-                what=ACTIONS.get(entry.action, entry.action),
+                what=what_happened(entry.action, is_own),
                 who=actor_words(entry, is_own, names),
                 why=REASONS.get(entry.reason or "", ""),
                 purpose=purpose.name if purpose else "",
@@ -151,6 +151,12 @@ def in_words(entries: Iterable[LogEntry], tags: Tags) -> list[Access]:
             )
         )
     return found
+
+
+def what_happened(action: str, is_own: bool) -> Text:
+    """What an entry is called; ``is_own``: the person acted themself."""
+    words = ACTIONS.get(action, action)
+    return words if is_own else NOT_BY_YOU.get(action, words)
 
 
 def find_own_entry(subject: DataSubject, entry_id: UUID) -> LogEntry | None:

@@ -79,6 +79,8 @@ ACTIONS: dict[str, Text] = {
     Action.LOGOUT: _("You signed out"),
     Action.AUTHENTICATOR_CHANGE: _("A passkey of yours was added or removed"),
 }
+NOT_BY_YOU: dict[str, Text] = {Action.CONSENT_RESTRICT: _("The study was paused")}
+"""What such an entry is called where somebody else acted: a restore pauses what it cannot know."""
 REASONS: dict[str, Text] = {
     ReasonCode.OWN_ACCESS: _("your own access"),
     ReasonCode.STUDY_ANALYSIS: _("analysis for the study"),

@@ -6,6 +6,8 @@ of processing of GDPR Art. 18: everything is kept and readable to the person, an
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -84,6 +86,13 @@ def stop_category(
         (request,) = erase_categories(event, tags, [category])
     destroy_keys(request)
     return request
+
+
+def paused_by_a_restore(subject: DataSubject) -> set[UUID]:
+    """The purposes whose last pause began by itself, when a backup was put back."""
+    pauses = ConsentEvent.objects.filter(subject=subject, kind=EventKind.RESTRICTED)
+    last = dict(pauses.order_by("sequence").values_list("purpose_id", "by"))
+    return {purpose_id for purpose_id, by in last.items() if by == "system"}
 
 
 def pause(actor: Actor, subject: DataSubject, purpose: Purpose) -> ConsentEvent | None:

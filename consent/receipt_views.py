@@ -32,6 +32,9 @@ WORDS = {
     EventKind.WITHDRAWN: _("You withdrew"),
     EventKind.EXPIRED: _("Your consent ended by itself"),
 }
+PAUSED_BY_A_RESTORE = _(
+    "Paused by the installation after a backup was restored; let it go on if you like"
+)
 
 
 @require_permission("consent.view_own_consents")
@@ -54,9 +57,10 @@ def consent_history(request: HttpRequest, purpose_id: UUID) -> HttpResponse:
 
 def in_words(event: ConsentEvent) -> dict[str, Any]:
     """One event for its line on the page."""
+    by_a_restore = event.kind == EventKind.RESTRICTED and event.by == "system"
     return {
         "id": event.id,
-        "what": WORDS[EventKind(event.kind)],
+        "what": PAUSED_BY_A_RESTORE if by_a_restore else WORDS[EventKind(event.kind)],
         "how": HOW.get(event.method, "") if event.kind in YES else "",
         "paper": getattr(event, "paper", None),
         "at": event.at,

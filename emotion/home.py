@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,7 @@ from consent.models import (
     SubjectRequest,
     category_label,
 )
+from consent.narrowing import paused_by_a_restore
 from consent.notices import last_substantive, renewal_asked
 from consent.request_clock import days_left
 from consent.sign_in_views import ways_back
@@ -72,11 +74,13 @@ def media_kept(purpose: Purpose) -> str:
     return text % {"days": days}
 
 
-def consent_word(state: ConsentState) -> str:
-    """The state of a consent in the person's own words."""
+def consent_word(state: ConsentState, by_a_restore: Collection[UUID]) -> str:
+    """The state of a consent in the person's own words; ``by_a_restore`` from ``paused_by_a_restore``."""
     if state.tags_ended_at is not None:
         return _("Over for good")
     if state.status == ConsentStatus.GIVEN and state.restricted_at is not None:
+        if state.purpose_id in by_a_restore:
+            return _("Paused: a backup was restored")
         return _("You paused it")
     return str(OWN_WORDS.get(ConsentStatus(state.status), state.get_status_display()))
 
@@ -94,10 +98,11 @@ def consent_card(
     substantive: dict[UUID, int],
     hold: LegalHold | None,
     method: str = "",
+    by_a_restore: Collection[UUID] = (),
 ) -> dict[str, Any]:
     """One purpose on the person's start page; ``substantive`` from ``last_substantive``.
 
-    ``method``: how the last yes came about.
+    ``method``: how the last yes came about; ``by_a_restore`` from ``paused_by_a_restore``.
     """
     live = state.status == ConsentStatus.GIVEN
     purpose = state.purpose
@@ -108,7 +113,7 @@ def consent_card(
     return {
         "purpose": purpose,
         "state": "waiting" if live and state.restricted_at else state.status,
-        "label": consent_word(state),
+        "label": consent_word(state, by_a_restore),
         "categories": [category_label(category, purpose.takes) for category in state.categories],
         "valid_until": state.valid_until if live else None,
         "keeps": keeps if live else "",
@@ -216,7 +221,7 @@ def subject_home(request: HttpRequest) -> HttpResponse:
         ).order_by("requested_at")
     }
     holds = holds_over(subject, states)
-    methods = how_each_yes_came(subject)
+    methods, by_a_restore = how_each_yes_came(subject), paused_by_a_restore(subject)
     context = {
         "live_count": sum(
             state.status == ConsentStatus.GIVEN and state.restricted_at is None for state in states
@@ -228,6 +233,7 @@ def subject_home(request: HttpRequest) -> HttpResponse:
                 substantive,
                 holds.get(state.purpose_id),
                 methods.get(state.purpose_id, ""),
+                by_a_restore,
             )
             for state in states
         ],

@@ -15,6 +15,7 @@ from django.utils import timezone
 from audit_log.actions import Action
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent.after_restore import pause_all
 from consent.models import ConsentEvent, ConsentState, ErasureRequest
 from consent.narrowing import pause, resume, stop_category
 from consent.notices import Change, publish_notice
@@ -240,6 +241,31 @@ def test_a_yes_leaves_the_pause_and_the_pages_say_so(
     press(person, study, "resume")
     assert kinds(person)[-4:] == ["restricted", "re-affirmed", "renewed", "resumed"]
     assert "does not end the pause" not in text_of(person.browser.get(address))
+
+
+def test_a_pause_after_a_restore_is_not_called_the_persons_own(
+    study: Study, person: Person
+) -> None:
+    assert pause_all() == 1
+    integrate_once()
+    pages = {
+        name: text_of(person.browser.get(reverse(name, args=args)))
+        for name, args in (
+            ("subject_home", []),
+            ("consent_history", [study.purpose.id]),
+            ("access_history", []),
+        )
+    }
+    for name, page in pages.items():
+        assert "You paused" not in page, name
+    assert "Paused: a backup was restored" in pages["subject_home"]
+    assert "Let it go on, or change" in pages["subject_home"]
+    after = "Paused by the installation after a backup was restored; let it go on if you like"
+    assert after in pages["consent_history"]
+    assert "The study was paused" in pages["access_history"]
+    press(person, study, "resume")
+    press(person, study, "pause")
+    assert "You paused it" in text_of(person.browser.get(reverse("subject_home")))
 
 
 def test_what_a_pause_stopped_goes_on_after_it(study: Study, person: Person, key: str) -> None:
