@@ -198,6 +198,7 @@ class ReasonCode(StrEnum):
     SIGN_IN = "sign-in"
     NOTIFY = "notify"
     WITHDRAWAL = "withdrawal"
+    PART_STOPPED = "part-stopped"
     RETENTION_END = "retention-end"
     MEDIA_NOT_KEPT = "media-not-kept"
     MEDIA_COVERED = "media-covered"

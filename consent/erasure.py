@@ -44,7 +44,7 @@ REASONS = {
     ErasureCause.COVERED: ReasonCode.MEDIA_COVERED,
     ErasureCause.DISPUTE: ReasonCode.RECORDING_DISPUTED,
     ErasureCause.DISCARDED: ReasonCode.DISCARDED,
-    ErasureCause.NARROWED: ReasonCode.WITHDRAWAL,
+    ErasureCause.NARROWED: ReasonCode.PART_STOPPED,
     ErasureCause.PURPOSE_END: ReasonCode.PURPOSE_END,
     ErasureCause.UNUSED: ReasonCode.UNUSED,
     ErasureCause.ACCOUNT: ReasonCode.ACCOUNT_CLOSED,

@@ -233,7 +233,7 @@ def erase_categories(
             purpose_id=event.purpose_id,
             cause=ErasureCause.NARROWED,
             actor_name=subject_log_name(tags),
-            reason=ReasonCode.WITHDRAWAL,
+            reason=ReasonCode.PART_STOPPED,
             tags=tags,
             category=category,
         )

@@ -103,6 +103,7 @@ REASONS: dict[str, Text] = {
     ReasonCode.SIGN_IN: _("to sign you in"),
     ReasonCode.NOTIFY: _("to write to you"),
     ReasonCode.WITHDRAWAL: _("your withdrawal"),
+    ReasonCode.PART_STOPPED: _("a part that you stopped"),
     ReasonCode.RETENTION_END: _("the storage period is over"),
     ReasonCode.MEDIA_NOT_KEPT: _("photographs and films are not kept after the analysis"),
     ReasonCode.MEDIA_COVERED: _("only your head is kept of a photograph or film"),

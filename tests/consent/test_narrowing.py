@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from consent.after_restore import pause_all
 from consent.models import ConsentEvent, ConsentState, ErasureRequest
 from consent.narrowing import pause, resume, stop_category
 from consent.notices import Change, publish_notice
+from consent.withdrawals import withdraw
 from emotion import analyses, saving
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
@@ -69,6 +71,12 @@ def press(person: Person, study: Study, step: str) -> Any:
     return person.browser.post(address, {"step": step}, follow=True)
 
 
+def title(person: Person, erasure: ErasureRequest) -> str:
+    page = person.browser.get(reverse("erasure", args=[erasure.id]))
+    found = BeautifulSoup(page.content, "html.parser").title
+    return " ".join(found.text.split()) if found else ""
+
+
 def parts(key: str, row: Analysis) -> set[str]:
     answer = api_get(key, "api_result", row.id, Access_Reason="quality-check")
     assert answer.status_code == 200, answer.content
@@ -99,6 +107,13 @@ def test_stopping_one_category_erases_it_and_the_rest_goes_on(
     assert kinds(person)[-2:] == ["given", "narrowed"]
     (erasure,) = ErasureRequest.objects.filter(only_key=None)
     assert (erasure.cause, erasure.category, len(erasure.key_ids)) == ("narrowed", "blendshapes", 1)
+    assert title(person, erasure) == "Erasure in “Story study”"
+    integrate_once()
+    looked = text_of(person.browser.get(reverse("access_history")))
+    assert "your withdrawal" not in looked
+    assert "a part that you stopped" in looked
+    gone = withdraw(person.actor, person.subject, study.purpose)
+    assert title(person, gone) == "Withdrawn · Story study"
 
 
 def test_a_category_that_a_new_yes_leaves_out_is_erased(
