@@ -79,10 +79,10 @@ def month_in(text: str) -> tuple[int, int]:
 
 
 def months_ahead(purpose: Purpose) -> list[tuple[int, list[tuple[str, str]]]]:
-    """The months that can be chosen, the next one first: of each year (value, month in words)."""
+    """The months that can be chosen, the running one first: of each year (value, month in words)."""
     today = localdate()
     count = (purpose.minimum_age - purpose.youngest) * 12
-    numbers = [today.year * 12 + today.month - 1 + ahead for ahead in range(1, count + 1)]
+    numbers = [today.year * 12 + today.month - 1 + ahead for ahead in range(count + 1)]
     months = [date(number // 12, number % 12 + 1, 1) for number in numbers]
     return [
         (year, [(f"{each:%Y-%m}", date_format(each, "YEAR_MONTH_FORMAT")) for each in of_year])

@@ -52,15 +52,15 @@ def require_guardians(purpose: Purpose) -> None:
 
 
 def comes_of_age(purpose: Purpose, year: int, month: int) -> datetime:
-    """The beginning of the month in which the child reaches the minimum age.
+    """The end of the month in which the child reaches the minimum age: the day in it is not asked.
 
-    Raises WrongAge for a month that is past or running (then the child is old enough to decide alone), and
-    for one so far off that the child is younger than anybody who may take part.
+    Raises WrongAge for a month that is past (then the child is old enough to decide alone), and for one so
+    far off that the child is younger than anybody who may take part.
     """
     first, today = date(year, month, 1), localdate()
-    if first <= today:
+    if first < today.replace(day=1):
         raise WrongAge(
-            _("Whoever is %(age)s this month or was before says yes alone.")
+            _("Whoever turned %(age)s before this month says yes alone.")
             % {"age": purpose.minimum_age}
         )
     years = purpose.minimum_age - purpose.youngest
@@ -69,7 +69,8 @@ def comes_of_age(purpose: Purpose, year: int, month: int) -> datetime:
             _("Children under %(age)s cannot take part, also not with a guardian.")
             % {"age": purpose.youngest}
         )
-    return make_aware(datetime.combine(first, time.min))
+    following = date(year + month // 12, month % 12 + 1, 1)
+    return make_aware(datetime.combine(following, time.min))
 
 
 def guardian_agrees(

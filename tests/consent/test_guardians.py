@@ -120,7 +120,7 @@ def test_the_month_is_asked_in_words_of_the_page_by_year(
         page = child.browser.get(reverse("consent_guardian", args=[study.purpose.id]))
     months = BeautifulSoup(page.content, "html.parser").select("#of-age optgroup")
     assert [year["label"] for year in months] == [str(year) for year in range(2026, 2034)]
-    assert [len(year.select("option")) for year in months] == [1, *[12] * 6, 11]
+    assert [len(year.select("option")) for year in months] == [2, *[12] * 6, 11]
     chosen = months[1].select_one("option[value='2027-03']")
     assert chosen is not None
     assert chosen.text == words
@@ -174,7 +174,7 @@ def test_the_guardians_yes_waits_a_day_and_for_this_notice_only(
 def test_the_guardians_yes_does_not_outlast_its_own_end(study: Study) -> None:
     with time_machine.travel("2026-03-31T12:00:00Z", tick=False):
         child = come_in(study)
-        guardian_says(child, study.purpose, of_age="2026-04")
+        guardian_says(child, study.purpose, of_age="2026-03")
         assert acts() == ["guardian"]
     # Within the day that it waits, and past the month's end at which the child comes of age.
     with time_machine.travel("2026-04-01T10:00:00Z", tick=False), pytest.raises(InvalidChoice):
@@ -191,7 +191,6 @@ def test_the_guardians_yes_does_not_outlast_its_own_end(study: Study) -> None:
         ({"of_age": "²031-05"}, "choose the month"),
         ({"of_age": "0000-05"}, "choose the month"),
         ({"of_age": "10000-05"}, "choose the month"),
-        ({"of_age": lambda: month(0)}, "says yes alone"),
         ({"of_age": lambda: month(-400)}, "says yes alone"),
         ({"of_age": lambda: month(366 * 7 + 40)}, "Children under 7 cannot take part"),
         ({"categories": ["expression"]}, "Without photographs of your face"),
@@ -214,7 +213,9 @@ def test_it_ends_when_the_child_comes_of_age_at_the_latest(study: Study, child: 
     soon = month(100)
     state = taking_part(study, child, of_age=soon)
     assert state.valid_until is not None
-    assert timezone.localtime(state.valid_until).strftime("%Y-%m-%d %H:%M") == f"{soon}-01 00:00"
+    end = timezone.localtime(state.valid_until)
+    assert end.strftime("%d %H:%M") == "01 00:00"
+    assert f"{end - timedelta(seconds=1):%Y-%m}" == soon, "no day is known, so the month is over"
     with time_machine.travel(state.valid_until + timedelta(seconds=1)):
         assert sent(study) == 403
         assert expire_consents() == 1
@@ -354,12 +355,24 @@ def test_the_purpose_says_it_in_a_childs_words_and_the_notice_keeps_them() -> No
     assert not Purpose.objects.get(pk=open_study().purpose.pk).guardian_allowed
 
 
+def test_a_guardian_says_yes_until_the_month_of_the_birthday_is_over(study: Study) -> None:
+    """On 2 March a child whose birthday is late in March is not old enough to say yes alone."""
+    with time_machine.travel("2026-03-02T12:00:00Z", tick=True):
+        child = come_in(study)
+        page = child.browser.get(reverse("consent_guardian", args=[study.purpose.id]))
+        assert '<option value="2026-03">' in page.content.decode()
+        state = taking_part(study, child, of_age="2026-03")
+    assert state.valid_until is not None
+    assert timezone.localtime(state.valid_until).strftime("%Y-%m-%d %H:%M") == "2026-04-01 00:00"
+
+
 def test_the_month_counts_from_the_day_it_begins(study: Study) -> None:
     with time_machine.travel("2026-03-31T23:59:59Z", tick=False):
         at = comes_of_age(study.purpose, 2026, 4)
-        assert (at.year, at.month, at.day) == (2026, 4, 1)
-        with pytest.raises(WrongAge):
-            comes_of_age(study.purpose, 2026, 3)
+        assert (at.year, at.month, at.day) == (2026, 5, 1)
+        assert comes_of_age(study.purpose, 2026, 12).year == 2027
+        with pytest.raises(WrongAge, match="before this month"):
+            comes_of_age(study.purpose, 2026, 2)
         assert comes_of_age(study.purpose, 2033, 3)
         with pytest.raises(WrongAge):
             comes_of_age(study.purpose, 2033, 4)
