@@ -39,7 +39,7 @@ from config.field_errors import field_errors
 from consent import errors as consent_errors
 from emotion import errors as emotion_errors
 from emotion.faults import in_a_line
-from emotion.inference.media import MediaCode, MediaRefused
+from emotion.inference.media import DecoderKilled, MediaCode, MediaRefused
 from vault import errors as vault_errors
 
 log = logging.getLogger("consentry.web")
@@ -130,6 +130,7 @@ STATUS: dict[type[Exception], int] = {
     OperationalError: 503,
     InterfaceError: 503,
     RedisError: 503,
+    DecoderKilled: 503,
 }
 MEDIA_STATUS = {
     MediaCode.TOO_LARGE: 413,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from redis.exceptions import RedisError
 
 from audit_log.errors import AuditLogError, EntryNotIntegrated, LogUnavailable
+from emotion.inference.media_codes import DecoderKilled
 from vault.errors import (
     InsecureKeyFile,
     KeystoreUnavailable,
@@ -29,6 +30,7 @@ WORDS: dict[type[Exception], Promise | str] = {
     OperationalError: NO_DATABASE,
     InterfaceError: NO_DATABASE,
     RedisError: _("The cache cannot be used just now; try again later."),
+    DecoderKilled: _("The file could not be read just now; try again later."),
     KeystoreUnavailable: NO_KEYS,
     ProviderUnavailable: NO_KEYS,
     RootKeyMissing: NO_KEYS,

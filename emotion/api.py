@@ -48,6 +48,7 @@ RECEIVING = (
     "too-many-uploads",
     "queue-full",
     "storage-full",
+    "decoder-killed",
     *GATE,
     *(code.value for code in MediaCode),
 )

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from emotion.inference.fork_server import NUMBER
-from emotion.inference.media_codes import MediaCode, MediaRefused
+from emotion.inference.media_codes import DecoderKilled, MediaCode, MediaRefused
 
 LINE_MAX = 4096
 SERVER = Path(__file__).with_name("fork_server.py")
@@ -144,7 +144,10 @@ class Process:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """The exit status, or minus the signal that ended it; None while it runs."""
+        """The exit status, or minus the signal that ended it; None while it runs.
+
+        SIGKILL where its server has ended, too: nobody can tell any more.
+        """
         with contextlib.suppress(TimeoutError):
             self.wait(0)
         return self.returncode
@@ -222,21 +225,28 @@ class Child:
         return True
 
     def receive_into(self, target: memoryview, until: float) -> None:
-        """Fill ``target`` from standard output. Raises MediaRefused when less comes."""
+        """Fill ``target`` from standard output. Raises MediaRefused or DecoderKilled when less comes."""
         while target:
             self.wait(self.output, select.POLLIN, until)
             count = os.readv(self.output.fileno(), [target])
             if not count:
-                raise MediaRefused(self.cause_of_death())
+                raise self.cause_of_death()
             target = target[count:]
 
-    def cause_of_death(self) -> MediaCode:
-        """TIMEOUT when the limit on processor time ended it, UNREADABLE for any other end."""
+    def cause_of_death(self) -> MediaRefused | DecoderKilled:
+        """Why nothing more comes: killed from outside, over its processor time, or unable to read this.
+
+        Our own SIGKILL comes when nothing more is heard, and the limit ends a child by SIGXCPU: any other
+        SIGKILL is the machine's, which kills when it has no memory. A child that was taken over can take
+        it for itself, and gains no more by it than the tries of its medium.
+        """
         try:
-            ended = self.process.wait(1.0)
+            ended = self.process.wait(ENDING)
         except TimeoutError:
-            return MediaCode.UNREADABLE
-        return MediaCode.TIMEOUT if ended == -signal.SIGXCPU else MediaCode.UNREADABLE
+            return MediaRefused(MediaCode.UNREADABLE)
+        if ended == -signal.SIGKILL:
+            return DecoderKilled("The decoder was killed from outside.")
+        return MediaRefused(MediaCode.TIMEOUT if ended == -signal.SIGXCPU else MediaCode.UNREADABLE)
 
     def close(self) -> None:
         """End the child; safe to repeat."""

@@ -42,7 +42,7 @@ class FilmChild(Child):
         self.seconds_granted = CPU_SECONDS_AT_FIRST
 
     def message(self, until: float) -> tuple[bytes, int, int, int, float]:
-        """The next header: kind, length or slot, two counts, time. Raises MediaRefused."""
+        """The next header: kind, length or slot, two counts, time. Raises MediaRefused or DecoderKilled."""
         data = bytearray(messages.HEADER.size)
         self.receive_into(memoryview(data), until)
         kind, length, a, b, seconds = messages.HEADER.unpack(data)
@@ -58,10 +58,13 @@ class FilmChild(Child):
 
     def grant(self, seconds: int) -> None:
         """Let the child use so much processor time in all, once it has used its first share."""
-        if seconds >= self.seconds_granted + STEP and self.process.poll() is None:
-            self.seconds_granted = seconds
+        if seconds < self.seconds_granted + STEP or self.process.poll() is not None:
+            return
+        self.seconds_granted = seconds
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
             _soft, hard = resource.prlimit(self.process.pid, resource.RLIMIT_CPU)
-            limits = (seconds if hard == resource.RLIM_INFINITY else min(seconds, hard), hard)
+            # Below the hard limit, at which SIGKILL would come instead of SIGXCPU.
+            limits = (seconds if hard == resource.RLIM_INFINITY else min(seconds, hard - 1), hard)
             resource.prlimit(self.process.pid, resource.RLIMIT_CPU, limits)
 
     def close(self) -> None:

@@ -106,7 +106,7 @@ class Film:
         return min(1.0, self.furthest / self.size)
 
     def answer(self) -> tuple[bytes, object]:
-        """Serve the child until it has something to say. Raises MediaRefused."""
+        """Serve the child until it has something to say. Raises MediaRefused or DecoderKilled."""
         while True:
             budget = SECONDS + SECONDS_PER_SECOND * max(0.0, self.reached)
             budget += self.served / BYTES_PER_SECOND
@@ -224,7 +224,7 @@ def open_film(
     start: seconds; exactly the pictures that a run from the beginning would have yielded from there on,
     with the same pixels, times and indices. The decoder begins at the last picture before it that needs
     none from before, found by reading through the film without decoding (``film_entry.find_entry``).
-    Raises MediaRefused here, and while iterating.
+    Raises MediaRefused or DecoderKilled here, and while iterating.
     """
     limits = limits or FilmLimits()
     media_type, size = check_structure(source, limits)

@@ -18,10 +18,11 @@ import numpy as np
 
 from emotion.inference.arrays import Pixels
 from emotion.inference.children import LINE_MAX, Child, answer_from, whole
-from emotion.inference.media_codes import MediaCode, MediaRefused, PhotoFacts
+from emotion.inference.media_codes import DecoderKilled, MediaCode, MediaRefused, PhotoFacts
 from emotion.inference.photo_formats import PIXELS_MAX, SIDE_MAX
 
 __all__ = [
+    "DecoderKilled",
     "MediaCode",
     "MediaRefused",
     "PhotoFacts",
@@ -50,15 +51,20 @@ class DecodingChild(Child):
         return self.write(data, time.monotonic() + SECONDS)
 
     def receive(self, until: float) -> dict[str, Any]:
-        """The line of JSON. Raises MediaRefused for a refusal, and for a child that died or babbles."""
+        """The line of JSON. Raises MediaRefused for a refusal, and for a child that died or babbles.
+
+        DecoderKilled for one that was killed.
+        """
         with contextlib.suppress(BrokenPipeError):
             self.input.close()
         line = b""
         while not line.endswith(b"\n"):
             self.wait(self.output, select.POLLIN, until)
             byte = self.output.read(1)  # one at a time: what follows the line are pixels
-            if not byte or len(line) == LINE_MAX:
-                raise MediaRefused(self.cause_of_death())
+            if not byte:
+                raise self.cause_of_death()
+            if len(line) == LINE_MAX:
+                raise MediaRefused(MediaCode.UNREADABLE)
             line += byte
         return answer_from(line)
 
@@ -93,7 +99,7 @@ class PhotoProbe:
             self.finish()
 
     def finish(self) -> PhotoFacts:
-        """The facts, with the EXIF orientation applied. Raises MediaRefused."""
+        """The facts, with the EXIF orientation applied. Raises MediaRefused or DecoderKilled."""
         if self.child.output.closed:  # feed has raised, or close was called
             raise MediaRefused(MediaCode.UNREADABLE)
         try:
@@ -110,7 +116,7 @@ def decode_photo(data: bytes) -> Pixels:
     """The picture as uint8 RGB (H, W, 3), turned as its EXIF orientation says.
 
     Photographs with a side of 3200 pixels or more come reduced by 2 or 4 (``WORKING_SIDE``). Raises
-    MediaRefused.
+    MediaRefused or DecoderKilled.
     """
     child = DecodingChild("pixels", PHOTO_MAX_BYTES)
     try:

@@ -71,6 +71,12 @@ class MediaRefused(Exception):
         super().__init__(message or code.explanation)
 
 
+class DecoderKilled(Exception):
+    """A decoder was killed from outside, as where memory ran out: that says nothing of its medium."""
+
+    code = "decoder-killed"
+
+
 @dataclass(frozen=True)
 class PhotoFacts:
     """media_type: by the bytes, never as declared. width, height: pixels."""

@@ -9,6 +9,7 @@ import random
 import signal
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from emotion import film_analyses
 from emotion.analyses import run_analysis
 from emotion.erasure import drain
 from emotion.errors import NotReady
+from emotion.inference import film_process
+from emotion.inference.children import Servers
 from emotion.models import MAX_TRIES, Analysis, AnalysisState, MediaState, Recording, Result
 from emotion.results import read_result
 from tests.cast import (
@@ -297,6 +300,33 @@ def test_a_film_that_cannot_be_read_says_why_and_leaves_nothing(
     row.recording.refresh_from_db()
     assert row.recording.media_state == MediaState.ERASED  # nothing will come of it any more
     assert not living_keys(person.subject)
+
+
+@pytest.mark.parametrize("with_its_server", [False, True])
+def test_a_decoder_that_the_machine_killed_uses_up_one_try(
+    study: Study, person: Person, monkeypatch: pytest.MonkeyPatch, with_its_server: bool
+) -> None:
+    row = waiting(study, short())
+    note = film_analyses.note_facts
+
+    def killing(*given: Any) -> None:
+        """Once the film is open, and no picture of it was read."""
+        note(*given)
+        server = Servers.of(film_process.CHILD).process.pid
+        (child,) = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        for pid in [server] * with_its_server + [int(child)]:
+            os.kill(pid, signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(film_analyses, "note_facts", killing)
+        run_analysis(row.id)
+    row.refresh_from_db()
+    assert (row.state, row.tries) == (AnalysisState.QUEUED, 1)
+    assert row.recording.media_state == MediaState.STORED
+    Analysis.objects.filter(pk=row.pk).update(not_before=row.queued_at)
+    run_analysis(row.id)
+    row.refresh_from_db()
+    assert row.state == AnalysisState.DONE
 
 
 def test_a_purpose_says_what_it_takes_and_how_densely() -> None:

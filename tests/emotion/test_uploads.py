@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from accounts.actors import actor_for
 from accounts.models import User
 from consent.models import DataSubject
 from consent.withdrawals import withdraw
+from emotion.inference.media import PhotoFacts, PhotoProbe
 from emotion.models import Recording, Upload
 from emotion.reservations import sweep_orphans
 from emotion.uploads import Receiving
@@ -140,6 +143,26 @@ def test_a_withdrawal_while_the_bytes_come_wins(study: Study) -> None:
     assert not Recording.objects.exists()
     assert not media_keys(study)
     assert not Upload.objects.exists()
+
+
+def test_a_decoder_that_the_machine_killed_is_not_the_files_fault(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, finish, before = study.key(), PhotoProbe.finish, sealed_files()
+
+    def killing(probe: PhotoProbe) -> PhotoFacts:
+        os.kill(probe.child.process.pid, signal.SIGKILL)
+        return finish(probe)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PhotoProbe, "feed", lambda *_given: None)
+        patched.setattr(PhotoProbe, "finish", killing)
+        answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes(), idempotency_key="again")
+    assert (answer.status_code, answer.json()["code"]) == (503, "decoder-killed")
+    assert answer.headers["Retry-After"]
+    assert sealed_files() == before
+    answer = upload(key, "P-001", study.purpose.id, PHOTO.read_bytes(), idempotency_key="again")
+    assert answer.status_code == 202
 
 
 def test_a_process_that_died_while_receiving_is_cleared_up(study: Study) -> None:

@@ -14,6 +14,7 @@ import pytest
 from emotion.inference import media
 from emotion.inference.faces import find_faces
 from emotion.inference.media import (
+    DecoderKilled,
     MediaCode,
     MediaRefused,
     PhotoProbe,
@@ -143,7 +144,7 @@ def test_child_sees_no_environment_and_no_framework(
 
 @pytest.mark.parametrize(
     ("sent", "code"),
-    [(signal.SIGKILL, MediaCode.UNREADABLE), (signal.SIGXCPU, MediaCode.TIMEOUT)],
+    [(signal.SIGSEGV, MediaCode.UNREADABLE), (signal.SIGXCPU, MediaCode.TIMEOUT)],
 )
 def test_death_of_the_child_is_a_refusal(sent: signal.Signals, code: MediaCode) -> None:
     probe = PhotoProbe.start(10**7)
@@ -153,6 +154,14 @@ def test_death_of_the_child_is_a_refusal(sent: signal.Signals, code: MediaCode) 
         probe.finish()
     assert refused.value.code is code
     probe.close()
+
+
+def test_a_child_that_the_machine_killed_says_nothing_of_the_photograph() -> None:
+    probe = PhotoProbe.start(10**7)
+    probe.feed(astronaut()[:1000])
+    os.kill(probe.child.process.pid, signal.SIGKILL)
+    with pytest.raises(DecoderKilled):
+        probe.finish()
 
 
 def test_hanging_child_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

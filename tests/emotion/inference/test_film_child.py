@@ -24,7 +24,7 @@ from emotion.inference import film_process, films
 from emotion.inference.film_formats import CPU_SECONDS_AT_FIRST, CPU_SECONDS_MAX
 from emotion.inference.films import Film, Frame, open_film
 from emotion.inference.fork_server import MEMORY
-from emotion.inference.media import MediaCode, MediaRefused
+from emotion.inference.media import DecoderKilled, MediaCode, MediaRefused
 from tests.emotion.inference.decoders import liar
 from tests.emotion.inference.film_making import Recipe, film, numbered, plain, run, samples
 
@@ -90,17 +90,34 @@ def test_child_ends_with_the_block_and_with_its_parent() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "code"),
-    [(signal.SIGKILL, MediaCode.UNREADABLE), (signal.SIGXCPU, MediaCode.TIMEOUT)],
+    [(signal.SIGSEGV, MediaCode.UNREADABLE), (signal.SIGXCPU, MediaCode.TIMEOUT)],
 )
 def test_death_of_the_child_is_a_refusal(sent: signal.Signals, code: MediaCode) -> None:
-    with (
-        pytest.raises(MediaRefused) as refused,
-        open_film(io.BytesIO(film(Recipe(count=200))), rate=None) as opened,
-    ):
+    with pytest.raises(MediaRefused) as refused:
+        read_until_it_dies(sent)
+    assert refused.value.code is code
+
+
+def read_until_it_dies(sent: signal.Signals) -> None:
+    with open_film(io.BytesIO(film(Recipe(count=200))), rate=None) as opened:
         for frame in opened:
             if frame.index == 3:
                 os.kill(opened.child.process.pid, sent)
-    assert refused.value.code is code
+
+
+def test_a_child_that_the_machine_killed_says_nothing_of_the_film() -> None:
+    with pytest.raises(DecoderKilled):
+        read_until_it_dies(signal.SIGKILL)
+
+
+def test_processor_time_ends_by_the_signal_that_says_so() -> None:
+    """Where both limits are one, the kernel sends SIGKILL."""
+    with open_film(io.BytesIO(plain()), rate=None) as opened:
+        opened.child.grant(CPU_SECONDS_MAX + 60)
+        assert limits_of(opened)["Max cpu time"][:2] == [
+            str(CPU_SECONDS_MAX - 1),
+            str(CPU_SECONDS_MAX),
+        ]
 
 
 def test_hanging_child_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
