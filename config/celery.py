@@ -102,6 +102,14 @@ def load_models(**_signal: Any) -> None:
 
 
 @worker_shutting_down.connect
+def give_work_back(**_signal: Any) -> None:
+    """Let the processes of this worker give back what takes longer than anybody waits for them."""
+    from emotion.stopping import note_stop  # only after the settings
+
+    note_stop()
+
+
+@worker_shutting_down.connect
 def wake_up(**_signal: Any) -> None:
     """Let a worker that waits for its broker see at once that it shall stop, and not at its next timer.
 

@@ -16,9 +16,11 @@ from emotion.inference.media import decode_photo
 from emotion.inference.photos import analyse_photo
 from emotion.inference.readings import Part
 from emotion.keeping import Picture, kept_picture
+from emotion.queue import enqueue_analysis
 from emotion.reading_pack import pack_of
 from emotion.saving import save_results
 from emotion.sealed_media import blob_path, media_row, media_unit
+from emotion.stopping import is_stopping, require_time
 from emotion.worker_gate import begin_reading, consented_categories
 from vault.store import open_blob
 
@@ -29,8 +31,12 @@ def run_analysis(analysis_id: UUID) -> None:
     """Run one analysis to an end: done, refused or failed, each with its entry.
 
     A fault of the installation (database, keystore, keys, log, disk, clock) gives the row back with its
-    try; the keeper sends it again until it can be done. A fault of the recording uses the try up.
+    try; the keeper sends it again until it can be done. A fault of the recording uses the try up. A worker
+    that was told to stop begins nothing, and says again what waits.
     """
+    if is_stopping():
+        enqueue_analysis(analysis_id)
+        return
     try:
         held = claim(analysis_id)
     except Exception as error:
@@ -69,6 +75,7 @@ def read_face(held: Claim) -> tuple[dict[str, Part], frozenset[str], Picture | N
         data = blob.read()
     pixels = decode_photo(data)
     held.renew()
+    require_time()
     pack = pack_of(held, chosen)
     permit.recheck()
     parts = analyse_photo(pixels, chosen - {DataCategory.MEDIA}, pack).parts()

@@ -32,6 +32,7 @@ from emotion.faults import in_a_line, is_environment
 from emotion.inference.media import MediaRefused
 from emotion.models import MAX_TRIES, Analysis, AnalysisState, Recording
 from emotion.queue import enqueue_analysis
+from emotion.stopping import WorkerStopping
 from emotion.stretches import discard
 from vault.tags import tagger
 
@@ -119,9 +120,12 @@ def give_back(held: Claim, error: Exception) -> None:
 def settle(held: Claim, error: Exception) -> None:
     """What this error means for the row: refused, failed, another try, or a wait without one.
 
-    A consent that changed during the work refuses that attempt only: the next one asks the new consent.
+    What a stopping worker gives back is for the next one at once. A consent that changed during the work
+    refuses that attempt only: the next one asks the new consent.
     """
-    if is_environment(error):
+    if isinstance(error, WorkerStopping):
+        begin_anew(held)
+    elif is_environment(error):
         wait(held, error)
     elif isinstance(error, ConsentRefused) and error.reason in STANDS_OTHERWISE:
         begin_anew(held)
@@ -186,7 +190,7 @@ def wait(held: Claim, error: Exception) -> None:
 
 
 def begin_anew(held: Claim) -> None:
-    """Give the row back with its try: what the consent covers now is measured under that consent."""
+    """Give the row back with its try, to be taken up at once, under what the consent covers then."""
     Analysis.objects.filter(held.row()).update(
         state=AnalysisState.QUEUED,
         lease_until=None,

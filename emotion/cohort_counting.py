@@ -43,6 +43,7 @@ from emotion.noise import laplace
 from emotion.queue import enqueue_cohort
 from emotion.results import read_permit
 from emotion.saving import sealed_part
+from emotion.stopping import require_time
 from emotion.sweeping import STALE
 from vault.parts import unseal_parts
 
@@ -126,6 +127,7 @@ def count(held: CohortAnswer, actor: Actor) -> Counter[str]:
     found: Counter[str] = Counter()
     chosen = newest_results(held)
     for number, result_id in enumerate(chosen):
+        require_time()
         if number % RENEW_EVERY == 0:
             renew(held, number / len(chosen))
         try:

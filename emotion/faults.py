@@ -1,8 +1,8 @@
 """Whose fault an error is: the installation's, which passes when somebody repairs it, or the work's own.
 
-A fault of the installation (database, keystore, key folder, log, disk, models) says nothing about a
-recording, so it must not use up its tries. What is said about it is one line, and never the text of an
-error that could quote a row.
+A fault of the installation (database, keystore, key folder, log, disk, models; a worker that stops, too)
+says nothing about a recording, so it must not use up its tries. What is said about it is one line, and
+never the text of an error that could quote a row.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from audit_log.actions import ReasonCode
 from audit_log.errors import AuditLogError, LogUnavailable
 from consent.errors import ConsentRefused
 from emotion.inference.models import ExecutionProviderUnusable, ModelIntegrityError
+from emotion.stopping import WorkerStopping
 from vault.errors import (
     InsecureKeyFile,
     KeystoreUnavailable,
@@ -35,6 +36,7 @@ ENVIRONMENT = (
     StorageFull,
     ModelIntegrityError,
     ExecutionProviderUnusable,
+    WorkerStopping,
     OSError,
 )
 WORDED = (OperationalError, InterfaceError, AuditLogError, VaultError, OSError)

@@ -48,6 +48,7 @@ from emotion.saving import (
 )
 from emotion.sealed_media import blob_path, markers_row, media_row, media_unit
 from emotion.sealed_series import from_parquet, to_parquet
+from emotion.stopping import require_time
 from emotion.stretches import discard
 from emotion.worker_gate import begin_reading, consented_categories, permit_for
 from vault.parts import unseal_parts
@@ -190,7 +191,8 @@ def alive(
 ) -> Iterator[Frame]:
     """The film's frames; now and then the lease is renewed, the gate asked and the progress noted.
 
-    share: from where to where this pass takes the whole of the work.
+    share: from where to where this pass takes the whole of the work. Raises WorkerStopping when this worker
+    was told to stop: nobody waits for the rest of a film.
     """
 
     def reached() -> float:
@@ -198,6 +200,7 @@ def alive(
 
     began, first, beat = time.monotonic(), reached(), time.monotonic()
     for frame in film:
+        require_time()
         yield frame
         now = time.monotonic()
         if now - beat < BEAT:

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,8 @@ from tests.cast import (
 from tests.emotion.inference.scenes import Scene, as_film, during, sits, walks
 from tests.faults.leftovers import living_keys
 from tests.forks import ended, fork
+from tests.processes import wait_for
+from tools.supervise import WORKER_GRACE
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -300,6 +303,17 @@ def test_a_film_that_cannot_be_read_says_why_and_leaves_nothing(
     row.recording.refresh_from_db()
     assert row.recording.media_state == MediaState.ERASED  # nothing will come of it any more
     assert not living_keys(person.subject)
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_film_back_with_its_try(
+    study: Study, person: Person, worker: subprocess.Popen[bytes]
+) -> None:
+    row = waiting(study, long())
+    wait_for(lambda: Analysis.objects.filter(pk=row.pk, state=AnalysisState.RUNNING).exists())
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(WORKER_GRACE)
+    row.refresh_from_db()
+    assert (row.state, row.attempt, row.tries) == (AnalysisState.QUEUED, 1, 0)
 
 
 @pytest.mark.parametrize("with_its_server", [False, True])

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from emotion import analyses, claims, saving, worker_gate
+from emotion import analyses, claims, saving, stopping, worker_gate
 from emotion.analyses import run_analysis
 from emotion.models import Analysis, AnalysisState, Result
 from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
@@ -158,6 +158,27 @@ def test_faults_of_the_installation_use_up_no_try(
     assert len(lines) == 6, "one line each time"
     assert "the keystore cannot be used" in lines[0].getMessage()
     later(row)
+    assert row.state == AnalysisState.DONE
+
+
+def test_a_worker_that_stops_uses_up_no_try_and_begins_nothing(
+    row: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = analyses.decode_photo
+
+    def stopped(data: bytes) -> Any:
+        stopping.note_stop()
+        return decode(data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stopping, "_told", bytearray(1))
+        patched.setattr(analyses, "decode_photo", stopped)
+        for _ in range(2):
+            run_analysis(row.id)
+            row.refresh_from_db()
+            assert (row.state, row.attempt, row.tries) == (AnalysisState.QUEUED, 1, 0)
+    run_analysis(row.id)
+    row.refresh_from_db()
     assert row.state == AnalysisState.DONE
 
 
