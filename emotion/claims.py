@@ -9,12 +9,14 @@ back because the installation was at fault, or ended or given back because of wh
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from time import sleep
 from uuid import UUID
 
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -98,19 +100,21 @@ def claim(analysis_id: UUID) -> Claim | None:
 
 
 def give_back(held: Claim, error: Exception) -> None:
-    """End the row, or let it be tried again; patient with a database that cannot be written just now."""
+    """End the row, or let it be tried again."""
+    patiently(f"analysis {held.analysis_id}", partial(settle, held, error))
+
+
+def patiently(work: str, settle: Callable[[], None]) -> None:
+    """Settle what becomes of a row, also where the database cannot be written just now."""
     for pause in (*RELEASE_PAUSES, None):
+        close_old_connections()  # a server that was restarted knows nothing of them
         try:
-            settle(held, error)
+            settle()
         except Exception as trouble:
             if not is_environment(trouble):
                 raise
             if pause is None:
-                log.warning(
-                    "analysis %s waits for its lease to end: %s",
-                    held.analysis_id,
-                    in_a_line(trouble),
-                )
+                log.warning("%s waits for its lease to end: %s", work, in_a_line(trouble))
                 return
             sleep(pause)
         else:

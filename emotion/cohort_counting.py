@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -25,7 +26,7 @@ from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.log import append
 from consent.rules import Operation
 from emotion.bundles import LEFT_OUT
-from emotion.claims import LEASE_END, Superseded
+from emotion.claims import LEASE_END, Superseded, patiently
 from emotion.cohort import BUDGET, UNIT, about_cohort, find_cohort, locked_budget
 from emotion.cohort_questions import QUESTIONS
 from emotion.errors import CohortBudgetSpent, NotFound
@@ -204,6 +205,11 @@ def end(
 
 
 def give_back(held: CohortAnswer, error: Exception) -> None:
+    """End the row, or let it be tried again."""
+    patiently(f"question {held.id}", partial(settle, held, error))
+
+
+def settle(held: CohortAnswer, error: Exception) -> None:
     """Let it be tried again, or end it when its tries are used up; a fault of the house uses none."""
     log.warning("question %s, try %d: %s", held.id, held.tries, in_a_line(error))
     fault = is_environment(error)

@@ -21,7 +21,7 @@ from consent.history import access_history
 from consent.models import DataCategory
 from consent.narrowing import pause, stop_category
 from consent.withdrawals import withdraw
-from emotion import cohort_counting
+from emotion import claims, cohort_counting
 from emotion.claims import Superseded
 from emotion.claims import claim as claim_analysis
 from emotion.cohort import BUDGET, COST, ask, left_of
@@ -55,6 +55,7 @@ from tests.browser.test_pages import blank
 from tests.cast import PHOTO, Person, Study, analysed, consenting, text_of, upload
 from tests.emotion.inference.acted import sampled, unread
 from tests.emotion.test_films import MEASURED, done, film_study, short
+from tests.faults.harm import restart_server
 from vault import cache
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -154,6 +155,24 @@ def test_an_answer_is_not_the_truth_and_not_far_from_it(study: Study) -> None:
             asked(study)
     assert CohortBudget.objects.get().spent == BUDGET
     assert len(entries(Action.COHORT_ASK, Action.COHORT_ANSWER)) == 20
+
+
+def test_a_server_that_was_restarted_uses_up_no_try(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = asked(study)
+    newest = cohort_counting.newest_results
+
+    def restarting(held: CohortAnswer) -> Any:
+        restart_server()
+        return newest(held)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cohort_counting, "newest_results", restarting)
+        patched.setattr(claims, "RELEASE_PAUSES", (0.0,))
+        run_cohort(row.id)
+    row.refresh_from_db()
+    assert (row.state, row.tries) == (CohortState.QUEUED, 0)
 
 
 def test_the_same_question_in_a_month_has_the_stored_answer(study: Study) -> None:

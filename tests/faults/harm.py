@@ -36,6 +36,19 @@ def gone(alias: str) -> Iterator[None]:
     away.rename(name)
 
 
+def restart_server() -> None:
+    """The database server starts again: to this process' connections nobody answers any more."""
+    if is_sqlite():
+        pytest.skip("SQLite has no server")
+    for each in connections.all(initialized_only=True):
+        if each.connection is None:
+            continue
+        killer = each.copy()
+        with killer.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [each.connection.info.backend_pid])
+        killer.close()
+
+
 @contextmanager
 def emptied(alias: str) -> Iterator[None]:
     """A new, empty database stands in the place of the old one."""

@@ -19,7 +19,7 @@ from emotion import analyses, claims, saving, stopping, worker_gate
 from emotion.analyses import run_analysis
 from emotion.models import Analysis, AnalysisState, Result
 from tests.cast import PHOTO, Person, Study, api_get, consenting, open_study, upload
-from tests.faults.harm import KEYS_AWAY, SmallDisk, gone, small_disk
+from tests.faults.harm import KEYS_AWAY, SmallDisk, gone, restart_server, small_disk
 from tests.faults.leftovers import living_keys, rows, sealed_files
 from tests.vault.bao import Bao
 from vault import cache
@@ -157,6 +157,24 @@ def test_faults_of_the_installation_use_up_no_try(
     lines = [record for record in caplog.records if record.name.startswith("emotion")]
     assert len(lines) == 6, "one line each time"
     assert "the keystore cannot be used" in lines[0].getMessage()
+    later(row)
+    assert row.state == AnalysisState.DONE
+
+
+def test_a_server_that_was_restarted_during_the_work_uses_up_no_try(
+    row: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = analyses.decode_photo
+
+    def restarting(data: bytes) -> Any:
+        restart_server()
+        return decode(data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(analyses, "decode_photo", restarting)
+        patched.setattr(claims, "RELEASE_PAUSES", (0.0,))
+        run_analysis(row.pk)
+    assert waits(row) > 10
     later(row)
     assert row.state == AnalysisState.DONE
 
