@@ -129,7 +129,8 @@ class Child:
         """Tell the parent, and nobody else in its group, to end."""
         if self.process is not None and self.told_at is None:
             self.told_at = time.monotonic()
-            self.process.terminate()
+            # Not Popen.terminate(), which would reap one that has ended: see ``alive``.
+            os.kill(self.process.pid, signal.SIGTERM)
 
     def overdue(self) -> bool:
         """Whether it was told to end longer ago than the grace period."""

@@ -15,6 +15,7 @@ import pytest
 
 from tools.children import LARGEST_LOG, Child
 from tools.installation import Installation
+from tools.supervise import Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 # A parent that dies of TERM at once and leaves somebody behind who notes every TERM and stays.
@@ -53,8 +54,12 @@ def running(pid: int) -> bool:
     return state != "Z"
 
 
+def installation_in(folder: Path) -> Installation:
+    return Installation(folder, folder / "keys", {})
+
+
 def make(folder: Path, code: str, grace: float = 8.0) -> Child:
-    installation = Installation(folder, folder / "keys", {})
+    installation = installation_in(folder)
     for needed in (installation.run, installation.log):
         needed.mkdir(exist_ok=True)
     command = [sys.executable, "-c", code]
@@ -105,6 +110,21 @@ def test_termination_tells_the_parent_only_and_kills_who_is_left(tmp_path: Path)
     assert not (tmp_path / "told").exists()
     child.finish()
     wait_for(lambda: not running(orphan))
+
+
+def test_one_that_died_unseen_keeps_nobody_from_ending_the_others(tmp_path: Path) -> None:
+    dead, deaf = make(tmp_path, SLEEPER), make(tmp_path, DEAF, grace=0.3)
+    supervisor = Supervisor(installation_in(tmp_path), "127.0.0.1", 0)
+    supervisor.children = [dead, deaf]
+    for child in supervisor.children:
+        child.start()
+    wait_for((tmp_path / "ready").exists)
+    left = pid_of(deaf)
+    os.kill(pid_of(dead), signal.SIGKILL)
+    wait_for(lambda: not dead.alive())
+    supervisor.stop()
+    assert not running(left)
+    assert dead.process is None
 
 
 def test_restart_kills_who_does_not_listen(tmp_path: Path) -> None:
