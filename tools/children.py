@@ -33,6 +33,12 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
+def say(line: str) -> None:
+    """A line for whoever watches. Where it cannot go, on a full disk say, the work goes on without it."""
+    with suppress(OSError):
+        print(line, flush=True)
+
+
 class Child:
     """One supervised process.
 
@@ -70,7 +76,7 @@ class Child:
             self.deaths += 1
             pause = min(0.5 * 2 ** min(self.deaths, 10), LONGEST_PAUSE)
             self.start_at = time.monotonic() + pause
-            print(f"{self.name}: {error}; tried again in {pause:.0f} s", flush=True)
+            say(f"{self.name}: {error}; tried again in {pause:.0f} s")
 
     def begin(self) -> None:
         """Start the process. Raises OSError."""
@@ -111,7 +117,7 @@ class Child:
         self.start_at = now + pause
         ended = f"signal {-status}" if status < 0 else f"status {status}"
         again = "again now" if asked else f"again in {pause:.0f} s; see {self.log}"
-        print(f"{self.name}: ended ({ended}), starts {again}", flush=True)
+        say(f"{self.name}: ended ({ended}), starts {again}")
 
     def alive(self) -> bool:
         """Whether its parent process runs; one that ended stays a zombie until ``finish``."""
@@ -144,5 +150,6 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         status = self.process.wait()
         self.process = None
-        self.pid_file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.pid_file.unlink(missing_ok=True)
         return status

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from tools.children import Child
+from tools.children import Child, say
 from tools.installation import Installation, NotReady, from_environment, make_folders, prepare
 from tools.setup import ROOT, VENV
 
@@ -176,11 +176,11 @@ class Supervisor:
         """Where to go and how to get in."""
         installation = self.installation
         shown = installation.environment["SITE_URL"]
-        print(f"\nConsentry runs at {shown}{' (a demo)' if installation.demo else ''}")
+        say(f"\nConsentry runs at {shown}{' (a demo)' if installation.demo else ''}")
         if installation.demo:
             logins = installation.keys / "demo_logins"
-            print(f"  logins: {short(logins)}   one-time codes: make demo-code")
-        print(f"  what it writes: {short(installation.log)}   stop: Ctrl-C\n", flush=True)
+            say(f"  logins: {short(logins)}   one-time codes: make demo-code")
+        say(f"  what it writes: {short(installation.log)}   stop: Ctrl-C\n")
 
     def watch(self) -> None:
         """Start again what died, and what somebody left a mark for."""
@@ -207,11 +207,6 @@ class Supervisor:
 def short(path: Path) -> str:
     """A path as seen from the folder of Consentry."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-
-
-def say(line: str) -> None:
-    """One line for whoever watches."""
-    print(line, flush=True)
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,25 @@ def test_death_restarts_after_a_pause(tmp_path: Path, capsys: pytest.CaptureFixt
     child.watch()
     assert child.process is None
     assert "child: ended (signal 9)" in capsys.readouterr().out
+    wait_for(lambda: child.watch() or child.process)
+    assert pid_of(child) != first
+    child.finish()
+
+
+def test_nowhere_to_say_it_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = make(tmp_path, SLEEPER)
+    child.start()
+    first = pid_of(child)
+    child.pid_file.unlink()
+    child.pid_file.mkdir()  # a file that cannot be removed
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not child.alive())
+    full = Path("/dev/full").open("w")  # noqa: SIM115  # to close it raises, too
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", full)
+        child.watch()
+    with suppress(OSError):  # what it could not write is still in it
+        full.close()
     wait_for(lambda: child.watch() or child.process)
     assert pid_of(child) != first
     child.finish()
