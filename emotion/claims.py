@@ -91,6 +91,7 @@ def claim(analysis_id: UUID) -> Claim | None:
         attempt=F("attempt") + 1,
         tries=F("tries") + 1,  # counted first: whatever kills this process cannot count afterwards
         lease_until=LEASE_END,
+        resend_at=None,
         started_at=Now(),
     )
     if not taken:

@@ -45,7 +45,7 @@ from emotion.queue import enqueue_cohort
 from emotion.results import read_permit
 from emotion.saving import sealed_part
 from emotion.stopping import require_time
-from emotion.sweeping import STALE
+from emotion.sweeping import STALE, may_be_sent, note_sent
 from vault.parts import unseal_parts
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ def claim(answer_id: UUID) -> CohortAnswer | None:
         attempt=F("attempt") + 1,
         tries=F("tries") + 1,
         lease_until=LEASE_END,
+        resend_at=None,
         progress=0.0,
     )
     return CohortAnswer.objects.select_related("asked_by").get(pk=answer_id) if taken else None
@@ -228,7 +229,7 @@ def forgotten() -> QuerySet[CohortAnswer]:
     now = timezone.now()
     waiting = Q(state=CohortState.QUEUED, lease_until=None, asked_at__lt=now - STALE)
     lost = Q(state__in=(CohortState.QUEUED, CohortState.RUNNING), lease_until__lt=now)
-    return CohortAnswer.objects.filter(waiting | lost)
+    return CohortAnswer.objects.filter(may_be_sent(now), waiting | lost)
 
 
 def requeue_cohorts() -> int:
@@ -237,6 +238,7 @@ def requeue_cohorts() -> int:
     for row in forgotten()[:50]:
         if row.tries >= MAX_TRIES:
             end(row, CohortState.FAILED, Outcome.FAILED, SYSTEM_KEEPER)
-        else:
-            sent += enqueue_cohort(row.id)
+        elif enqueue_cohort(row.id):
+            note_sent(row, row.lease_until or row.asked_at)
+            sent += 1
     return sent

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.actors import SYSTEM_KEEPER
@@ -28,6 +28,7 @@ from emotion.models import (
     MAX_TRIES,
     Analysis,
     AnalysisState,
+    CohortAnswer,
     MediaState,
     Recording,
     Result,
@@ -37,16 +38,16 @@ from emotion.stretches import discard
 from vault.tags import tagger
 
 STALE = timedelta(seconds=15)
+LONGEST_PAUSE = timedelta(minutes=10)
 NO_CLAIM = timedelta(seconds=30)
 
 
 def requeue_stale() -> int:
     """Point the workers again at rows that wait longer than they should, or whose lease ran out."""
     now = timezone.now()
-    waiting = Analysis.objects.filter(
-        state=AnalysisState.QUEUED, queued_at__lt=now - STALE, not_before__lte=now
-    )
-    lost = Analysis.objects.filter(state=AnalysisState.RUNNING, lease_until__lt=now)
+    due = Analysis.objects.filter(may_be_sent(now))
+    waiting = due.filter(state=AnalysisState.QUEUED, queued_at__lt=now - STALE, not_before__lte=now)
+    lost = due.filter(state=AnalysisState.RUNNING, lease_until__lt=now)
     return do_each([*waiting.order_by("queued_at")[:200], *lost[:200]], send_or_fail)
 
 
@@ -55,7 +56,26 @@ def send_or_fail(analysis: Analysis) -> bool:
     if analysis.tries >= MAX_TRIES:
         fail(analysis)
         return False
-    return enqueue_analysis(analysis.id)
+    if not enqueue_analysis(analysis.id):
+        return False
+    note_sent(analysis, analysis.lease_until or max(analysis.queued_at, analysis.not_before))
+    return True
+
+
+def may_be_sent(now: datetime) -> Q:
+    """The condition that a row was not sent again, or long enough ago."""
+    return Q(resend_at=None) | Q(resend_at__lte=now)
+
+
+def note_sent(row: Analysis | CohortAnswer, since: datetime) -> None:
+    """Send a row that waits since then no more until it has waited twice as long, or ten minutes.
+
+    Workers may be busy or away for days, and the queue would fill with messages about the same rows.
+    """
+    now = timezone.now()
+    pause = min(max(now - since, STALE), LONGEST_PAUSE)
+    same = type(row)._default_manager.filter(pk=row.pk, attempt=row.attempt)
+    same.update(resend_at=now + pause)
 
 
 def fail(analysis: Analysis) -> None:

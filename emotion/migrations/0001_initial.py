@@ -63,6 +63,7 @@ class Migration(migrations.Migration):
                 ("attempt", models.PositiveIntegerField(default=0)),
                 ("tries", models.PositiveSmallIntegerField(default=0)),
                 ("lease_until", models.DateTimeField(null=True)),
+                ("resend_at", models.DateTimeField(null=True)),
                 ("not_before", models.DateTimeField()),
                 ("queued_at", models.DateTimeField()),
                 ("started_at", models.DateTimeField(null=True)),
@@ -248,6 +249,7 @@ class Migration(migrations.Migration):
                 ("attempt", models.PositiveIntegerField(default=0)),
                 ("tries", models.PositiveSmallIntegerField(default=0)),
                 ("lease_until", models.DateTimeField(null=True)),
+                ("resend_at", models.DateTimeField(null=True)),
                 (
                     "asked_by",
                     models.ForeignKey(

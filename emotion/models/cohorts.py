@@ -49,7 +49,7 @@ class CohortAnswer(models.Model):
         month: its first day. The same question in the same month has the same answer.
         cost: thousandths of epsilon. counts: people by group with noise, None without an answer.
         progress: the share of people who have been looked at, 0 to 1.
-        attempt, tries, lease_until: as of an analysis.
+        attempt, tries, lease_until, resend_at: as of an analysis.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -67,6 +67,7 @@ class CohortAnswer(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    resend_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

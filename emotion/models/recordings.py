@@ -141,6 +141,7 @@ class Analysis(models.Model):
     Fields:
         attempt: grows with each claim and tells which worker's claim is the newest.
         tries: the claims that count: not those that the installation or what the person decided ended.
+        resend_at: from when the keeper may point the workers at it once more; None before it did so.
         media_code: why the media could not be read, see ``inference.media_codes``.
         progress: the share of a film that has been read, 0 to 1; expected_at: when it will be done.
         key_index: of one that was asked for once more, a keyed hash of the idempotency key.
@@ -154,6 +155,7 @@ class Analysis(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    resend_at = models.DateTimeField(null=True)
     not_before = models.DateTimeField()
     queued_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)

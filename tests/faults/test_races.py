@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
@@ -345,6 +346,29 @@ def test_the_keeper_sends_again_what_the_broker_lost(waiting: Analysis, state: s
     Analysis.objects.filter(state=state).update(queued_at=past, lease_until=lease)
     assert requeue_stale() == 1
     assert [message for message in waiting_messages() if carries(message, waiting)]
+    wipe()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("state", [AnalysisState.QUEUED, AnalysisState.RUNNING])
+def test_what_no_worker_takes_does_not_fill_the_queue(waiting: Analysis, state: str) -> None:
+    if state == AnalysisState.RUNNING:
+        held(waiting)
+    wipe()
+    began, sent = timezone.now() + timedelta(minutes=2), []
+    for quarter in range(4 * 60):  # an hour of the keeper's sweeps
+        with time_machine.travel(began + timedelta(seconds=15 * quarter), tick=False):
+            if requeue_stale():
+                sent.append(quarter / 4)
+    assert len(waiting_messages()) == len(sent)
+    assert len(sent) <= 10, "ever more seldom, up to every ten minutes"
+    assert sent[1] <= 3
+    wipe()
+    with time_machine.travel(began + timedelta(minutes=70), tick=False):
+        assert requeue_stale() == 1, "what was lost comes again"
+        if state == AnalysisState.QUEUED:
+            held(waiting)
+            assert Analysis.objects.get().resend_at is None
     wipe()
 
 
