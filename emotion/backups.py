@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import tarfile
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from audit_log.sequencer import integrate_once
 from audit_log.storage import Folder
 from emotion.errors import BackupFailed
 from emotion.snapshots import is_sqlite, take_snapshot
+from emotion.unfinished import alone, hold, remove_partial, working_folder
 from vault.epochs import places
 
 FORMAT = "consentry-backup/1"
@@ -70,14 +70,16 @@ def recipient() -> pyrage.x25519.Recipient:
         raise BackupFailed("BACKUP_RECIPIENT is no public key of age; expected age1…") from None
 
 
+@alone()
 def make_backup(folder: Path) -> Made:
     """Write a backup of now into a folder. Raises BackupFailed, LogUnavailable, VaultError or OSError.
 
-    A file has its name only when it is complete; what was begun is removed.
+    A file has its name only when it is complete; what was begun is removed, at the latest by the next one.
     """
     to, stamp = recipient(), f"{timezone.now():%Y%m%dT%H%M%S.%fZ}"
     for name in (DATA, KEYSTORE):
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_partial(folder / name)
     data = folder / DATA / f"{stamp}.tar.age"
     keystore = folder / KEYSTORE / f"{stamp}.tar.age"
     with sealed_archive(data, to) as archive, snapshot("default") as path:
@@ -103,9 +105,9 @@ def note_made(data: Path) -> None:
 
 @contextmanager
 def snapshot(alias: str) -> Iterator[Path]:
-    """A database as a file that is gone afterwards, among the data, where it was anyway."""
-    with tempfile.TemporaryDirectory(prefix="backup-", dir=settings.VAR_DIR) as folder:
-        path = Path(folder) / SNAPSHOT
+    """A database as a file that is gone afterwards."""
+    with working_folder() as folder:
+        path = folder / SNAPSHOT
         take_snapshot(alias, path)
         yield path
 
@@ -154,6 +156,7 @@ def sealed_archive(path: Path, to: pyrage.x25519.Recipient) -> Iterator[tarfile.
     """A tar archive that is encrypted while it is written; ``path`` exists when all of it is on disk."""
     beside = path.with_name(f".{path.name}.partial")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    hold(descriptor)  # so that the backup of another machine lets it be
     read, write = os.pipe()
     failed: list[BaseException] = []
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -46,6 +45,7 @@ from emotion.lost_log import Closed, close_ended, close_everything
 from emotion.models import MediaState, Recording
 from emotion.sealed_media import media_keys, remove_all_media
 from emotion.snapshots import is_sqlite, put_back
+from emotion.unfinished import alone, working_folder
 from emotion.upgrades import restoring_mark
 from vault.keyring import destroy_data_keys, living_keys
 from vault.setup import is_empty, require_current
@@ -73,6 +73,7 @@ class Report:
     again: Reapplied
 
 
+@alone()
 def restore(
     data: Path,
     log: Path | None,
@@ -90,7 +91,6 @@ def restore(
     AuditLogError when the log does not fit, and VaultError when the keys do not, in which case the mark
     stays and nothing starts.
     """
-    Path(settings.VAR_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
     require_log(log, new_origin)
     if keystore is not None:
         restore_keystore(keystore, identities)
@@ -214,10 +214,10 @@ def opened(
 
     The file is verified against the manifest. Raises BackupFailed for anything that is no backup of ours.
     """
-    with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.VAR_DIR) as folder:
-        plain = Path(folder) / "archive.tar"
+    with working_folder() as folder:
+        plain = folder / "archive.tar"
         decrypt(path, plain, identities)
-        snapshot = Path(folder) / SNAPSHOT
+        snapshot = folder / SNAPSHOT
         with archive_in(plain, path) as archive:
             try:
                 manifest = json.loads(member(archive, MANIFEST).read())

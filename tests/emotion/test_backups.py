@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pyrage
@@ -30,6 +33,8 @@ from tests.cast import PHOTO, consenting, open_study, upload
 from tests.databases import is_sqlite
 from tests.faults.harm import gone
 from tests.faults.leftovers import sealed_files
+from tests.forks import ended, fork
+from tests.processes import wait_for
 from vault.epochs import rotate
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
@@ -97,7 +102,7 @@ def test_a_backup_is_whole_and_only_the_identity_opens_it(
 
     assert LogEntry.objects.filter(action=Action.BACKUP_MAKE).count() == 1
     assert verify_export(Folder(folder / "log")).size == LogEntry.objects.count()
-    assert list(Path(settings.VAR_DIR).glob("backup-*")) == [], "no snapshot is left behind"
+    assert list(Path(settings.VAR_DIR).glob("unfinished-*")) == [], "no snapshot is left behind"
 
     rotate()
     call_command("backup", str(folder), stdout=out)
@@ -168,8 +173,39 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(
         call_command("backup", str(tmp_path))
     assert [path for path in tmp_path.rglob("*") if path.suffix == ".age"] == []
     assert list(tmp_path.rglob(".*")) == []
-    assert list(Path(settings.VAR_DIR).glob("backup-*")) == []
+    assert list(Path(settings.VAR_DIR).glob("unfinished-*")) == []
     assert not LogEntry.objects.filter(action=Action.BACKUP_MAKE).exists()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_what_a_stopped_backup_left_goes_with_the_next_at_the_latest(
+    tmp_path: Path, identity: pyrage.x25519.Identity, sent: signal.Signals
+) -> None:
+    folder, reached = tmp_path / "copies", tmp_path / "reached"
+
+    def left() -> list[Path]:
+        return [*folder.rglob(".*"), *Path(settings.VAR_DIR).glob("unfinished-*")]
+
+    def slow(_archive: tarfile.TarFile) -> int:
+        reached.touch()
+        time.sleep(60)
+        return 0
+
+    def begin() -> None:
+        backups.add_blobs = slow
+        call_command("backup", str(folder))
+
+    child = fork(begin)
+    wait_for(reached.exists)
+    assert len(left()) == 2
+    with pytest.raises(CommandError, match="another backup or restore is under way"):
+        call_command("backup", str(folder))
+    os.kill(child, sent)
+    ended(child)
+    assert len(left()) == (2 if sent == signal.SIGKILL else 0)
+    call_command("backup", str(folder))
+    assert left() == []
+    assert len(list((folder / "data").iterdir())) == 1
 
 
 def test_a_database_that_is_away_is_one_line(

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from audit_log.errors import AuditLogError, one_line
 from emotion.backups import make_backup
 from emotion.errors import BackupFailed
+from emotion.unfinished import ending_in_order
 from vault.errors import VaultError
 
 
@@ -24,9 +25,10 @@ class Command(BaseCommand):
         parser.add_argument("folder", type=Path, help="on another disk, best on another machine")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """One backup; what stands in the way is one line, and nothing half-done is left."""
+        """One backup; what stands in the way is one line, and what a killed one has left is removed."""
         try:
-            made = make_backup(options["folder"])
+            with ending_in_order():
+                made = make_backup(options["folder"])
         except (BackupFailed, AuditLogError, VaultError, OSError) as error:
             raise CommandError(one_line(error)) from None
         self.stdout.write(f"data      {made.data}  ({made.blobs:,} sealed files)")

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from audit_log.errors import AuditLogError, one_line
 from emotion.errors import BackupFailed
 from emotion.restoring import restore
+from emotion.unfinished import ending_in_order
 from vault.errors import VaultError
 
 LOST = (
@@ -53,13 +54,14 @@ class Command(BaseCommand):
                 "--log: expected the newest export of the log; it says what ended since"
             )
         try:
-            report = restore(
-                options["data"],
-                options["log"],
-                identities(options["identity"]),
-                options["keystore"],
-                options["new_origin"],
-            )
+            with ending_in_order():
+                report = restore(
+                    options["data"],
+                    options["log"],
+                    identities(options["identity"]),
+                    options["keystore"],
+                    options["new_origin"],
+                )
         except (BackupFailed, AuditLogError, VaultError, OSError) as error:
             raise CommandError(one_line(error)) from None
         again, closed = report.again, report.closed
