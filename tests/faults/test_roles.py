@@ -20,10 +20,11 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-from accounts.models import Scope
+from accounts.models import Scope, User
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
 from config.celery import app
+from emotion.management.commands import demo_study
 from tests.cast import come_in, consenting, open_study
 from tests.faults.roles import (
     MAY,
@@ -223,6 +224,31 @@ def test_demo_commands_refuse_a_real_installation(fresh_db: None) -> None:
     for name in ("demo_study", "demo_code"):
         with pytest.raises(CommandError, match="not a demo"):
             call_command(name)
+
+
+def test_a_demo_that_was_stopped_while_it_was_made_says_so(
+    fresh_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "DEMO", True)
+
+    def stopped(_user: User) -> None:
+        """By Ctrl-C, when the first operator is there."""
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(demo_study, "enrol_app", stopped)
+        call_command("demo_study")
+    with pytest.raises(CommandError, match=r"Move .* and .* away, and start again"):
+        call_command("demo_study")
+
+
+def test_a_demo_is_made_once(fresh_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DEMO", True)
+    logins = Path(settings.KEYS_DIR) / "demo_logins"
+    call_command("demo_study", stdout=StringIO())
+    logins.unlink()  # its reader knows them by heart
+    call_command("demo_study")
+    assert not logins.exists()
 
 
 def test_the_verdict_on_the_log_names_nobody(fresh_db: None) -> None:

@@ -160,11 +160,18 @@ class Command(BaseCommand):
     help = "Make a demo study with one person of each role (demo installations only)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Refuses outside a demo and in a database that has people."""
+        """Refuses outside a demo, and to leave a demo half-made; does nothing in one that has people."""
         if not settings.DEMO:
             raise CommandError("This is not a demo installation (CONSENTRY_DEMO is not set).")
+        unfinished = Path(settings.VAR_DIR) / "demo-unfinished"
         if User.objects.exists():
+            if unfinished.exists():
+                raise CommandError(
+                    "The demo was stopped while it was made, and nobody has its passwords. Move "
+                    f"{settings.VAR_DIR} and {settings.KEYS_DIR} away, and start again."
+                )
             return
+        unfinished.touch()
         made = make_operators()
         administrator, researcher, officer = (made[role][0] for role in ROLES)
         purpose = make_purpose(administrator, officer, researcher)
@@ -186,4 +193,5 @@ class Command(BaseCommand):
         ]
         path = Path(settings.KEYS_DIR) / "demo_logins"
         write_secret_file(path, "\n".join(lines))
+        unfinished.unlink()
         self.stdout.write("\n".join(lines))
