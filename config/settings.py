@@ -215,6 +215,9 @@ CELERY_EVENT_EXCHANGE = f"{CELERY_TASK_DEFAULT_QUEUE}-events"
 # RabbitMQ closes the channel of whoever has kept a message for half an hour, as a worker does that reads a
 # long film. It comes back then; without this it would take no more messages, and end after the film.
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+# On Redis and RabbitMQ Celery kills a new process of its pool that has not come up after 4 s, and starts
+# another. To load the models takes longer on a machine with other work, so none would ever come up.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 120.0
 CELERY_TASK_PUBLISH_RETRY = False  # a failed hint is harmless: the keeper finds the row
 
 # --- people ----------------------------------------------------------------------------------
