@@ -22,6 +22,14 @@ OF_EVERY_ROW = (
 """What says nothing about a row: the next one would only wait for the same server."""
 
 
+_before_each: list[Callable[[], object]] = []
+
+
+def before_each_row(do: Callable[[], object]) -> None:
+    """What this process does before each row: one that is watched shows that it gets on."""
+    _before_each[:] = [do]
+
+
 def do_each(rows: Iterable[Row], act: Callable[[Row], int | None]) -> int:
     """Do it with every row; the sum of what ``act`` says, where nothing said counts one.
 
@@ -29,6 +37,8 @@ def do_each(rows: Iterable[Row], act: Callable[[Row], int | None]) -> int:
     """
     done, failures = 0, list[Exception]()
     for row in rows:
+        for do in _before_each:
+            do()
         try:
             said = act(row)
         except OF_EVERY_ROW:

@@ -82,8 +82,8 @@ def is_due() -> bool:
     return epoch.opened_at is not None and timezone.now() - epoch.opened_at >= limit
 
 
-def rotate_if_due(provider: Provider | None = None) -> int:
-    """Rotate when it is time; 1 when it was. Keeper only.
+def rotate_if_due(provider: Provider | None = None, progress: Progress = no_progress) -> int:
+    """Rotate when it is time, as ``rotate`` does; 1 when it was. Keeper only.
 
     Otherwise only log entries that are still missing are written.
     """
@@ -91,7 +91,7 @@ def rotate_if_due(provider: Provider | None = None) -> int:
         with keys.keystore():
             record_entries()
         return 0
-    rotate(provider)
+    rotate(provider, progress)
     return 1
 
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
-from tests.cast import open_study
+from audit_log.clock import Watch
+from audit_log.daily_verification import DailyVerification
+from consent import row_by_row
+from consent.row_by_row import before_each_row, do_each
+from emotion.management.commands import keeper
+from emotion.management.commands.keeper import Chore, chores, show_life
+from emotion.marks import KEEPER, touch
+from tests.cast import consenting, open_study
 from tests.databases import is_sqlite
 from tests.faults.places import rows
+from vault import epochs
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -55,6 +66,46 @@ def test_a_database_that_takes_nothing_is_not_ready(alias: str, part: str) -> No
         found = answer.json()["parts"]
         assert found[part].startswith("cannot be written: "), found
     assert parts()[part] == "ok"
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Nothing is heard of the keeper for longer than it may be."""
+    monkeypatch.setattr(row_by_row, "_before_each", [])
+    touch(KEEPER)
+
+    def silence() -> None:
+        assert parts()["keeper"] != "silent"
+        os.utime(settings.VAR_DIR / "run" / KEEPER, (0, 0))
+        assert parts()["keeper"] == "silent"
+
+    return silence
+
+
+def test_a_keeper_with_much_to_do_is_heard_of(silent: Callable[[], None]) -> None:
+    before_each_row(show_life)
+    chore = Chore("much", 1, partial(do_each, [1, 2, 3], lambda _row: silent()))
+    chore.run(1)
+    assert not chore.said
+
+
+def test_a_keeper_that_moves_many_keys_is_heard_of(
+    silent: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consenting(open_study())
+    monkeypatch.setattr(epochs, "BATCH", 1)
+    monkeypatch.setattr(epochs, "is_due", lambda: True)
+    moved = []
+
+    def watched(*progress: int) -> None:
+        show_life(*progress)
+        moved.append(silent())
+
+    monkeypatch.setattr(keeper, "show_life", watched)
+    (chore,) = (c for c in chores(Watch(), DailyVerification()) if c.name == "key epochs rotated")
+    chore.run(1)
+    assert len(moved) > 2
+    assert not chore.said
 
 
 def test_asking_leaves_nothing_behind() -> None:

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -39,6 +40,7 @@ from consent.renewals import ask_for_renewals
 from consent.request_ends import erase_old
 from consent.request_keys import forget_old_keys
 from consent.retention import end_purposes, expire_consents
+from consent.row_by_row import before_each_row
 from consent.webhook_sending import tell_next
 from emotion.cohort_counting import requeue_cohorts
 from emotion.dispute_notes import tell_operators
@@ -89,6 +91,7 @@ class Chore:
         if now < self.due:
             return
         self.due = now + self.every
+        show_life()
         try:
             done = self.do()
         except Exception as error:  # the keeper must outlive any one chore
@@ -109,6 +112,16 @@ class Chore:
         if words != self.said or now - self.said_at >= REMIND:
             log.error("%s: %s; tried again every %g s", self.name, words, self.every)
             self.said, self.said_at = words, now
+
+
+def show_life(*_progress: int) -> None:
+    """Touch the mark before each chore, each row of one and each batch of keys, which may be many.
+
+    Only what has no thread of its own says that the keeper gets on.
+    """
+    if threading.current_thread() is threading.main_thread():
+        with suppress(OSError):  # the chore of the mark says it
+            touch(KEEPER)
 
 
 def restart_stuck_worker() -> int:
@@ -150,7 +163,7 @@ def chores(clock: Watch, verification: DailyVerification) -> list[Chore]:
         Chore("old idempotency keys forgotten", 600, forget_old_keys),
         Chore("ended sessions forgotten", 600, forget_ended, by_date=True),
         Chore("old news for programs forgotten", 600, forget_old_news, by_date=True),
-        Chore("key epochs rotated", 60, rotate_if_due, by_date=True),
+        Chore("key epochs rotated", 60, partial(rotate_if_due, progress=show_life), by_date=True),
         Chore("old log keys destroyed", 60, end_windows, by_date=True),
         Chore("key of promises certified", 60, ensure_promise_key),
     ]
@@ -192,6 +205,7 @@ class Command(BaseCommand):
         ]
         for thread in besides:
             thread.start()
+        before_each_row(show_life)
         clock, verification = Watch(), DailyVerification()
         todo = chores(clock, verification)
         while not self.stopping:
