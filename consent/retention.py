@@ -18,19 +18,22 @@ from audit_log.log import append
 from consent.erasure import request_erasure
 from consent.models import ConsentState, ConsentStatus, ErasureCause, EventKind
 from consent.records import lock_state, move_state, write_event
-from consent.row_by_row import do_each
+from consent.row_by_row import do_each, for_a_turn
 from vault.tags import Tagger, tagger
 
 BATCH = 200
 
 
 def expire_consents() -> int:
-    """End every consent whose date has passed and file the erasure of what was recorded under it."""
+    """End every consent whose date has passed and file the erasure of what was recorded under it.
+
+    As many as one turn has time for. Keeper only.
+    """
     due = ConsentState.objects.filter(
         status=ConsentStatus.GIVEN, valid_until__lte=timezone.now()
     ).values_list("subject_id", "purpose_id")
     return do_each(
-        list(due),
+        for_a_turn(list(due)),
         lambda each: end_all(*each, ErasureCause.RETENTION, ReasonCode.CONSENT_EXPIRED, is_expired),
     )
 

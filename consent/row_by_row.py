@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError
@@ -22,12 +23,27 @@ OF_EVERY_ROW = (
 """What says nothing about a row: the next one would only wait for the same server."""
 
 
+LONGEST_TURN = 10.0
+"""Seconds."""
+
 _before_each: list[Callable[[], object]] = []
 
 
 def before_each_row(do: Callable[[], object]) -> None:
     """What this process does before each row: one that is watched shows that it gets on."""
     _before_each[:] = [do]
+
+
+def for_a_turn(rows: Iterable[Row]) -> Iterator[Row]:
+    """As many of them as can be begun before others have their turn; one in any case.
+
+    Not a number of them: as many with which it fails would keep all the others waiting for ever.
+    """
+    end = time.monotonic() + LONGEST_TURN
+    for row in rows:
+        yield row
+        if time.monotonic() > end:
+            return
 
 
 def do_each(rows: Iterable[Row], act: Callable[[Row], int | None]) -> int:

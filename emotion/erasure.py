@@ -15,7 +15,7 @@ from consent.erasure import (
     rows_removed,
 )
 from consent.models import DataCategory, ErasureCause, ErasureRequest
-from consent.row_by_row import do_each
+from consent.row_by_row import do_each, for_a_turn
 from emotion.given_up import end_of_person
 from emotion.models import Analysis, AnalysisState, MediaState, Recording, Result, Upload
 from emotion.sealed_media import remove_all_media, remove_media
@@ -117,6 +117,9 @@ def forget_category(recording: Recording, category: str) -> None:
 
 
 def drain() -> int:
-    """Take up every erasure that is not done and not held; returns how many. Keeper only."""
+    """Take up every erasure that is not done and not held, as many as one turn has time for; how many.
+
+    Keeper only.
+    """
     waiting = ErasureRequest.objects.waiting().order_by("requested_at")
-    return do_each(list(waiting), drain_one)
+    return do_each(for_a_turn(list(waiting)), drain_one)

@@ -22,6 +22,7 @@ from django.utils import timezone
 from audit_log.actions import Action, ReasonCode
 from audit_log.models import LogEntry
 from audit_log.sequencer import integrate_once
+from consent import row_by_row
 from consent.after_restore import end_for_good, pause_all
 from consent.asking import take_back
 from consent.contacts import change_address
@@ -90,6 +91,18 @@ def valid_until() -> datetime:
     until = ConsentState.objects.get().valid_until
     assert until is not None
     return until
+
+
+def test_many_ends_at_once_leave_others_their_turn(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for reference in ("P-001", "P-002"):
+        consenting(study, reference)
+    ConsentState.objects.update(valid_until=timezone.now() + timedelta(days=10))
+    monkeypatch.setattr(row_by_row, "LONGEST_TURN", -1.0)
+    with in_days(10.1):
+        for each in (expire_consents, drain):
+            assert [each(), each(), each()] == [1, 1, 0]
 
 
 def test_no_date_is_later_than_the_consent_and_a_renewal_lengthens_nothing(
