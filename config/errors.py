@@ -87,6 +87,7 @@ STATUS: dict[type[Exception], int] = {
     consent_errors.NoAddress: 409,
     consent_errors.AskedOftenEnough: 409,
     consent_errors.AskedTooSoon: 429,
+    consent_errors.ReplayedTooSoon: 429,
     consent_errors.NotIntegrated: 409,
     consent_errors.InvalidIdempotencyKey: 400,
     consent_errors.IdempotencyMismatch: 422,

@@ -264,6 +264,12 @@ class AskedTooSoon(Later):
     code = "asked-too-soon"
 
 
+class ReplayedTooSoon(Later):
+    """The same thing was sent again less than a minute ago."""
+
+    code = "replayed-too-soon"
+
+
 class NotIntegrated(Later):
     """No checkpoint covers the entry yet."""
 

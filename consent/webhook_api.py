@@ -241,12 +241,13 @@ class Replay(APIView):
 
     @extend_schema(
         operation_id="webhook_deliveries_replay",
-        description="Send something once more, now and from the beginning of the schedule, under "
-        "the same id. 422 `invalid-webhook` without a webhook, for an erasure that you have "
-        "confirmed, and where nothing says any more whom it is about.",
+        description="Send something once more, at once and from the beginning of the schedule, under "
+        "the same id; after a failure you are left in peace for up to half a minute first. Each at "
+        "most once a minute, else 429 `replayed-too-soon`. 422 `invalid-webhook` without a webhook, "
+        "for an erasure that you have confirmed, and where nothing says any more whom it is about.",
         request=None,
-        responses={200: DeliveryOutput, 422: OpenApiResponse(Problem), **PROBLEMS},
-        extensions=codes("invalid-webhook"),
+        responses={200: DeliveryOutput, 422: OpenApiResponse(Problem), 429: Problem, **PROBLEMS},
+        extensions=codes("invalid-webhook", "replayed-too-soon"),
     )
     def post(self, request: Request, telling_id: UUID) -> Response:
         """It waits again; when it was first delivered stays written."""

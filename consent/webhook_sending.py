@@ -66,7 +66,8 @@ def claim(row: Telling) -> bool:
 
 
 def deliver(row: Telling, webhook: WebhookEndpoint, resolve: Resolve) -> None:
-    """One attempt, and what came of it."""
+    """One attempt, and what came of it. It was the client's turn, whatever comes of it."""
+    WebhookEndpoint.objects.filter(pk=webhook.pk).update(served_at=timezone.now())
     status = attempt(row, webhook, resolve)
     Telling.objects.filter(pk=row.pk).update(last_status=status)
     if 200 <= status < 300:

@@ -18,7 +18,7 @@ from accounts.actors import actor_of
 from accounts.models import ApiClient
 from accounts.permissions import require_permission
 from audit_log.paging import page_of
-from consent.errors import InvalidWebhook
+from consent.errors import InvalidWebhook, ReplayedTooSoon
 from consent.models import MANDATORY, Telling, TellingKind, WebhookEndpoint
 from consent.notifications import kinds_open_to
 from consent.operator_views import UNPROCESSABLE, refuse
@@ -151,7 +151,7 @@ def again(request: HttpRequest, client: ApiClient) -> HttpResponse:
     telling = get_object_or_404(Telling.objects.select_related("client"), pk=wanted, client=client)
     try:
         send_again(actor_of(request), telling)
-    except InvalidWebhook as error:
+    except (InvalidWebhook, ReplayedTooSoon) as error:
         messages.error(request, str(error))
         return show(request, client, UNPROCESSABLE)
     messages.success(request, _("It is sent again, under the same id."))

@@ -13,6 +13,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +22,7 @@ from accounts.models import ApiClient
 from audit_log.actions import Action
 from audit_log.entries import Draft
 from audit_log.log import append
-from consent.errors import InvalidWebhook
+from consent.errors import InvalidWebhook, ReplayedTooSoon
 from consent.models import MANDATORY, OldSecret, Telling, TellingKind, WebhookEndpoint
 from consent.notifications import kinds_open_to
 from consent.webhook_addresses import check_url
@@ -32,6 +33,8 @@ OLD_VALID_FOR = timedelta(hours=24)
 """How long after a rotation everything is signed with the old secret too."""
 OLD_AT_MOST = 5
 """So many old ones at a time: each is a signature more in a header."""
+REPLAYED_EVERY = timedelta(minutes=1)
+"""How often at most one thing is sent again on somebody's word."""
 
 
 def label(webhook: WebhookEndpoint) -> str:
@@ -107,7 +110,12 @@ def lock_live_webhook(client: ApiClient) -> WebhookEndpoint | None:
 
 
 def file_webhook(actor: Actor, webhook: WebhookEndpoint) -> None:
-    """Put a new webhook in its place with its entry, in the transaction that has locked the client."""
+    """Put a new webhook in its place with its entry, in the transaction that has locked the client.
+
+    It is called at once, but a new address is no new turn: else changing it all the time would be one.
+    """
+    before = WebhookEndpoint.objects.filter(client=webhook.client)
+    webhook.served_at = before.aggregate(last=Max("served_at"))["last"]
     webhook.save(force_insert=True)
     append(entry(Action.WEBHOOK_CREATE, actor, webhook.client))
 
@@ -208,9 +216,11 @@ def rotate_secret(actor: Actor, webhook: WebhookEndpoint) -> str:
 def send_again(actor: Actor, telling: Telling) -> None:
     """Send something once more, from the beginning of the schedule and under the same id.
 
-    When it was delivered first stays written. Raises InvalidWebhook when it is confirmed, when nobody can
-    be told whom it is about any more, and when there is no webhook.
+    When it was delivered first stays written, and a webhook that is left in peace for a while is so still.
+    Raises InvalidWebhook when it is confirmed, when nobody can be told whom it is about any more, and when
+    there is no webhook; ReplayedTooSoon.
     """
+    now = timezone.now()
     with transaction.atomic():
         webhook = live_webhook(telling.client_id)
         held = Telling.objects.select_for_update().get(pk=telling.pk)
@@ -220,7 +230,12 @@ def send_again(actor: Actor, telling: Telling) -> None:
             raise InvalidWebhook(_("This was confirmed already."))
         if held.reference_id is None:
             raise InvalidWebhook(_("Nothing says any more whom this is about."))
-        held.next_attempt_at, held.attempts, held.given_up_at = timezone.now(), 0, None
-        held.save(update_fields=["next_attempt_at", "attempts", "given_up_at"])
-        WebhookEndpoint.objects.filter(pk=webhook.pk).update(quiet_until=None)
+        if held.replayed_at is not None and now < held.replayed_at + REPLAYED_EVERY:
+            raise ReplayedTooSoon(
+                _("This was sent again less than a minute ago."),
+                held.replayed_at + REPLAYED_EVERY - now,
+            )
+        held.next_attempt_at, held.attempts, held.given_up_at = now, 0, None
+        held.replayed_at = now
+        held.save(update_fields=["next_attempt_at", "attempts", "given_up_at", "replayed_at"])
         append(entry(Action.WEBHOOK_CHANGE, actor, telling.client))

@@ -1213,6 +1213,7 @@ class Migration(migrations.Migration):
                 ("delivered_at", models.DateTimeField(null=True)),
                 ("given_up_at", models.DateTimeField(null=True)),
                 ("acknowledged_at", models.DateTimeField(null=True)),
+                ("replayed_at", models.DateTimeField(null=True)),
                 ("entry_ids", models.JSONField(default=list)),
                 (
                     "client",
@@ -1268,6 +1269,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("disabled_at", models.DateTimeField(null=True)),
                 ("quiet_until", models.DateTimeField(null=True)),
+                ("served_at", models.DateTimeField(null=True)),
                 (
                     "client",
                     models.ForeignKey(

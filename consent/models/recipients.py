@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, OuterRef, Q, Subquery, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
@@ -73,7 +73,8 @@ class WebhookEndpoint(models.Model):
 
     The secrets are sealed like operators' second factors (``vault.credentials``). ``previous``: older ones
     with their ends, the newest first. ``kinds``: of what it is told. After a failure nothing is sent before
-    ``quiet_until``, so that a dead recipient does not use up everybody's time.
+    ``quiet_until``, so that a dead recipient does not use up everybody's time. ``served_at``: when
+    something was last sent to the client, here or at an address before; whoever waits longest is next.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -85,6 +86,7 @@ class WebhookEndpoint(models.Model):
     created_at = models.DateTimeField()
     disabled_at = models.DateTimeField(null=True)
     quiet_until = models.DateTimeField(null=True)
+    served_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -157,15 +159,25 @@ class TellingQuerySet(models.QuerySet["Telling"]):
         )
 
     def to_send(self) -> Self:
-        """Those to send now: due, and to a client whose webhook is not left in peace for a while."""
+        """Those to send now: due, and to a client whose webhook is not left in peace for a while.
+
+        The client that was served longest ago has its turn, so that no backlog and no slow recipient holds
+        up anybody else; of one client's what is mandatory comes before news.
+        """
         now = timezone.now()
-        quiet = WebhookEndpoint.objects.filter(disabled_at=None, quiet_until__gt=now)
+        live = WebhookEndpoint.objects.filter(disabled_at=None)
+        quiet = live.filter(quiet_until__gt=now)
+        served = Subquery(live.filter(client=OuterRef("client")).values("served_at"))
         return (
             self.not_held()
             .under_way()
             .filter(next_attempt_at__lte=now, reference_id__isnull=False)
             .exclude(client__in=quiet.values("client"))
-            .order_by("next_attempt_at")
+            .order_by(
+                served.asc(nulls_first=True),
+                Case(When(kind__in=MANDATORY, then=0), default=1),
+                "next_attempt_at",
+            )
         )
 
     def of_use(self) -> Self:
@@ -199,8 +211,8 @@ class Telling(models.Model):
     ``analysis_id`` with its ``recording_id`` says which analysis ended. ``reference_id`` is the opaque id
     under which the client knows the person; it goes when nothing links the log to them any more and
     nothing is left to tell. ``next_attempt_at`` is None once it was delivered, until somebody has it sent
-    again, and where it is not sent any more; ``delivered_at`` stays the first time. ``last_status`` is the
-    HTTP status of the last answer, 0 when there was none.
+    again (``replayed_at``: when last), and where it is not sent any more; ``delivered_at`` stays the first
+    time. ``last_status`` is the HTTP status of the last answer, 0 when there was none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -220,6 +232,7 @@ class Telling(models.Model):
     delivered_at = models.DateTimeField(null=True)
     given_up_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
+    replayed_at = models.DateTimeField(null=True)
     entry_ids = models.JSONField(default=list)
 
     objects = TellingQuerySet.as_manager()

@@ -36,12 +36,13 @@ from consent.webhook_sending import BACK_OFF, tell_next
 from consent.webhooks import (
     create_webhook,
     disable_webhook,
+    put_webhook,
     rotate_secret,
     secrets_of,
     send_again,
 )
 from emotion.erasure import drain
-from tests.cast import Study, consenting, leave
+from tests.cast import Study, api, consenting, leave, open_study
 from tests.processes import KEEPER, running, wait_for
 from tests.recipients import is_signed, receiver
 
@@ -103,9 +104,9 @@ def test_each_change_of_a_consent_is_told(study: Study, settings: Any) -> None:
             assert person.browser.post(change, {"step": step}).status_code == 302
         tell_all()
     assert [event["type"] for event in lab.events] == [
-        "consent.paused", "consent.resumed", "consent.narrowed", "erasure.required",
-    ]  # fmt: skip
-    assert lab.events[-1]["data"]["category"] == "blendshapes"
+        "erasure.required", "consent.paused", "consent.resumed", "consent.narrowed",
+    ], "what is mandatory before news"  # fmt: skip
+    assert lab.events[0]["data"]["category"] == "blendshapes"
 
 
 def test_a_refusal_is_tried_again_under_the_same_id_until_it_is_taken(
@@ -148,7 +149,9 @@ def test_after_three_days_it_is_given_up_and_can_be_sent_again(study: Study, set
         assert "could not be told" in admin.get(reverse("operate_home")).content.decode()
         lab.answers[:] = [200]
         send_again(study.administrator.actor, row)
-        assert tell_all() == 1
+        assert tell_all() == 0, "it failed just now, and is left in peace"
+        with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+            assert tell_all() == 1
     assert len(set(lab.ids)) == 1
     row.refresh_from_db()
     assert row.delivered_at
@@ -242,6 +245,57 @@ def test_a_dead_recipient_is_left_in_peace_and_holds_up_nobody_else(
         assert len(lab.received) == 2
     failed = Telling.objects.get(attempts=1, delivered_at=None)
     assert failed.last_status == 0
+
+
+@pytest.mark.parametrize("status", [500, 204])
+def test_a_client_that_has_everything_sent_again_holds_up_nobody_else(
+    study: Study, settings: Any, status: int
+) -> None:
+    """Whether its webhook fails or only takes its time: the others have their turns."""
+    with receiver(settings, status) as greedy, receiver(settings) as lab:
+        key = study.key()
+        client = ApiClient.objects.latest("id")
+        create_webhook(study.administrator.actor, client, greedy.url, [])
+        for number in range(2):
+            leave(consenting(study, f"P-{number}"), study)
+        assert tell_next()
+        other = open_study()
+        hook(other, lab.url)
+        person = consenting(other)
+        change = reverse("consent_change", args=[other.purpose.id])
+        person.browser.post(change, {"step": "pause"})
+        leave(person, other)
+        Telling.objects.filter(kind=TellingKind.WITHDRAWN, purpose=other.purpose).delete()
+        replay = reverse("api_webhook_replay", args=greedy.ids)
+        assert api(key).post(replay).status_code == 200
+        assert tell_next()
+        assert [event["type"] for event in lab.events] == ["erasure.required"], "before its news"
+        too_soon = api(key).post(replay)
+        assert (too_soon.status_code, too_soon.json()["code"]) == (429, "replayed-too-soon")
+        assert 50 < int(too_soon.headers["Retry-After"]) <= 60
+        quiet = WebhookEndpoint.objects.get(client=client).quiet_until
+        assert (quiet is not None) == (status == 500), "an order to send is no answer"
+        with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+            assert api(key).post(replay).status_code == 200
+
+
+def test_a_new_address_is_not_left_in_peace_and_has_no_turn_before_others(
+    study: Study, settings: Any
+) -> None:
+    with receiver(settings, 500) as broken, receiver(settings) as lab:
+        hook(study, lab.url)
+        hook(study, broken.url)
+        moving = ApiClient.objects.latest("id")
+        leave(consenting(study), study)
+        assert tell_next()
+        assert tell_next()
+        assert (len(lab.ids), len(broken.ids)) == (1, 1)
+        assert WebhookEndpoint.objects.get(client=moving).quiet_until
+        waiting_longer = Telling.objects.filter(client=moving, attempts=0)
+        waiting_longer.update(next_attempt_at=timezone.now() - timedelta(minutes=5))
+        put_webhook(study.administrator.actor, moving, lab.url)
+        order = [row.client_id == moving.id for row in Telling.objects.to_send()]
+        assert order == [False, True], "of two that are due the other one is next"
 
 
 def test_a_recipient_that_drips_does_not_hold_the_sender(
@@ -397,7 +451,11 @@ def test_an_administrator_makes_rotates_replays_and_disables(study: Study, setti
         assert "HTTP 500" in admin.get(page).content.decode()
         again = {"step": "again", "telling": str(telling.id)}
         assert admin.post(page, again).status_code == 302
-        assert tell_all() == 1
+        with time_machine.travel(timezone.now() + timedelta(seconds=6)):
+            too_soon = admin.post(page, again)
+            assert too_soon.status_code == 422
+            assert "less than a minute ago" in too_soon.content.decode()
+            assert tell_all() == 1
         assert is_signed(secret[0], *lab.received[-1])
     for wrong_id in ("", "x", str(client.id)):
         assert admin.post(page, again | {"telling": wrong_id}).status_code == 404
