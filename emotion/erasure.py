@@ -99,7 +99,9 @@ def remove_rows(recording: Recording, category: str) -> None:
                 media_state=MediaState.ERASED, sealed_markers=None
             )
         if not category:
-            Upload.objects.filter(recording_id=recording.id).update(fingerprint=None)
+            Upload.objects.filter(recording_id=recording.id).update(
+                beginning=None, fingerprint=None
+            )
             Analysis.objects.filter(recording=recording).update(
                 state=AnalysisState.ERASED, lease_until=None, finished_at=timezone.now()
             )

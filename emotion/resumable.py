@@ -24,6 +24,7 @@ from consent.enforcement import ConsentPermit
 from consent.errors import IdempotencyInProgress, IdempotencyMismatch
 from consent.models import DataSubject, Purpose
 from consent.records import lock_state
+from emotion.arriving import CHUNK, Read, next_bytes
 from emotion.disputes import require_undisputed
 from emotion.errors import (
     NotFound,
@@ -83,18 +84,20 @@ def begin(
     length: int,
     idempotency_key: str,
     markers: str = "",
+    whole: Read | None = None,
 ) -> Standing:
     """Begin an upload of ``length`` bytes, behind the gate; the same key again finds the same upload.
 
-    Raises UploadInvalid, UploadTooLarge, TooManyUploads, IdempotencyMismatch, IdempotencyInProgress or
-    ConsentRefused, and nothing is left behind.
+    ``whole`` gives the bytes where the request brings all of them: of an upload that is finished they are
+    compared, of any other they are not read here. Raises UploadInvalid, UploadTooLarge, TooManyUploads,
+    IdempotencyMismatch, IdempotencyInProgress or ConsentRefused, and nothing is left behind.
     """
     known, index = known_markers(markers), key_index(actor, purpose_id, idempotency_key)
     upload, again = reserve_or_find(actor, index)
     sending = Sending(actor, subject, purpose_id, upload.recording_id)
     if again:
         sending.ask(Action.UPLOAD_BEGIN)
-        return found_again(sending, upload, length, known)
+        return found_again(sending, upload, length, known, whole)
     try:
         add(sending, upload, length, known)
     except BaseException:
@@ -115,20 +118,18 @@ def reserve_or_find(actor: Actor, index: bytes) -> tuple[Upload, bool]:
         return known, True
 
 
-def request_mark(sending: Sending, length: int, markers: bytes) -> bytes:
-    """A keyed hash of what a beginning said, by which its repetition is told from another one."""
-    mark = sending.tags.fingerprint()
-    mark.update(b"%d:" % length + markers)
-    return mark.digest()
-
-
-def found_again(sending: Sending, upload: Upload, length: int, markers: bytes) -> Standing:
+def found_again(
+    sending: Sending, upload: Upload, length: int, markers: bytes, whole: Read | None
+) -> Standing:
     """The upload that was begun with the same key; raises IdempotencyMismatch if it was another one."""
     found = standing(upload)
-    same = found.length == length
-    if upload.state == UploadState.PARTIAL:
-        mark = request_mark(sending, length, markers)
-        same = hmac.compare_digest(bytes(upload.fingerprint or b""), mark)
+    said = sending.beginning(length, markers)
+    same = hmac.compare_digest(bytes(upload.beginning or b""), said)
+    if same and whole is not None and upload.state == UploadState.STORED:
+        body = sending.fingerprint(markers)
+        while chunk := next_bytes(whole, CHUNK):
+            body.update(chunk)
+        same = hmac.compare_digest(bytes(upload.fingerprint or b""), body.digest())
     if not same:
         raise IdempotencyMismatch(
             "This Idempotency-Key was used for another upload; use a new key for a new one."
@@ -181,7 +182,7 @@ def place(
         partial.save(force_insert=True)
         UploadPart.objects.bulk_create(parts)
         begun = Upload.objects.filter(pk=upload.pk, state=UploadState.RECEIVING).update(
-            state=UploadState.PARTIAL, fingerprint=request_mark(sending, length, markers)
+            state=UploadState.PARTIAL, beginning=sending.beginning(length, markers)
         )
         if not begun:
             raise UploadInvalid(_("The upload took too long and was given up; send it again."))

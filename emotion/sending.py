@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,18 @@ class Sending:
     def tags(self) -> Tagger:
         """What makes the person's tags in this purpose."""
         return tagger(self.subject.id, self.purpose_id)
+
+    def beginning(self, length: int, markers: bytes) -> bytes:
+        """A keyed hash of what is said before the first byte, by which a repetition is known."""
+        said = self.tags.fingerprint()
+        said.update(b"%d:" % length + markers)
+        return said.digest()
+
+    def fingerprint(self, markers: bytes) -> hmac.HMAC:
+        """A keyed hash to feed all bytes of the file to."""
+        whole = self.tags.fingerprint()
+        whole.update(markers)
+        return whole
 
     def ask(self, action: Action = Action.MEDIA_UPLOAD) -> ConsentPermit:
         """Ask the gate, before anything is taken; a refusal is in the log before it is told."""

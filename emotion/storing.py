@@ -67,8 +67,7 @@ class Storing:
         self.sending = sending
         self.upload = upload
         self.markers = markers
-        self.fingerprint = sending.tags.fingerprint()
-        self.fingerprint.update(markers)
+        self.fingerprint = sending.fingerprint(markers)
         self.size = 0
         self.permit = sending.ask()
         self.kind = Purpose.objects.get(pk=sending.purpose_id).kind
@@ -151,8 +150,13 @@ class Storing:
 
     def mark_stored(self) -> None:
         """Inside the transaction: the upload's row says so. Raises what ``over`` gives."""
-        digest = self.fingerprint.digest()
-        if not self.rows().update(state=UploadState.STORED, fingerprint=digest, holder=None):
+        stored = self.rows().update(
+            state=UploadState.STORED,
+            beginning=self.sending.beginning(self.size, self.markers),
+            fingerprint=self.fingerprint.digest(),
+            holder=None,
+        )
+        if not stored:
             raise self.over()
 
     def sealed_markers(self) -> bytes:

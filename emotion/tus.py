@@ -114,6 +114,11 @@ def brings_bytes(headers: Headers) -> bool:
     return given == BYTES and headers.get("Content-Length", "0") != "0"
 
 
+def brings_all(headers: Headers, length: int) -> bool:
+    """Whether it has all of them."""
+    return brings_bytes(headers) and body_length(headers) == length
+
+
 def checksum_of(headers: Headers) -> Checksum | None:
     """What the request's bytes must come to, if it says so; raises UploadInvalid."""
     if "Upload-Checksum" not in headers:

@@ -183,6 +183,7 @@ class Uploads(TusView):
             length=length,
             idempotency_key=key or new_idempotency_key(),
             markers=fields.get("markers", ""),
+            whole=request._request.read if tus.brings_all(headers, length) else None,
         )
         if tus.brings_bytes(headers) and found.offset == 0:
             found = first_bytes(request, actor, found.upload_id, named=key is not None)

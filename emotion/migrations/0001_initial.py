@@ -122,6 +122,7 @@ class Migration(migrations.Migration):
                 ("recording_id", models.UUIDField(default=uuid_utils.compat.uuid7, unique=True)),
                 ("media_key_id", models.UUIDField(null=True)),
                 ("parts_key_id", models.UUIDField(null=True)),
+                ("beginning", models.BinaryField(max_length=32, null=True)),
                 ("fingerprint", models.BinaryField(max_length=32, null=True)),
                 ("heard_at", models.DateTimeField()),
                 ("holder", models.UUIDField(null=True)),

@@ -23,7 +23,8 @@ class Upload(models.Model):
     """Reserves an idempotency key, and finds orphans: what was begun and never became a recording.
 
     ``key_index`` stands for the key: a keyed hash, because a client's own key may name a person.
-    ``heard_at``: when its sender was last heard; a film may take long to come.
+    ``heard_at``: when its sender was last heard; a film may take long to come. ``beginning`` and
+    ``fingerprint`` are keyed hashes of what the key was used for, of what was said first and of all bytes.
 
     Of an upload in parts ``holder`` is the request that is sending just now, and ``parts_key_id`` the key
     of the parts until it is destroyed.
@@ -36,6 +37,7 @@ class Upload(models.Model):
     recording_id = models.UUIDField(default=uuid7, unique=True)
     media_key_id = models.UUIDField(null=True)
     parts_key_id = models.UUIDField(null=True)
+    beginning = models.BinaryField(max_length=32, null=True)
     fingerprint = models.BinaryField(max_length=32, null=True)
     heard_at = models.DateTimeField()
     holder = models.UUIDField(null=True)

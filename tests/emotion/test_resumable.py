@@ -15,7 +15,7 @@ from emotion.given_up import end_expired
 from emotion.models import PartialUpload, Recording, Upload, UploadPart
 from emotion.reservations import sweep_orphans
 from emotion.sealed_media import part_path
-from tests.cast import Person, Study, measured, upload
+from tests.cast import Person, Study, consenting, measured, upload
 from tests.emotion.tus_sending import BODY, HALF, actions, small_parts, told, tus
 from tests.faults.leftovers import NOTHING, living_keys, rows, sealed_files
 from tests.tus import Tus, checksum, encoded
@@ -118,6 +118,38 @@ def test_the_same_key_finds_the_same_upload(study: Study, tus: Tus) -> None:
     other = upload(key, "P-001", study.purpose.id, BODY + b".", "film-1")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-mismatch")
     assert Recording.objects.count() == 1
+
+
+def test_the_same_key_never_finds_the_recording_of_another_beginning(
+    study: Study, tus: Tus
+) -> None:
+    """Also when it was stored long ago: another person, other markers, other bytes of the same length."""
+    consenting(study, "P-002")
+    same = {"headers": {"Idempotency-Key": "film-1"}}
+    address = tus.create(study.purpose.id, len(BODY), body=BODY, **same).headers["Location"]
+    changed = BODY[:-1] + bytes([BODY[-1] ^ 1])
+    for other in (
+        {"subject": "P-002"},
+        {"subject": "P-002", "body": BODY},
+        {"markers": '{"marks": []}'},
+        {"body": changed},
+    ):
+        assert told(tus.create(study.purpose.id, len(BODY), **same, **other)) == (
+            422, "idempotency-mismatch",
+        )  # fmt: skip
+    for again in ({}, {"body": BODY}, {"body": BODY[:HALF]}):
+        found = tus.create(study.purpose.id, len(BODY), **same, **again)
+        assert (found.status_code, found.headers["Location"]) == (201, address)
+        assert "Recording-Location" in found.headers
+    assert len(bytes(Upload.objects.get().beginning or b"")) == 32, "nothing of it can be read"
+    key = tus.browser.defaults["HTTP_AUTHORIZATION"].split()[1]
+    assert upload(key, "P-001", study.purpose.id, BODY, "frame-1").status_code == 202
+    whole = {"headers": {"Idempotency-Key": "frame-1"}}
+    assert tus.create(study.purpose.id, len(BODY), **whole).status_code == 201
+    assert told(tus.create(study.purpose.id, len(BODY), "P-002", **whole)) == (
+        422, "idempotency-mismatch",
+    )  # fmt: skip
+    assert Recording.objects.count() == 2
 
 
 def test_a_sender_may_leave_so_many_unfinished(study: Study, tus: Tus, settings: Any) -> None:
