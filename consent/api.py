@@ -16,7 +16,7 @@ from accounts.actors import Actor, actor_of
 from accounts.etags import StateView
 from accounts.lists import PAGING, Moment, OneOf, asked_for, page_of
 from accounts.models import Scope
-from accounts.pages import page
+from accounts.pages import ByChange, ByTime, page
 from accounts.permissions import HasScope
 from accounts.problems import PROBLEMS, Problem
 from consent.errors import NotThere
@@ -88,17 +88,20 @@ class SubjectList(StateView):
     @extend_schema(
         operation_id="subjects_list",
         summary="List the people of your purpose",
-        description="Everybody whom your purpose ever asked, newest first, by opaque ids. To "
-        "follow changes ask with `changed_after` the latest `changed_at` that you have seen. A "
-        "list makes no entry.",
+        description="Everybody whom your purpose ever asked, newest first, by opaque ids; with "
+        "`changed_after` in the order of the changes, the oldest first if `order` is left out. To "
+        "follow changes turn all pages, then ask with `changed_after` a minute before the latest "
+        "`changed_at` that you have seen: a change is dated before it is stored, so an earlier one "
+        "may come to light a little later. A list makes no entry.",
         parameters=[*PAGING, SubjectFilters],
         responses={200: page_of(ConsentOutput), 304: None, 422: Problem, **PROBLEMS},
     )
     def get(self, request: Request) -> Response:
         """One page of them."""
         purpose = own_purpose(actor_of(request))
-        people = people_of(purpose, asked_for(request, SubjectFilters))
-        return page(request, people, person_json)
+        asked = asked_for(request, SubjectFilters)
+        pages = ByChange if "changed_after" in asked else ByTime
+        return page(request, people_of(purpose, asked), person_json, pages)
 
 
 class Subjects(APIView):

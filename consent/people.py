@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, UUIDField
+from django.db.models import F, Prefetch, QuerySet, UUIDField
 
 from audit_log.prepared import Columns, Given, Prepared
 from consent.asking import UNANSWERED, letters_of
@@ -30,15 +30,17 @@ def people_of(
 ) -> QuerySet[SubjectReference]:
     """Everybody whom the purpose ever asked, with how their consent stands. Nothing says who they are.
 
-    ``asked``: only those with this ``status``, or whose consent changed after ``changed_after``.
+    ``asked``: only those with this ``status``, or whose consent changed after ``changed_after``. Each has
+    ``changed_at``, to be ordered by.
     """
-    # In one filter, because each would join the states anew.
+    # In one filter, because each would join the states anew; the annotation takes the same join.
     where = {"purpose": purpose, "subject__consent_states__purpose": purpose} | {
         f"subject__consent_states__{COLUMNS[name]}": value for name, value in (asked or {}).items()
     }
     states = ConsentState.objects.filter(purpose=purpose)
     return (
         SubjectReference.objects.filter(**where)
+        .annotate(changed_at=F("subject__consent_states__changed_at"))
         .defer("sealed")
         .select_related("subject")
         .prefetch_related(Prefetch("subject__consent_states", states))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,49 @@ def test_people_are_listed_without_names_and_in_few_questions(study: Study) -> N
     assert api(key).get(f"{address}?cursor=x").status_code == 422
     assert entries() == before
     assert api(open_study().key()).get(address).json()["results"] == []
+
+
+@pytest.mark.parametrize("order", ["", "newest"])
+def test_whoever_follows_changes_misses_none(study: Study, order: str) -> None:
+    """Neither of somebody who was on a page already, nor of somebody on a page to come."""
+    key, address = study.key(Scope.SUBJECTS_READ), reverse("api_subjects")
+    people = {}
+    for name in ("P-1", "P-2", "P-3"):
+        person = consenting(study, name)
+        people[str(person.subject.references.get().id)] = person
+    given = {"order": order} if order else {}
+    seen: dict[str, str] = {}
+    latest = (timezone.now() - timedelta(hours=1)).isoformat()
+
+    def follow(after: str, meanwhile: Callable[[list[str]], None] = lambda ids: None) -> str:
+        """Turn the pages; the latest change that was on them."""
+        page = api(key).get(address, {"changed_after": after, "limit": 1} | given)
+        moments = [after]
+        for number in range(9):
+            assert page.status_code == 200, page.content
+            for row in page.json()["results"]:
+                seen[row["id"]] = row["status"]
+                moments.append(row["changed_at"])
+            if number == 0:
+                meanwhile([each for each in people if each not in seen])
+            if page.json()["next"] is None:
+                return max(moments)
+            page = api(key).get(page.json()["next"])
+        raise AssertionError("pages without end")
+
+    def both_leave(unseen: list[str]) -> None:
+        (first,) = seen
+        for one in (first, unseen[0]):
+            leave(people[one], study)
+
+    latest = follow(latest, both_leave)
+    assert seen.keys() == people.keys() or order
+    follow(latest)
+    assert sorted(seen.values()) == ["given", "withdrawn", "withdrawn"]
+    by_id = api(key).get(address, {"limit": 1}).json()["next"]
+    for wrong in (by_id, f"{address}?cursor=cD03"):
+        answer = api(key).get(f"{wrong}&changed_after=2026-01-01T00:00:00Z")
+        assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "cursor")
 
 
 def test_receipts_say_what_was_erased_and_how_many_keys(study: Study) -> None:

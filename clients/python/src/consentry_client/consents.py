@@ -66,9 +66,12 @@ def subjects(
     *,
     status: ConsentStatus | None = None,
     changed_after: datetime | None = None,
-    order: Order = "newest",
+    order: Order | None = None,
 ) -> Flow[tuple[tuple[Consent, ...], str | None]]:
-    """The people of your purpose by opaque ids."""
+    """The people of your purpose by opaque ids; with ``changed_after`` in the order of the changes.
+
+    To follow them, ask with a minute before the latest ``changed_at`` seen: one may come to light later.
+    """
     filters = {"status": status, "changed_after": moment(changed_after), "order": order}
     return ask_page(Consent, page, "subjects/", filters)
 
