@@ -32,6 +32,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts import errors as accounts_errors
+from accounts.accepting import PROBLEM
 from audit_log import errors as log_errors
 from audit_log.actions import ReasonCode
 from config.fault_words import fault_words
@@ -142,7 +143,6 @@ MEDIA_STATUS = {
 }
 REASON_STATUS = {ReasonCode.CLOCK_WRONG: 503}  # our fault, and it passes
 DATABASE_AWAY = (OperationalError, InterfaceError)
-PROBLEM = "application/problem+json"
 LATER = 10
 """Seconds after which to try again what the installation could not do, where nothing better is known."""
 

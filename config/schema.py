@@ -15,7 +15,8 @@ from typing import Any
 from django.utils import translation
 from drf_spectacular.generators import SchemaGenerator
 
-from config.errors import MEDIA_STATUS, PROBLEM, REASON_STATUS, STATUS, problem
+from accounts.accepting import PROBLEM
+from config.errors import MEDIA_STATUS, REASON_STATUS, STATUS, problem
 from config.schema_examples import example_of
 from consent.errors import REFUSALS, ConsentRefused
 from emotion.inference.media import MediaCode

@@ -396,6 +396,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.accepting.ByTheRenderers",
     "DEFAULT_PARSER_CLASSES": ["accounts.parsers.JsonParser"],
     "DEFAULT_METADATA_CLASS": "accounts.options.MethodsAndScopes",
     "DEFAULT_SCHEMA_CLASS": "accounts.schema.OperationSchema",

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.accepting import ByTheView, chosen
 from accounts.actors import Actor, actor_of
 from accounts.permissions import HasLiveKey
 from accounts.problems import NO_KEY, Problem, codes
@@ -25,6 +26,7 @@ from audit_log.receipts import receipt_document
 from consent.errors import NotIntegrated, NotThere
 
 NOT_YOURS = OpenApiResponse(Problem, "It does not exist, or you are not who acted.")
+TEXT = "text/plain"
 SOON = timedelta(seconds=1)
 """Until a running sequencer has put an entry into the tree; it does so five times a second."""
 
@@ -92,13 +94,14 @@ class LogEntryProof(APIView):
     """The proof alone, for tools that nobody here wrote."""
 
     permission_classes = (HasLiveKey,)
+    content_negotiation_class = ByTheView
 
     @extend_schema(
         operation_id="log_entries_proof",
         description="The inclusion proof of an entry of yours as C2SP `tlog-proof`. 409 "
         "`not-integrated` with `Retry-After` until a checkpoint covers it.",
         responses={
-            (200, "text/plain"): OpenApiTypes.STR,
+            (200, TEXT): OpenApiTypes.STR,
             404: NOT_YOURS,
             409: OpenApiResponse(Problem, "No checkpoint covers it yet."),
             **NO_KEY,
@@ -107,9 +110,10 @@ class LogEntryProof(APIView):
     )
     def get(self, request: Request, logged_id: UUID) -> HttpResponse:
         """The text that a verifier of C2SP proofs reads."""
+        chosen(request, (TEXT,))
         entry = find_own_entry(actor_of(request), logged_id)
         try:
             text = inclusion_proof(entry.id).text()
         except EntryNotIntegrated:
             raise NotIntegrated("No checkpoint covers this entry yet.", SOON) from None
-        return HttpResponse(text, content_type="text/plain; charset=utf-8")
+        return HttpResponse(text, content_type=f"{TEXT}; charset=utf-8")

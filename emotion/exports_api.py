@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.accepting import ByTheView, chosen
 from accounts.actors import actor_of
 from accounts.addresses import address
 from accounts.lists import LIST_PROBLEMS, PAGING, Moment, OneOf, OpaqueId, page_of
@@ -21,7 +22,6 @@ from accounts.models import Scope
 from accounts.pages import page
 from accounts.permissions import HasScope
 from accounts.problems import PROBLEMS, Problem, codes
-from emotion.accepting import ByTheView, chosen
 from emotion.exports import (
     Wanted,
     archive,

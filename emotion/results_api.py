@@ -18,11 +18,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.accepting import ByTheView, chosen
 from accounts.actors import actor_of
 from accounts.models import Scope
 from accounts.permissions import HasScope
 from accounts.problems import GATE, PROBLEMS, Problem, codes
-from emotion.accepting import ByTheView, chosen
 from emotion.errors import NotFound
 from emotion.inference.series import MEASURED_IN, SUMMARY, document
 from emotion.result_rows import rows_of, table_as_csv

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -14,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from accounts.models import Scope
 from config.schema import document
+from tests.cast import api, open_study
 from tests.faults.roles import addresses
 from tools.openapi import FILE, breaking, operations, written
 
@@ -85,6 +88,28 @@ def test_every_error_has_its_codes_and_is_a_problem(made: Json) -> None:
                 assert f"`{code}`" in answer["description"], (name, status)
             if status in {"429", "503"}:
                 assert answer["headers"]["Retry-After"]["required"], name
+
+
+def test_an_operation_takes_every_accept_that_is_made_of_its_answers(
+    made: Json, fresh_db: None
+) -> None:
+    """As programs do that were generated: all types of an operation, or those of its success alone."""
+    key, number = open_study().key(), 0
+    for name, each in operations(made).items():
+        method, path = name.split()
+        succeeding, all_types = set(), set()
+        for status, answer in each["responses"].items():
+            if "$ref" in answer:
+                answer = made["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+            all_types |= set(answer.get("content", ()))
+            succeeding |= set(answer.get("content", ())) if status < "400" else set()
+        address = re.sub(r"\{category\}", "expression", path)
+        address = re.sub(r"\{\w+\}", str(uuid4()), address)
+        for types in {*succeeding, ", ".join(sorted(all_types))} - {""}:
+            answer = api(key).generic(method, address, headers={"Accept": types})
+            assert answer.status_code != 406, (name, types)
+            number += 1
+    assert number > 80
 
 
 def examples(made: Json) -> Iterator[tuple[str, Json, Any]]:

@@ -329,6 +329,11 @@ def test_a_client_proves_what_it_did_and_only_that(study: Study, tmp_path: Path)
     proof = api_get(key, "api_log_entry_proof", entry)
     assert proof.status_code == 200
     assert proof.headers["Content-Type"].startswith("text/plain")
+    for accept in ("text/plain", "text/plain, application/problem+json"):
+        asked = api_get(key, "api_log_entry_proof", entry, Accept=accept)
+        assert (asked.status_code, asked.content) == (200, proof.content)
+    refused = api_get(key, "api_log_entry_proof", entry, Accept="application/json")
+    assert refused.status_code == 406
     text = proof.content.decode()
     assert text.startswith("c2sp.org/tlog-proof@v1\nindex ")
     stored = LogEntry.objects.get(entry_id=entry)

@@ -13,9 +13,9 @@ from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.accepting import wanted_most
 from audit_log.models import LogEntry, PendingEntry
 from consent.withdrawals import withdraw
-from emotion.accepting import wanted_most
 from emotion.result_rows import rows_of
 from emotion.results import read_result
 from tests.cast import analysed, api_get, consenting, open_study

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from rest_framework.exceptions import NotAcceptable
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 RANGE = re.compile(r"([\w.+!#$&^-]+|\*)/([\w.+!#$&^-]+|\*)", re.ASCII)
+PROBLEM = "application/problem+json"
 WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
@@ -56,6 +57,29 @@ def chosen(request: Request, offered: Sequence[str]) -> str:
     if found is None:
         raise NotAcceptable(f"Accept one of {', '.join(offered)}; none of them was.")
     return found
+
+
+class ByTheRenderers(DefaultContentNegotiation):
+    """What the view renders, JSON if nothing is said; also for whoever takes problem details alone.
+
+    Programs that are generated from the document ask for the types that it names, and of an operation whose
+    answer has no body these are all.
+    """
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The renderer and its type. Raises NotAcceptable (406)."""
+        offered = list(renderers)
+        try:
+            found: tuple[BaseRenderer, str] = super().select_renderer(
+                request, offered, format_suffix
+            )
+        except NotAcceptable:
+            if wanted_most(request.headers.get("Accept", ""), (PROBLEM,)) is None:
+                raise
+            found = offered[0], str(offered[0].media_type)
+        return found
 
 
 class ByTheView(BaseContentNegotiation):
