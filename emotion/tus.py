@@ -7,7 +7,6 @@ is told later, and concatenation. No refusal repeats what was sent.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -85,7 +84,7 @@ def metadata(headers: Headers) -> dict[str, str]:
             )
         try:
             found[name] = base64.b64decode(value.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # whatever is no ASCII, no base64 or no UTF-8
             raise UploadInvalid(
                 "The values of Upload-Metadata must be base64 of UTF-8; one is not."
             ) from None
@@ -128,7 +127,7 @@ def checksum_of(headers: Headers) -> Checksum | None:
         raise UploadInvalid(f"Upload-Checksum must be one of {', '.join(ALGORITHMS)}.")
     try:
         return Checksum(algorithm, base64.b64decode(value.strip(), validate=True))
-    except binascii.Error:
+    except ValueError:
         raise UploadInvalid("The value of Upload-Checksum must be base64; it is not.") from None
 
 

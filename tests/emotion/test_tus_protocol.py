@@ -61,6 +61,7 @@ def test_another_version_is_refused_before_anything_else(study: Study, tus: Tus)
         ({"Upload-Metadata": ""}, 400),
         ({"Upload-Metadata": "subject"}, 400),
         ({"Upload-Metadata": "subject not*base64"}, 400),
+        ({"Upload-Metadata": "subject Müller"}, 400),
         ({"Upload-Metadata": "subject /w=="}, 400),
         ({"Upload-Metadata": "subject UA==,subject UA=="}, 400),
         ({"Idempotency-Key": "x" * 129}, 400),
@@ -111,7 +112,7 @@ def test_a_checksum_that_differs_throws_the_bytes_away(study: Study, tus: Tus) -
     assert told(wrong) == (460, "checksum-mismatch")
     assert wrong.reason_phrase == "Checksum Mismatch"
     assert (tus.offset(address), sealed_files()) == (0, before)
-    for given in ("md5 AAAA", "sha1", "sha1 no*base64", "sha1 AAAA"):
+    for given in ("md5 AAAA", "sha1", "sha1 no*base64", "sha1 é", "sha1 AAAA"):
         answer = tus.patch(address, 0, first, Upload_Checksum=given)
         assert answer.status_code in {400, 460}, given
         assert tus.offset(address) == 0
