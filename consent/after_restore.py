@@ -7,9 +7,7 @@ consent that was changed is paused, and the person goes on by themself.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,6 +18,7 @@ from audit_log.entries import Draft
 from audit_log.log import append
 from audit_log.models import LogEntryQuerySet
 from consent.closed_after_restore import close_accounts, close_purposes, over, retract_again
+from consent.dead_keys import destroy_again
 from consent.erasure import request_erasure
 from consent.models import (
     ConsentState,
@@ -30,7 +29,6 @@ from consent.models import (
 )
 from consent.records import lock_state, move_state, write_event
 from consent.retention import end_all
-from vault.keyring import destroy_data_keys
 from vault.tags import tagger, tagger_if_alive
 
 UNDECIDED = [
@@ -68,7 +66,7 @@ def reapply(later: LogEntryQuerySet) -> Reapplied:
 
     Safe to repeat. Nothing may process anybody's data before it has run.
     """
-    keys = len(destroy_data_keys(destroyed_since(later)))
+    keys = destroy_again()
     ended = paused = 0
     for state in ConsentState.objects.filter(tags_ended_at=None).order_by("id"):
         happened, given = changes_of(state, later), is_given(state)
@@ -113,12 +111,6 @@ def pause_all() -> int:
         for state in ConsentState.objects.filter(tags_ended_at=None).order_by("id")
         if is_given(state)
     )
-
-
-def destroyed_since(later: LogEntryQuerySet) -> set[UUID]:
-    """The data keys that were destroyed: entries name them by their random ids, in plain."""
-    rows = later.filter(action=Action.ERASURE_KEYS_DESTROYED).order_by("index")
-    return {UUID(key) for row in rows for key in json.loads(row.entry().draft.detail)["keys"]}
 
 
 def changes_of(state: ConsentState, later: LogEntryQuerySet) -> set[str] | None:

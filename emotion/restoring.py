@@ -7,15 +7,11 @@ log's files come from where the operator kept them.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import pyrage
 from django.conf import settings
@@ -34,20 +30,18 @@ from audit_log.sequencer import integrate_once
 from audit_log.storage import Folder
 from audit_log.tree import tree_size
 from consent.after_restore import Reapplied, reapply
-from consent.models import DataCategory
-from emotion.backups import ACTOR, FORMAT, MANIFEST, SNAPSHOT
+from emotion.backups import ACTOR
 from emotion.cohort import spend_again
+from emotion.dead_rows import remove_dead
 from emotion.disputed_after_restore import dispute_again
-from emotion.erasure import remove_rows
 from emotion.errors import BackupFailed
 from emotion.given_up import end_all_unfinished
+from emotion.lost_keystore import require_no_keystore
 from emotion.lost_log import Closed, close_ended, close_everything
-from emotion.models import MediaState, Recording
-from emotion.sealed_media import media_keys, remove_all_media
+from emotion.opened_backups import copied, member, opened
 from emotion.snapshots import is_sqlite, put_back
-from emotion.unfinished import alone, working_folder
+from emotion.unfinished import alone
 from emotion.upgrades import restoring_mark
-from vault.keyring import destroy_data_keys, living_keys
 from vault.setup import is_empty, require_current
 
 
@@ -92,18 +86,19 @@ def restore(
     stays and nothing starts.
     """
     require_log(log, new_origin)
-    if keystore is not None:
-        restore_keystore(keystore, identities)
-    if is_empty("keystore"):
-        raise BackupFailed("the keystore is empty or missing; put it back first: --keystore FILE")
-    require_current()
-    with opened(data, identities) as (archive, manifest, path):
-        require_kind(manifest, "default")
-        if not restoring_mark().exists() and not is_empty("default"):
-            raise BackupFailed(
-                "the main database is not empty; a backup is put back only where nothing is"
-            )
+    require_places(keystore)
+    with ExitStack() as stack:
+        archive, manifest, path = stack.enter_context(opened(data, identities, "default"))
+        wraps = None
+        if is_empty("keystore") and keystore is not None:
+            _, _, wraps = stack.enter_context(opened(keystore, identities, "keystore"))
+        else:
+            require_current()
+        # Before anything is placed: an older keystore has keys again that are dead.
         write_durably(restoring_mark(), "", replace=False)
+        if wraps:
+            put_back("keystore", wraps)
+            require_current()
         if is_sqlite("default") or is_empty("default"):
             put_back("default", path)
             write_durably(restoring_mark(), "", replace=True)
@@ -163,6 +158,19 @@ def known_entries() -> Known:
     return known
 
 
+def require_places(keystore: Path | None) -> None:
+    """Raise BackupFailed where something would be replaced, unless an earlier call placed it."""
+    if not restoring_mark().exists():
+        if keystore is not None:
+            require_no_keystore()
+        if not is_empty("default"):
+            raise BackupFailed(
+                "the main database is not empty; a backup is put back only where nothing is"
+            )
+    if keystore is None and is_empty("keystore"):
+        raise BackupFailed("the keystore is empty or missing; put it back first: --keystore FILE")
+
+
 def require_log(log: Path | None, new_origin: str) -> None:
     """Raise BackupFailed unless the folder reaches the highest checkpoint ever signed.
 
@@ -186,89 +194,6 @@ def require_log(log: Path | None, new_origin: str) -> None:
         )
 
 
-def restore_keystore(path: Path, identities: list[pyrage.x25519.Identity]) -> None:
-    """Put back a lost keystore. Raises BackupFailed when there is one."""
-    if not is_empty("keystore"):
-        raise BackupFailed(
-            "there is a keystore, and a living one is never replaced by an older one"
-        )
-    with opened(path, identities) as (_, manifest, snapshot):
-        require_kind(manifest, "keystore")
-        put_back("keystore", snapshot)
-
-
-def require_kind(manifest: dict[str, Any], alias: str) -> None:
-    """Raise BackupFailed unless this is a backup of that database, from this kind of engine."""
-    engine = "sqlite" if is_sqlite(alias) else "postgresql"
-    expected = {"format": FORMAT, "database": alias, "engine": engine}
-    for name, value in expected.items():
-        if manifest.get(name) != value:
-            raise BackupFailed(f"expected a backup with {name} {value}, got {manifest.get(name)!r}")
-
-
-@contextmanager
-def opened(
-    path: Path, identities: list[pyrage.x25519.Identity]
-) -> Iterator[tuple[tarfile.TarFile, dict[str, Any], Path]]:
-    """A backup's archive after its first two members: the manifest, and the database as a file.
-
-    The file is verified against the manifest. Raises BackupFailed for anything that is no backup of ours.
-    """
-    with working_folder() as folder:
-        plain = folder / "archive.tar"
-        decrypt(path, plain, identities)
-        snapshot = folder / SNAPSHOT
-        with archive_in(plain, path) as archive:
-            try:
-                manifest = json.loads(member(archive, MANIFEST).read())
-                fits = copied(member(archive, SNAPSHOT), snapshot) == manifest["sha256"]
-                str(manifest["made_at"])
-            except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
-                raise BackupFailed(f"{path} is no backup of ours: {error}") from None
-            if not fits:
-                raise BackupFailed(f"{path} holds another database than its manifest says")
-            yield archive, manifest, snapshot
-
-
-def archive_in(plain: Path, path: Path) -> tarfile.TarFile:
-    """The archive that was decrypted; raises BackupFailed when it is none."""
-    try:
-        return tarfile.open(plain)
-    except tarfile.TarError as error:
-        raise BackupFailed(f"{path} is no backup of ours: {error}") from None
-
-
-def decrypt(path: Path, plain: Path, identities: list[pyrage.x25519.Identity]) -> None:
-    """Decrypt a backup into a file of mode 0600. What lies in it is sealed or says nothing of people."""
-    descriptor = os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as target:
-        try:
-            with path.open("rb") as source:
-                pyrage.decrypt_io(source, target, identities)
-        except pyrage.DecryptError as error:
-            raise BackupFailed(f"{path} does not open with this identity: {error}") from None
-
-
-def member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    """One file of the archive."""
-    found = archive.extractfile(name)
-    if found is None:
-        raise KeyError(name)
-    return found
-
-
-def copied(source: IO[bytes], target: Path) -> str:
-    """Write a member to a file; its SHA-256."""
-    digest = hashlib.sha256()
-    with target.open("xb") as file:
-        while chunk := source.read(1 << 20):
-            digest.update(chunk)
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest()
-
-
 def place_blobs(archive: tarfile.TarFile) -> None:
     """Put sealed files where they were; one that is there stays. Each is bound to its row and key."""
     root = Path(settings.BLOB_DIR)
@@ -286,31 +211,3 @@ def place_blobs(archive: tarfile.TarFile) -> None:
         fresh.chmod(0o600)
         fresh.replace(target)
         sync_folder(target.parent)
-
-
-def remove_dead() -> int:
-    """Remove the rows and files whose keys are dead; returns of how many recordings."""
-    number = 0
-    for recording in Recording.objects.filter(erased_at=None):
-        results = list(
-            recording.analyses.exclude(results=None).values_list(
-                "results__category", "results__data_key_id"
-            )
-        )
-        stored = recording.media_state == MediaState.STORED
-        wanted = {key for _, key in results} | ({recording.media_key_id} if stored else set())
-        living = living_keys(wanted)
-        if wanted <= living:  # also where none is wanted: a failed analysis keeps nothing
-            continue
-        number += 1
-        if stored and recording.media_key_id not in living:
-            # What was sealed after the backup has a key that lives, and no row that leads to it.
-            remove_all_media(recording)
-            destroy_data_keys(media_keys(recording))
-            remove_rows(recording, DataCategory.MEDIA)
-        if not living:
-            remove_rows(recording, "")
-            continue
-        for category in {category for category, key in results if key not in living}:
-            remove_rows(recording, category)
-    return number

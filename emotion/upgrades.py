@@ -28,6 +28,16 @@ def restoring_mark() -> Path:
     return Path(settings.VAR_DIR) / "restoring"
 
 
+def keystore_mark() -> Path:
+    """The same of a keystore that was put back alone: keys live in it that are dead."""
+    return Path(settings.VAR_DIR) / "restoring-keystore"
+
+
+def is_unfinished() -> bool:
+    """Whether a restore of either was begun and not finished."""
+    return restoring_mark().exists() or keystore_mark().exists()
+
+
 def unapplied(alias: str) -> int:
     """How many migrations a database lacks; one query. Raises DatabaseError when it is away."""
     recorded = MigrationRecorder(connections[alias]).applied_migrations()
@@ -39,7 +49,7 @@ def upgrade_needed() -> str:
 
     A database that is away is no reason not to start: what needs it answers so until it is back.
     """
-    if restoring_mark().exists():
+    if is_unfinished():
         return UNFINISHED
     for alias in DATABASES:
         try:

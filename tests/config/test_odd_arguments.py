@@ -38,6 +38,7 @@ ODD: dict[str, list[list[str]]] = {
     "replay_log": [[], *([place] for place in PLACES)],
     "restore": [
         [], [NOWHERE], *([place, "--identity", place, "--log", place] for place in PLACES),
+        *(["--identity", place, "--keystore", place] for place in PLACES), ["--identity", FILE],
     ],
     "retention": [["x"], ["--days", "1"]],
     "run_witness": [

@@ -11,28 +11,31 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
-from emotion.upgrades import restoring_mark
+from emotion.upgrades import keystore_mark, restoring_mark
 from tests.databases import create, drop, is_sqlite, point
 from vault.setup import is_empty
 
 
 @pytest.fixture
 def clean_machine(tmp_path: Path) -> Iterator[Any]:
-    """A function that takes the main database and all sealed files away, as a lost disk does."""
-    lost = [str(connections["default"].settings_dict["NAME"])]
+    """A function that takes databases away as a lost disk does; with the main one all sealed files."""
+    lost: dict[str, str] = {}
     blobs = Path(settings.BLOB_DIR)
 
-    def lose() -> None:
-        name = f"{lost[0]}_clean"
-        if not is_sqlite():
-            create(name)
-        point("default", name)
-        shutil.rmtree(blobs)
-        assert is_empty("default")
+    def lose(*aliases: str) -> None:
+        for alias in aliases or ("default",):
+            lost[alias] = str(connections[alias].settings_dict["NAME"])
+            if not is_sqlite():
+                create(f"{lost[alias]}_clean")
+            point(alias, f"{lost[alias]}_clean")
+            assert is_empty(alias)
+        if "default" in lost:
+            shutil.rmtree(blobs)
 
     yield lose
-    restoring_mark().unlink(missing_ok=True)
-    clean = str(connections["default"].settings_dict["NAME"])
-    point("default", lost[0])
-    if clean != lost[0] and not is_sqlite():
-        drop(clean)
+    for mark in (restoring_mark(), keystore_mark()):
+        mark.unlink(missing_ok=True)
+    for alias, name in lost.items():
+        point(alias, name)
+        if not is_sqlite():
+            drop(f"{name}_clean")

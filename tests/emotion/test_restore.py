@@ -39,7 +39,7 @@ from consent.models import (
     HoldReason,
 )
 from consent.webhooks import create_webhook, rotate_secret
-from emotion import restoring
+from emotion import lost_keystore, restoring
 from emotion.analyses import run_analysis
 from emotion.backups import Made, make_backup
 from emotion.cohort import ask, left_of
@@ -50,6 +50,7 @@ from emotion.erasure import drain
 from emotion.models import Analysis, CohortAnswer, CohortQuestion, Dispute, Recording, Result
 from emotion.periods import Periods, shorten_periods
 from emotion.sealed_media import blob_path
+from emotion.snapshots import put_back, take_snapshot
 from emotion.sweeping import expire_recordings
 from emotion.upgrades import restoring_mark, upgrade_needed
 from tests.accounts.test_passkeys import Device, add, alone
@@ -613,3 +614,106 @@ def test_a_recording_that_had_nothing_to_lose_stays_as_it_was(
     failed.refresh_from_db()
     assert (failed.state, failed.reason, failed.media_code, failed.finished_at) == before
     assert Recording.objects.get(pk=failed.recording_id).erased_at is None
+
+
+def put_back_keystore(then: Yesterday) -> str:
+    out = io.StringIO()
+    words = ["--keystore", str(then.made.keystore), "--identity", str(then.identity)]
+    call_command("restore", *words, stdout=out)
+    return out.getvalue()
+
+
+def living() -> set[Any]:
+    return set(DataKey.objects.exclude(wrapped=None).values_list("id", flat=True))
+
+
+def test_a_lost_keystore_alone_revives_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 2)
+    gone, stays = then.people
+    with pytest.raises(CommandError, match="living one is never replaced"):
+        put_back_keystore(then)
+    gone.browser.post(reverse("consent_withdraw", args=[then.study.purpose.id]))
+    drain()
+    before = living()
+    integrate_once()
+    make_backup(then.folder)  # the newest two keystores are kept
+    since = upload(then.key, stays.reference, then.study.purpose.id, PHOTO.read_bytes())
+    assert since.status_code == 202
+    clean_machine("keystore")
+    with pytest.raises(CommandError, match="main database is not empty"):
+        then.restore("--keystore", str(then.made.keystore))
+    assert is_empty("keystore")
+    assert not restoring_mark().exists()
+
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match="killed"):
+
+        def killed() -> int:
+            raise OSError("killed")
+
+        patch.setattr(lost_keystore, "destroy_again", killed)
+        put_back_keystore(then)
+    assert len(living() - before) >= 4, "the backup has them"
+    assert "not finished" in upgrade_needed()
+    said = put_back_keystore(then)
+    assert living() <= before
+    assert f"destroyed again: {len(then_alive(then) - before)} keys" in said
+    assert "recordings without living keys: 1, removed" in said, "the one that came since"
+    assert upgrade_needed() == ""
+    assert then.read(Analysis.objects.get(recording__subject=gone.subject)) in {403, 404, 410}
+    kept = Analysis.objects.filter(recording__subject=stays.subject).earliest("pk")
+    assert then.read(kept) == 200
+    rotate()
+    record_final()
+    whole = ErasureRequest.objects.whole().get(subject=gone.subject)
+    assert whole.final_at is not None
+    integrate_once()
+    assert verify_database().problem == ""
+
+
+def then_alive(then: Yesterday) -> set[Any]:
+    """The data keys that lived when the backup was made."""
+    return {key_id for key_id, *_ in then.wraps}
+
+
+def test_the_set_up_destroys_again_what_an_older_keystore_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    """Whoever put it back, and the keys of tags too; a data key only the log names as well."""
+    then = ten_people(tmp_path, monkeypatch, 1)
+    (gone,) = then.people
+    copied = tmp_path / "keystore"
+    take_snapshot("keystore", copied)
+    assert gone.browser.post(reverse("close_account")).status_code in {200, 302}
+    drain()
+    before = living()
+    ErasureRequest.objects.update(key_ids=[])
+    integrate_once()
+    DataSubject.objects.filter(pk=gone.subject.pk).update(tags_destroyed_at=timezone.now())
+    clean_machine("keystore")
+    put_back("keystore", copied)
+    assert len(living() - before) >= 4
+    assert tagger(gone.subject.id, None)
+    out = io.StringIO()
+    call_command("setup", stdout=out)
+    assert living() <= before
+    assert "keys lived again" in out.getvalue()
+    with pytest.raises(KeyDestroyed):
+        tagger(gone.subject.id, None)
+
+
+def test_of_two_lost_databases_the_older_keystore_revives_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_machine: Any
+) -> None:
+    then = ten_people(tmp_path, monkeypatch, 2)
+    older = then.made.keystore
+    then.people[0].browser.post(reverse("consent_withdraw", args=[then.study.purpose.id]))
+    drain()
+    before = living()
+    integrate_once()
+    then.made = make_backup(then.folder)
+    clean_machine("default", "keystore")
+    then.restore("--keystore", str(older))
+    assert living() <= before
+    assert then.read(then.analysis(then.people[1])) == 200

@@ -29,8 +29,9 @@ from audit_log.clock import ClockState, read_clock
 from audit_log.database_roles import may_make_tables
 from audit_log.promises import ensure_promise_key
 from audit_log.signing import ensure_key
+from consent.dead_keys import destroy_again
 from emotion.faults import in_a_line
-from emotion.upgrades import UNFINISHED, restoring_mark, unapplied
+from emotion.upgrades import UNFINISHED, is_unfinished, unapplied
 from vault.epochs import record_entries
 from vault.setup import ensure_root, not_made, require_both_databases
 
@@ -61,7 +62,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run every step; raises CommandError, before anything is made, when one cannot be run."""
         os.umask(0o077)
-        if restoring_mark().exists():
+        if is_unfinished():
             raise CommandError(UNFINISHED)
         require_checks()
         make_folders()
@@ -80,6 +81,7 @@ class Command(BaseCommand):
         ensure_key()
         ensure_promise_key()
         record_entries()
+        self.bury_again()
         collect_static()
         note_kind()
         if options["administrator"] is not None:
@@ -90,6 +92,14 @@ class Command(BaseCommand):
             self.stdout.write(
                 "Nobody can sign in yet. Make the first administrator: "
                 ".venv/bin/python manage.py setup --administrator you@example.org"
+            )
+
+    def bury_again(self) -> None:
+        """Destroy what a keystore that came back by other means than ``restore`` has revived."""
+        if revived := destroy_again():
+            self.stdout.write(
+                f"{revived} keys lived again that the log names as destroyed, and are destroyed again: an "
+                "older keystore was put in place. Look whether anything was read under them meanwhile."
             )
 
     def first_administrator(self, email: str, *, ask: bool) -> None:
