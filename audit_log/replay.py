@@ -37,7 +37,8 @@ def replay(folder: Path, *, to_the_end: bool = True) -> int:
 
     The whole is verified first: the database must be the beginning of the folder's log, and the folder
     must reach the highest checkpoint that was ever signed, unless ``to_the_end`` is False because the
-    rest is lost. Raises ExportInvalid or HistoryMismatch, and then nothing was added.
+    rest is lost. Raises ExportInvalid or HistoryMismatch, and then nothing was added. Where the memory of
+    what was signed is gone, it is the folder's checkpoint from then on.
     """
     storage = Folder(folder)
     tree = exported_checkpoint(storage)
@@ -50,14 +51,23 @@ def replay(folder: Path, *, to_the_end: bool = True) -> int:
         if tree.size <= start:
             if root_at(tree.size) != tree.root:
                 raise HistoryMismatch(f"At {tree.size} entries the export has another root.")
-            return 0
-        require_continuation(storage, tree, start, to_the_end)
-        bodies = exported_entries(storage, start, tree.size)
-        with transaction.atomic():
-            frontier = frontier_at(start)
-            while batch := list(islice(bodies, BATCH)):
-                add(batch, frontier)
-    return tree.size - start
+        else:
+            require_continuation(storage, tree, start, to_the_end)
+            bodies = exported_entries(storage, start, tree.size)
+            with transaction.atomic():
+                frontier = frontier_at(start)
+                while batch := list(islice(bodies, BATCH)):
+                    add(batch, frontier)
+        if to_the_end and not signing.highest_path().exists():
+            signing.remember(own_note(storage, tree))
+    return max(0, tree.size - start)
+
+
+def own_note(storage: Storage, tree: SignedTree) -> str:
+    """The folder's checkpoint as the log signed it, without the lines of witnesses."""
+    lines = (storage.read("checkpoint") or b"").decode().splitlines(keepends=True)
+    own = f"— {tree.origin} "
+    return "".join(line for line in lines if line.startswith(own) or not line.startswith("— "))
 
 
 def require_continuation(storage: Storage, tree: SignedTree, start: int, to_the_end: bool) -> None:

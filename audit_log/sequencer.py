@@ -192,6 +192,11 @@ def require_history(size: int) -> None:
     remembered = signing.highest_checkpoint()
     if remembered:
         require_tree(remembered[0], size)
+    elif not signing.highest_path().exists() and Checkpoint.objects.exists():
+        raise HistoryMismatch(
+            f"{signing.highest_path()} is gone: restore it, or run `manage.py replay_log` with the newest "
+            "export. Without it a tree could be signed that contradicts an earlier one."
+        )
     require_signed(size)
 
 

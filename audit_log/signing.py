@@ -23,6 +23,7 @@ from audit_log.checkpoint import Checkpoint, InvalidNote, SignerKey, VerifierKey
 from audit_log.durable_files import write_durably
 from audit_log.errors import HistoryMismatch, SigningKeyMissing
 from audit_log.key_history import KeyHistory
+from audit_log.models import Checkpoint as CheckpointRow
 
 
 def folder() -> Path:
@@ -70,10 +71,14 @@ def ensure_key(origin: str | None = None) -> None:
     ``origin`` names the log in its checkpoints: a URL without its scheme, no spaces, no plus. The
     default is the host of SITE_URL with ``/log``. Raises SigningKeyMissing when a key exists under
     another origin than the one asked for (a log keeps its name for life), or when it is gone and its
-    public half is still there: a second key would sign another log.
+    public half is still there, or checkpoints that it signed: a second key would sign another log.
     """
     name = origin or f"{urlsplit(settings.SITE_URL).netloc}/log"
     path = secrets_path()
+    if not history_path().exists() and CheckpointRow.objects.exists():
+        raise SigningKeyMissing(
+            f"{history_path()} is gone, but this log was signed: mount or restore {folder()}."
+        )
     # In this order: another process that begins now writes the secret first.
     if history_path().exists() and not path.exists():
         raise SigningKeyMissing(f"{path} is gone, but this log was signed with it: restore it.")

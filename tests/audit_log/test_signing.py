@@ -1,21 +1,31 @@
+import shutil
 import stat
 import threading
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connections
 
 from audit_log import signing
-from audit_log.checkpoint import Checkpoint, sign
+from audit_log.actions import Action
+from audit_log.checkpoint import Checkpoint as SignedTree
+from audit_log.checkpoint import sign
 from audit_log.durable_files import write_durably
+from audit_log.entries import Draft
 from audit_log.errors import HistoryMismatch, SigningKeyMissing
+from audit_log.export import export_log
+from audit_log.log import append_durable
+from audit_log.models import Checkpoint
+from audit_log.replay import replay
+from audit_log.sequencer import integrate_once
 from audit_log.signing import ensure_key, highest_checkpoint, remember, signer_key, verifier_key
-
+from audit_log.storage import Folder
 
 @pytest.fixture(autouse=True)
-def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(settings, "KEYS_DIR", tmp_path / "keys")
-    return tmp_path / "keys" / "log"
+def keys(fresh_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(settings, "KEYS_DIR", tmp_path / "no keys yet")
+    return tmp_path / "no keys yet" / "log"
 
 
 def test_key_is_made_once_with_the_given_origin(keys: Path) -> None:
@@ -52,12 +62,52 @@ def test_impossible_origin_is_refused(keys: Path) -> None:
     assert not (keys / "signing_key").exists()
 
 
+def test_a_log_that_was_signed_gets_no_second_key(keys: Path) -> None:
+    """Its folder is not mounted, say: another key under its name would sign another log."""
+    ensure_key()
+    append_durable(Draft(action=Action.LOG_START, actor="system:setup"))
+    integrate_once()
+    shutil.move(keys, keys.with_name("elsewhere"))
+    with pytest.raises(SigningKeyMissing, match="this log was signed: mount or restore"):
+        ensure_key()
+    assert not keys.exists()
+    shutil.move(keys.with_name("elsewhere"), keys)
+    (keys / "verifier_key").rename(keys / "kept")
+    with pytest.raises(SigningKeyMissing, match="this log was signed"):
+        ensure_key()
+    (keys / "kept").rename(keys / "verifier_key")
+    ensure_key()
+
+
+def test_without_the_memory_of_what_was_signed_nothing_is(keys: Path, tmp_path: Path) -> None:
+    """A backup that is put back then could be continued to another tree of a signed size."""
+    ensure_key()
+    append_durable(Draft(action=Action.LOG_START, actor="system:setup"))
+    integrate_once()
+    (note,) = Checkpoint.objects.all()
+    export_log(Folder(tmp_path / "log"))
+    (keys / "highest_checkpoint").unlink()
+    append_durable(Draft(action=Action.LOG_READ, actor="anonymous"))
+    with pytest.raises(HistoryMismatch, match="highest_checkpoint is gone"):
+        integrate_once()
+    assert Checkpoint.objects.count() == 1
+    assert replay(tmp_path / "log") == 0
+    remembered = highest_checkpoint()
+    assert remembered is not None
+    assert remembered[1] == note.note
+    integrate_once()
+    assert Checkpoint.objects.count() == 2
+
+
 def test_processes_that_start_together_agree_on_one_key(keys: Path) -> None:
     found, barrier = [], threading.Barrier(8)
 
     def start() -> None:
         barrier.wait()
-        ensure_key()
+        try:
+            ensure_key()
+        finally:
+            connections.close_all()
         found.append(signer_key())
 
     threads = [threading.Thread(target=start) for _ in range(8)]
@@ -99,7 +149,7 @@ def test_highest_checkpoint_is_remembered_and_replaced(keys: Path) -> None:
     ensure_key()
     assert highest_checkpoint() is None
     for size in (1, 2):
-        tree = Checkpoint(signer_key().name, size, b"r" * 32)
+        tree = SignedTree(signer_key().name, size, b"r" * 32)
         note = sign(tree, signer_key())
         remember(note)
         assert highest_checkpoint() == (tree, note)
@@ -119,13 +169,13 @@ def test_damaged_memory_is_an_error(keys: Path, damage: bytes) -> None:
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+    path = tmp_path / "empty" / "file"
     assert write_durably(path, "old", replace=False)
     assert not write_durably(path, "new", replace=False)
     with pytest.raises(UnicodeEncodeError):
         write_durably(path, "\ud800", replace=True)
     assert path.read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
 
 
 def test_folder_is_the_logs_own() -> None:

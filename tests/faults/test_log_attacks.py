@@ -86,14 +86,18 @@ def test_attack_02_roll_back_to_an_older_backup_is_not_signed(
 def test_attack_02_holder_of_a_newer_checkpoint_proves_the_roll_back(
     fresh_db: None, tmp_path: Path
 ) -> None:
-    """The operator has removed the memory of what was signed too, and signs on."""
+    """The operator has put back an older memory of what was signed too, and signs on."""
     write(5)
     backup = Backup(tmp_path)
     write(3)
     held = Checkpoint.objects.get(size=8)
     backup.put_back()
     signing.highest_path().unlink()
-    write(1)
+    append_durable(DRAFT)
+    with pytest.raises(HistoryMismatch, match="highest_checkpoint is gone"):
+        integrate_once()
+    signing.remember(Checkpoint.objects.get(size=5).note)
+    integrate_once()
     shown = verify(Checkpoint.objects.order_by("-size")[0].note, signing.public_key())
     assert shown.size < verify(held.note, signing.public_key()).size, "the log has shrunk"
     write(6)  # beyond what the holder has seen
@@ -127,7 +131,7 @@ def test_attack_03_two_notes_of_one_size_are_evidence(fresh_db: None, tmp_path: 
     append_durable(DRAFT)
     with pytest.raises(HistoryMismatch):  # by itself the log never signs the second
         integrate_once()
-    signing.highest_path().unlink()
+    signing.remember(Checkpoint.objects.get(size=5).note)
     integrate_once()
     two = Checkpoint.objects.get(size=6).note
     first, second = (verify(note, signing.public_key()) for note in (one, two))
