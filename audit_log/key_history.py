@@ -40,6 +40,10 @@ class KeyRecord:
     to: int | None = None
     ended: datetime | None = None
 
+    def sizes(self) -> str:
+        """Which tree sizes the key may sign, in the text's words."""
+        return f"from={self.start}" + ("" if self.to is None else f" to={self.to}")
+
     def line(self) -> str:
         """The record as one line."""
         words = [str(self.key), f"from={self.start}", f"since={self.since.strftime(TIME)}"]

@@ -43,9 +43,12 @@ def receipt_document(entry_ids: Iterable[UUID]) -> dict[str, Any]:
 def verify_command(file: str) -> str:
     """The command that verifies a file of receipts beside the one-file verifier, with the log's keys in it.
 
-    In double quotes, which every shell takes: a key has letters, digits and ``.:+/=-`` only.
+    In double quotes, which every shell takes: a key has letters, digits and ``.:+/=-`` only. Of several
+    each says which sizes it may sign: one that was ended may be in wrong hands.
     """
-    keys = " ".join(f'--key "{record.key}"' for record in key_history().records)
+    first, *older = key_history().records
+    said = [f"{r.key} {r.sizes()}" for r in (first, *older)] if older else [str(first.key)]
+    keys = " ".join(f'--key "{each}"' for each in said)
     return f"python3 verify_access_log.py receipt {file} {keys}"
 
 

@@ -11,13 +11,14 @@ folder that ``export_log`` wrote, it computes every hash and the root anew from 
 line is ``verified: ...`` (exit status 0) or ``NOT VERIFIED: ...`` (exit status 1).
 
 Take the key from a place that you trust: a paper, a colleague, an earlier receipt. A key that comes
-with the receipt proves nothing. After a log changed its key, a receipt may need the older one too: --key as
-often as needed; each checkpoint must be signed by one of them, and wrongly by none. An exported log brings
-the history of its keys and what proves it, so that any one key from before the checkpoint is enough, the
-first as well as today's; only a log that goes on under another name needs that one's key. Without a
-witness the log's
-operator could still show you one log and somebody else another; two receipts can be compared by their
-checkpoints.
+with the receipt proves nothing. After a log changed its key, a receipt may need the older one too: then say
+with each key from which size of the log on it counts and until when it signed, as the log publishes it
+(--key 'ORIGIN+HASH+KEY from=1 to=1203', as often as needed), or give the published file (--history FILE). A
+checkpoint must be signed by the key that counts at its size, and wrongly by none: whoever has stolen a key
+that was ended signs nothing beyond its end. An exported log brings the history of its keys and what proves
+it, so that any one key from before the checkpoint is enough, the first as well as today's; only a log that
+goes on under another name needs that one's key. Without a witness the log's operator could still show you
+one log and somebody else another; two receipts can be compared by their checkpoints.
 
 Formats: C2SP tlog-proof, tlog-tiles, tlog-checkpoint and signed-note (c2sp.org), RFC 6962 and RFC 9162.
 """
@@ -31,7 +32,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -50,6 +51,7 @@ HISTORY = "consentry-log-key"
 RECORD = re.compile(
     r"(\S+) from=([0-9]{1,19}) since=\S+(?: until=\S+)?(?: to=([0-9]{1,19}))?(?: ended=\S+)?"
 )
+GIVEN = re.compile(r"(\S+)(?: from=([0-9]{1,19})(?: to=([0-9]{1,19}))?)?")
 ROTATION, NEW_ORIGIN = "log:key-rotate", "log:new-origin"
 DUE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -77,11 +79,13 @@ class NotVerified(Exception):
 
 @dataclass(frozen=True)
 class Key:
-    """The log's public key and the name it signs under."""
+    """The log's public key and the name it signs under; the sizes that it may sign, where one knows."""
 
     name: str
     key_id: bytes
     public: Ed25519PublicKey
+    start: int | None = None
+    to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,19 @@ def read_key(text: str, kind: int = LOG_KEY) -> Key:
     return Key(name, key_id, Ed25519PublicKey.from_public_bytes(data[1:]))
 
 
+def read_given(text: str) -> Key:
+    """A key of the command line, alone or with the sizes that it may sign."""
+    found = GIVEN.fullmatch(text.strip())
+    if found is None:
+        raise NotVerified("a key must look like NAME+HASH+KEY or like 'NAME+HASH+KEY from=N to=M'")
+    return timed(read_key(found[1]), found[2], found[3])
+
+
+def timed(key: Key, start: str | None, to: str | None) -> Key:
+    """The key with the sizes of the first and the last checkpoint that it may sign."""
+    return replace(key, start=int(start) if start else None, to=int(to) if to else None)
+
+
 def split_note(note: str) -> tuple[str, list[str]]:
     """A signed note's text and its signature lines."""
     text, separator, block = note.rpartition("\n\n")
@@ -179,14 +196,42 @@ def signed_text(note: str, keys: Sequence[Key]) -> str:
 
 
 def read_checkpoint(note: str, keys: Sequence[Key]) -> tuple[str, int, bytes]:
-    """The origin, size and root hash in a signed note that one of the keys signed, and none wrongly."""
+    """The origin, size and root hash in a signed note; of the keys none signed it wrongly.
+
+    It must be signed by the one that counts at its size.
+    """
     origin = note.partition("\n")[0]
-    if all(key.name != origin for key in keys):
+    mine = [key for key in keys if key.name == origin]
+    if not mine:
         raise NotVerified(f"the checkpoint is not signed by a key you gave ({names(keys)})")
-    lines = signed_text(note, [key for key in keys if key.name == origin]).split("\n")
+    lines = signed_text(note, mine).split("\n")
     if len(lines) < 4 or NUMBER.fullmatch(lines[1]) is None:
         raise NotVerified("the checkpoint is malformed")
-    return lines[0], int(lines[1]), read_hash(lines[2])
+    size = int(lines[1])
+    counts = counting(size, mine)
+    if not any(signature_in(line, counts) for line in split_note(note)[1]):
+        raise NotVerified(
+            f"the checkpoint of {size} entries is not signed by the key that counts, "
+            f"{plain(counts.name)}+{counts.key_id.hex()}"
+        )
+    return lines[0], size, read_hash(lines[2])
+
+
+def counting(size: int, keys: Sequence[Key]) -> Key:
+    """The one of a log's keys whose signature counts at a tree size."""
+    if len(keys) == 1 and keys[0].start is None:
+        return keys[0]
+    if any(key.start is None for key in keys):
+        raise NotVerified(
+            "you gave several keys of one log, and one that was ended may be in wrong hands: say of each "
+            "from which size on it counts, as the log publishes it (--key 'KEY from=N to=M', or the "
+            "published file: --history FILE)"
+        )
+    begun = [key for key in keys if key.start is not None and key.start <= size]
+    counts = max(begun, key=lambda key: key.start or 0, default=None)
+    if counts is None or (counts.to is not None and size > counts.to):
+        raise NotVerified(f"none of the keys may sign a checkpoint of {size} entries")
+    return counts
 
 
 def signature_in(line: str, key: Key) -> bytes:
@@ -321,7 +366,8 @@ def proven(body: bytes, proof: str, keys: Sequence[Key]) -> Proven:
 
 def promised(body: bytes, promise: str, keys: Sequence[Key], certificate: str) -> Promised:
     """An entry, once a key that the log's key vouches for has promised to take it up."""
-    kind, key, *rest = signed_text(certificate, keys).split("\n")
+    # A certificate has no size: whoever stole a key that was ended could make one at any time.
+    kind, key, *rest = signed_text(certificate, [key for key in keys if key.to is None]).split("\n")
     if kind != PROMISE_KEY or rest != [""]:
         raise NotVerified("the certificate of promises is malformed")
     leaf = sha256(b"\x00" + body).digest()
@@ -533,9 +579,9 @@ def read_text(path: Path) -> str:
         raise NotVerified(f"{path} cannot be read ({type(error).__name__})") from None
 
 
-def read_history(folder: Path) -> list[Record]:
-    """The keys that an exported log says it had, newest first; none of it is believed yet."""
-    first, *lines = read_text(folder / HISTORY).splitlines() or [""]
+def read_history(path: Path) -> list[Record]:
+    """The keys that a published history names, newest first; nothing here says whether to believe it."""
+    first, *lines = read_text(path).splitlines() or [""]
     records = []
     for line in lines:
         if line.startswith("#"):
@@ -543,8 +589,8 @@ def read_history(folder: Path) -> list[Record]:
         found = RECORD.fullmatch(line)
         if found is None:
             raise NotVerified(f"{HISTORY} has a line that is no key")
-        to = int(found[3]) if found[3] else None
-        records.append(Record(found[1], read_key(found[1]), int(found[2]), to))
+        key = timed(read_key(found[1]), found[2], found[3])
+        records.append(Record(found[1], key, int(found[2]), key.to))
     if not records or records[0].text != first or len({r.text for r in records}) < len(records):
         raise NotVerified(
             f"{HISTORY} does not name each key once, and its newest in the first line"
@@ -561,7 +607,7 @@ class KeyTrail:
 
     def __init__(self, folder: Path, given: Sequence[Key]) -> None:
         self.folder, self.given = folder, given
-        self.records = read_history(folder)
+        self.records = read_history(folder / HISTORY)
         self.named: dict[tuple[str, str], int] = {}  # the place of the entry of each change
         self.roots: dict[int, bytes] = {}
         self.sizes = {record.start - 1 for record in self.records}
@@ -573,13 +619,31 @@ class KeyTrail:
     def read_checkpoint(self, note: str) -> tuple[str, int, bytes]:
         """As the function of that name; the key that counts must have signed, whoever that is."""
         origin, size, root = read_checkpoint(note, [record.key for record in self.records])
-        counts = next((r for r in self.records if r.key.name == origin and r.start <= size), None)
-        if counts is None or (counts.to is not None and size > counts.to):
-            raise NotVerified(f"by {HISTORY} no key may sign a checkpoint of {size} entries")
-        if not any(signature_in(line, counts.key) for line in split_note(note)[1]):
-            raise NotVerified(f"the checkpoint is not signed by {plain(counts.text)}, which counts")
-        self.size, self.counts = size, counts
+        key = counting(size, [record.key for record in self.records if record.key.name == origin])
+        self.size, self.counts = size, next(r for r in self.records if r.key is key)
+        for given in self.given:
+            if given.name == origin and (given.start is None or given.start <= size):
+                self.require_named(given)
         return origin, size, root
+
+    def require_named(self, given: Key) -> None:
+        """Raise NotVerified unless a key that was given for this size is in the history, and from then on.
+
+        Whoever stole an older key could else leave out the newer one, or move it to where nothing is yet.
+        """
+        record = next((r for r in self.records if same(r.key, given)), None)
+        start = record.start if record else None
+        if (
+            start is None
+            or start > self.size
+            or given.start not in (None, start)
+            or (record is self.counts and given.to is not None and given.to < self.size)
+        ):
+            raise NotVerified(
+                f"{HISTORY} does not say of a key that you gave ({plain(given.name)}+"
+                f"{given.key_id.hex()}) that it counted in a log of {self.size} entries. If this export is "
+                "older than the key, leave it out"
+            )
 
     def note_entry(self, index: int, fields: dict[str, Any]) -> None:
         """Remember where a key or an ended origin is named."""
@@ -688,6 +752,22 @@ def export(given: Given) -> str:
     return f"all {size} entries are the log {log}, under a checkpoint signed by its key{given.by}"
 
 
+def given_keys(texts: Sequence[str], history: Path | None) -> list[Key]:
+    """The keys of the command line, each once; with a history its keys, which must be all those."""
+    keys: list[Key] = []
+    for key in map(read_given, texts):
+        keys += [] if any(same(key, other) for other in keys) else [key]
+    if history is None:
+        return keys
+    published = [record.key for record in read_history(history)]
+    for key in keys:
+        if not any(same(key, other) for other in published):
+            raise NotVerified(
+                f"{history} does not name the key {plain(key.name)}+{key.key_id.hex()}"
+            )
+    return published
+
+
 def read_arguments(arguments: Sequence[str] | None) -> tuple[Callable[[Given], str], Given]:
     """What to do, and with what."""
     parser = argparse.ArgumentParser(description="Verify what a Consentry access log says.")
@@ -702,7 +782,15 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Callable[[Given], s
         if run is promise:
             command.add_argument("folder", type=Path, help="a folder that export_log wrote later")
         command.add_argument(
-            "--key", required=True, action="append", help="the log's verifier key: ORIGIN+HASH+KEY"
+            "--key",
+            action="append",
+            default=[],
+            help="the log's verifier key: ORIGIN+HASH+KEY, or of several each with from=N and to=M",
+        )
+        command.add_argument(
+            "--history",
+            type=Path,
+            help="the log's published keys, in a file: what --key says of each",
         )
         if run is not promise:
             command.add_argument(
@@ -713,11 +801,13 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Callable[[Given], s
             )
         command.set_defaults(run=run, folder=None, witness=[], needed=None)
     given = parser.parse_args(arguments)
+    if not given.key and not given.history:
+        parser.error("expected --key or --history: without a key nothing is verified")
     witnesses = [read_key(key, WITNESS_KEY) for key in given.witness]
     needed = len(witnesses) if given.needed is None else given.needed
     if not min(1, len(witnesses)) <= needed <= len(witnesses):
         parser.error(f"--needed must be 1 to {len(witnesses)}, the number of --witness")
-    keys = [read_key(key) for key in given.key]
+    keys = given_keys(given.key, given.history)
     return given.run, Given(given.file, given.folder or given.file, keys, witnesses, needed)
 
 

@@ -22,6 +22,7 @@ from audit_log.sequencer import integrate_once
 from audit_log.signing import ensure_key, highest_checkpoint, remember, signer_key, verifier_key
 from audit_log.storage import Folder
 
+
 @pytest.fixture(autouse=True)
 def keys(fresh_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(settings, "KEYS_DIR", tmp_path / "no keys yet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,17 +19,19 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from audit_log import merkle, signing
 from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.checkpoint import Checkpoint, SignerKey, VerifierKey, sign
-from audit_log.entries import Draft
+from audit_log.entries import Draft, Entry
 from audit_log.export import export_log
 from audit_log.exported_keys import HISTORY, key_files
 from audit_log.key_history import KeyHistory, KeyRecord
 from audit_log.log import append_durable
 from audit_log.models import Checkpoint as CheckpointRow
-from audit_log.receipts import receipt_document
+from audit_log.models import LogEntry
+from audit_log.receipts import receipt_document, verify_command
 from audit_log.rotation import retire, rotate
 from audit_log.sequencer import integrate_once
 from audit_log.storage import Folder
@@ -452,6 +455,10 @@ def rotated(tmp_path: Path) -> Rotated:
         append_durable(Draft(action=Action.LOG_READ, actor="anonymous"))
         integrate_once()
         keys.append(signing.verifier_key())
+        if len(keys) == 1:
+            shutil.copy(signing.secrets_path(), signing.folder() / "stolen")
+            early = receipt_document([LogEntry.objects.latest("index").entry_id])
+            (signing.folder() / "early").write_text(json.dumps(early))
         if days is not None:
             retire()
             rotate(timedelta(days=days))
@@ -466,7 +473,7 @@ def test_any_one_key_of_the_history_is_enough(
         assert rotated.verify(key) == 0
     name = signing.public_key().name
     assert rotated.verify(str(SignerKey.generate(name).verifier)) == 1
-    assert "leads to the one that signed" in capsys.readouterr().out.splitlines()[-1]
+    assert "does not say of a key that you gave" in capsys.readouterr().out.splitlines()[-1]
     (rotated.folder / HISTORY).unlink()
     assert rotated.verify(rotated.keys[0]) == 1, "nothing leads from it any more"
     assert rotated.verify(rotated.keys[2]) == 0
@@ -482,6 +489,95 @@ def test_an_export_that_was_killed_after_a_rotation_is_still_verified(
         (rotated.folder / path).write_bytes(data)
     assert len(rotated.history.records) == 4
     assert [rotated.verify(key) for key in rotated.keys] == [0, 0, 0]
+
+
+def siblings_of_the_first(hashes: list[bytes]) -> list[bytes]:
+    """The inclusion proof of the first leaf."""
+    if len(hashes) == 1:
+        return []
+    left = merkle.split(len(hashes))
+    return [*siblings_of_the_first(hashes[:left]), merkle.root_of(hashes[left:])]
+
+
+@pytest.fixture
+def stolen(rotated: Rotated) -> Rotated:
+    """The same log forged by whoever took the first key from an old copy, after it had ended."""
+    name = signing.public_key().name
+    forger = signing.read_secrets(signing.folder() / "stolen")[0]
+    assert str(forger.verifier) == rotated.keys[0]
+    body = Draft(action=Action.LOG_READ, actor="anonymous")
+    bodies = [Entry(id=uuid7(), time=timezone.now(), draft=body).canonical() for _ in range(50)]
+    tree = merkle.Frontier()
+    shutil.rmtree(rotated.folder)
+    for each in bodies:
+        tree.add(merkle.leaf_hash(each))
+    (rotated.folder / "tile/entries/000.p").mkdir(parents=True)
+    (rotated.folder / "tile/entries/000.p/50").write_bytes(
+        b"".join(len(each).to_bytes(2, "big") + each for each in bodies)
+    )
+    (rotated.folder / "tile/0/000.p").mkdir(parents=True)
+    hashes = [merkle.leaf_hash(each) for each in bodies]
+    (rotated.folder / "tile/0/000.p/50").write_bytes(b"".join(hashes))
+    note = sign(Checkpoint(name, 50, tree.root()), forger)
+    (rotated.folder / "checkpoint").write_text(note)
+    path = siblings_of_the_first(hashes)
+    lines = "".join(f"{base64.b64encode(each).decode()}\n" for each in path)
+    proof = f"c2sp.org/tlog-proof@v1\nindex 0\n{lines}\n{note}"
+    entry = {"entry": base64.b64encode(bodies[0]).decode(), "proof": proof}
+    document = {"format": "consentry-receipt/1", "entries": [entry]}
+    (rotated.folder / "receipt.json").write_text(json.dumps(document))
+    return rotated
+
+
+def test_a_key_that_was_stolen_and_ended_convinces_nobody_who_knows_the_next(
+    stolen: Rotated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    oldest, *newer = stolen.keys
+    receipt = ["receipt", str(stolen.folder / "receipt.json")]
+    assert stolen.verify(oldest) == main([*receipt, "--key", oldest]) == 0, "who knows no better"
+    assert stolen.verify(oldest, newer[0]) == stolen.verify(*stolen.keys) == 1
+    # A history of the forger's makes it no better: without the newer key, or with it where nothing is.
+    first, second = list(signing.key_history().records)[-1:-3:-1]
+    lone = KeyHistory((replace(first, to=None, until=None, ended=None),))
+    later = KeyHistory((replace(second, start=60, ended=None, to=None), *lone.records))
+    for history in (lone, later):
+        (stolen.folder / HISTORY).write_text(str(history))
+        assert stolen.verify(oldest) == 0
+        assert stolen.verify(oldest, newer[0]) == 1
+        assert "does not say of a key that you gave" in capsys.readouterr().out
+    # A receipt: all keys at once are refused, and with their sizes the forged one is.
+    assert main([*receipt, "--key", oldest, "--key", newer[0]]) == 1
+    assert "say of each from which size on" in capsys.readouterr().out
+    own = shlex.split(verify_command(receipt[1]))[2:]
+    assert own.count("--key") == 3
+    assert main(own) == 1
+    assert "not signed by the key that counts" in capsys.readouterr().out
+    published = tmp_path / "published"
+    published.write_text(str(signing.key_history()))
+    assert main([*receipt, "--history", str(published)]) == 1
+    assert main([*receipt, "--history", str(published), "--key", oldest]) == 1
+    assert main([*receipt, "--key", f"{oldest} from=1 to={first.to}"]) == 1
+    assert "none of the keys may sign" in capsys.readouterr().out
+
+
+def test_the_own_command_verifies_what_each_key_signed(
+    rotated: Rotated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Proofs that were taken before the key changed, too."""
+    file = tmp_path / "receipt.json"
+    document = receipt_document([LogEntry.objects.earliest("index").entry_id])
+    document["entries"] += json.loads((signing.folder() / "early").read_text())["entries"]
+    file.write_text(json.dumps(document))
+    assert main(shlex.split(verify_command(str(file)))[2:]) == 0
+    published = tmp_path / "published"
+    published.write_text(str(signing.key_history()))
+    assert main(["receipt", str(file), "--history", str(published)]) == 0
+    stranger = str(SignerKey.generate(signing.public_key().name).verifier)
+    words = ["receipt", str(file), "--history", str(published), "--key", stranger]
+    assert main(words) == 1
+    assert "does not name the key" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["receipt", str(file)])
 
 
 def believed_by(rotated: Rotated, handover: str) -> None:

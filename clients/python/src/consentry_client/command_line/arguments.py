@@ -179,7 +179,8 @@ def of_verify_receipt(made: Arguments) -> None:
         "--key",
         action="append",
         required=True,
-        help="the log's public verifier key, from a place that you trust: ORIGIN+HASH+KEY",
+        help="the log's public verifier key, from a place that you trust: ORIGIN+HASH+KEY; of several each "
+        "with the sizes of the log that it signed: 'ORIGIN+HASH+KEY from=N to=M'",
     )
 
 
