@@ -28,6 +28,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import io
 import json
 import re
 import sys
@@ -747,7 +748,7 @@ def root_of(edge: Sequence[bytes]) -> bytes:
 def export(given: Given) -> str:
     """Verify an exported folder; what to print after ``verified:``."""
     size = verify_export(given.file, given.keys)
-    require_witnesses((given.file / "checkpoint").read_text(), given.witnesses, given.needed)
+    require_witnesses(read_text(given.file / "checkpoint"), given.witnesses, given.needed)
     log = names(given.keys)
     return f"all {size} entries are the log {log}, under a checkpoint signed by its key{given.by}"
 
@@ -813,6 +814,8 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Callable[[Given], s
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows few letters
     try:
         run, given = read_arguments(arguments)
         print("verified:", run(given))

@@ -375,6 +375,21 @@ def test_a_whole_log_is_verified_without_the_installation(exported: Path, tmp_pa
     assert done.stdout.startswith("verified: all 267 entries are the log ")
 
 
+def test_no_other_encoding_makes_a_sound_log_unsound(exported: Path, tmp_path: Path) -> None:
+    detail = '{"note":"größer"}'.encode()
+    id = append_durable(Draft(action=Action.LOG_READ, actor="anonymous", detail=detail)).entry_id
+    integrate_once()
+    (tmp_path / "receipt.json").write_text(json.dumps(receipt_document([id])))
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for words in (["export", str(exported)], ["receipt", str(tmp_path / "receipt.json")]):
+        done = subprocess.run(
+            [sys.executable, "-X", "utf8=0", str(TOOL), *words, "--key", signing.verifier_key()],
+            env=plain, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[-1].startswith("verified: ")
+
+
 def forged(folder: Path) -> None:
     """One entry says something else."""
     path = folder / "tile/entries/000"
