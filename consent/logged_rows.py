@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.db.models import Model
+
 from audit_log.actions import Action
 from audit_log.row_entries import Logged, register
 from consent.models import ConsentEvent, ErasureRequest, EventKind, LegalHold, Telling
@@ -25,6 +27,22 @@ ACTIONS = {
     EventKind.WITHDRAWN: {Action.CONSENT_WITHDRAW},
     EventKind.EXPIRED: {Action.CONSENT_EXPIRE},
 }
+NAMING: dict[type[Model], tuple[str, set[Action]]] = {
+    ErasureRequest: (
+        "erasure",
+        {
+            Action.CONSENT_WITHDRAW,
+            Action.ERASURE_REQUEST,
+            Action.ERASURE_KEYS_DESTROYED,
+            Action.ERASURE_COMPLETE,
+            Action.ERASURE_FINAL,
+            Action.TAGS_DESTROY,
+        },
+    ),
+    LegalHold: ("legal hold", {Action.HOLD_PLACE, Action.HOLD_LIFT, Action.HOLD_END}),
+    Telling: ("telling", {Action.ERASURE_TOLD, Action.ERASURE_ACKNOWLEDGED}),
+}
+"""What rows that name their entries by id are called, and the actions of those entries."""
 
 
 @register
@@ -42,12 +60,10 @@ def consent_events() -> Iterator[Logged]:
 @register
 def rows_with_entries() -> Iterator[Logged]:
     """Every entry that an erasure, a legal hold or the telling of a recipient names."""
-    for model, words in (
-        (ErasureRequest, "erasure"),
-        (LegalHold, "legal hold"),
-        (Telling, "telling"),
-    ):
+    for model, (words, actions) in NAMING.items():
         rows = model._default_manager.values_list("id", "entry_ids").iterator()
         for row_id, entry_ids in rows:
             for entry_id in entry_ids:
-                yield Logged(row=f"{words} {row_id}", entry_id=UUID(entry_id))
+                yield Logged(
+                    row=f"{words} {row_id}", entry_id=UUID(entry_id), actions=frozenset(actions)
+                )

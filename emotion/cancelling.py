@@ -22,7 +22,7 @@ from consent.enforcement import ConsentPermit
 from consent.errors import ConsentRefused
 from consent.records import acting_name, lock_state
 from emotion.endings import tell_of_end
-from emotion.entries import about_recording
+from emotion.entries import about_recording, ending_analysis
 from emotion.erasure import give_up_media
 from emotion.errors import AnalysisEnded
 from emotion.models import UNDER_WAY, Analysis, AnalysisState
@@ -44,6 +44,7 @@ def cancel(actor: Actor, analysis_id: UUID) -> Analysis:
     recording = analysis.recording
     tags = tagger(recording.subject_id, recording.purpose_id)
     draft = about_recording(recording, Action.ANALYSIS_CANCEL, acting_name(actor, tags), tags)
+    draft = ending_analysis(draft, analysis.id, tags)
     try:
         permit = permit_to_analyse(actor, recording, Action.ANALYSIS_CANCEL)
         stopped = stop(actor, analysis, permit, draft)

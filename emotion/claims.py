@@ -28,7 +28,7 @@ from audit_log.log import append
 from consent.errors import ConsentRefused
 from consent.records import lock_state
 from emotion.endings import tell_of_end
-from emotion.entries import about_recording
+from emotion.entries import about_recording, ending_analysis
 from emotion.erasure import give_up_media
 from emotion.faults import in_a_line, is_environment
 from emotion.inference.media import MediaRefused
@@ -79,6 +79,11 @@ class Claim:
         """A log entry of the worker about this recording."""
         tags = tagger(self.recording.subject_id, self.recording.purpose_id)
         return about_recording(self.recording, action, SYSTEM_WORKER.log_name(), tags)
+
+    def ending(self, action: Action) -> Draft:
+        """The same, of the end of this analysis."""
+        tags = tagger(self.recording.subject_id, self.recording.purpose_id)
+        return ending_analysis(self.draft(action), self.analysis_id, tags)
 
 
 def claim(analysis_id: UUID) -> Claim | None:
@@ -175,7 +180,7 @@ def end(
         )
         if mine:
             discard(held.analysis_id)
-            append(replace(held.draft(action), outcome=outcome, reason=reason))
+            append(replace(held.ending(action), outcome=outcome, reason=reason))
             tell_of_end(recording, held.analysis_id, state)
             if state is AnalysisState.FAILED and recording.covered_at is None:
                 give_up_media(recording, SYSTEM_WORKER.log_name())

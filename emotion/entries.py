@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import UUID
+
 from audit_log.actions import Action
 from audit_log.entries import Draft
+from audit_log.row_entries import ending
 from emotion.models import Recording
 from vault.tags import Tagger
 
@@ -17,3 +21,8 @@ def about_recording(recording: Recording, action: Action, actor: str, tags: Tagg
         subject_tag=tags.subject(),
         object_tag=tags.object("recording", recording.id),
     )
+
+
+def ending_analysis(draft: Draft, analysis_id: UUID, tags: Tagger) -> Draft:
+    """The entry of the end of one analysis: its detail says which, because a recording may have several."""
+    return replace(draft, detail=ending(tags.object("analysis", analysis_id)))

@@ -226,6 +226,6 @@ def save_stretch(held: Claim, chosen: frozenset[str], done: Progress, stretch: S
         held.renew()
         with transaction.atomic():
             # What was read is kept: a later try starts behind it, and has its tries before it.
-            add_rows(held, permit, rows, tries=1)
+            add_rows(held, permit, rows, held.draft(Action.RESULT_SAVE), tries=1)
     done.series.append(stretch.series)
     done.number, done.state = stretch.number, stretch.state

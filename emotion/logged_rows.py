@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audit_log.actions import Action
+from audit_log.actions import Action, Outcome, ReasonCode
 from audit_log.row_entries import Logged, register
 from emotion.models import Analysis, AnalysisState, PartialUpload, Recording
 from vault.logged_rows import with_tags
 
 ENDS = {
-    AnalysisState.DONE: {Action.RESULT_SAVE},
-    # A dispute stops what waits and what runs, with its own entry.
-    AnalysisState.REFUSED: {Action.ANALYSIS_REFUSE, Action.DISPUTE_OPEN},
-    AnalysisState.FAILED: {Action.ANALYSIS_FAIL},
-    AnalysisState.CANCELLED: {Action.ANALYSIS_CANCEL},
+    AnalysisState.DONE: (Action.RESULT_SAVE, Outcome.OK),
+    AnalysisState.REFUSED: (Action.ANALYSIS_REFUSE, Outcome.REFUSED),
+    AnalysisState.FAILED: (Action.ANALYSIS_FAIL, Outcome.FAILED),
+    AnalysisState.CANCELLED: (Action.ANALYSIS_CANCEL, Outcome.OK),
 }
 
 
@@ -56,8 +55,20 @@ def ended_analyses() -> Iterator[Logged]:
     for analysis, tags in with_tags(
         rows, lambda row: (row.recording.subject_id, row.recording.purpose_id)
     ):
+        row = f"analysis {analysis.id} ({analysis.state})"
+        recording = tags.object("recording", analysis.recording_id)
+        action, outcome = ENDS[AnalysisState(analysis.state)]
+        disputed = None
+        if analysis.reason == ReasonCode.RECORDING_DISPUTED:
+            # A dispute stops all that waits and all that runs, with one entry of its own.
+            disputed = Logged(
+                row=row, object_tag=recording, actions=frozenset({Action.DISPUTE_OPEN})
+            )
         yield Logged(
-            row=f"analysis {analysis.id} ({analysis.state})",
-            object_tag=tags.object("recording", analysis.recording_id),
-            actions=frozenset(ENDS[AnalysisState(analysis.state)]),
+            row=row,
+            object_tag=recording,
+            actions=frozenset({action}),
+            outcomes=frozenset({outcome}),
+            ends=tags.object("analysis", analysis.id),
+            also=disputed,
         )

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.actors import SYSTEM_WORKER
 from audit_log.actions import Action
+from audit_log.entries import Draft
 from audit_log.log import append
 from consent.enforcement import ConsentPermit
 from consent.models import ErasureRequest
@@ -146,6 +147,7 @@ def commit_results(
             held,
             permit,
             rows,
+            held.ending(Action.RESULT_SAVE),
             state=AnalysisState.DONE,
             finished_at=timezone.now(),
             lease_until=None,
@@ -163,7 +165,9 @@ def commit_results(
         return request
 
 
-def add_rows(held: Claim, permit: ConsentPermit, rows: list[Result], **changes: Any) -> None:
+def add_rows(
+    held: Claim, permit: ConsentPermit, rows: list[Result], draft: Draft, **changes: Any
+) -> None:
     """Inside a transaction: lock consent, gate again, still mine?, then rows, row's changes and entry."""
     recording = held.recording
     state = lock_state(recording.subject_id, recording.purpose_id)
@@ -173,4 +177,4 @@ def add_rows(held: Claim, permit: ConsentPermit, rows: list[Result], **changes: 
     if not Analysis.objects.filter(held.row()).update(**changes):
         raise Superseded
     Result.objects.bulk_create(rows)
-    append(permit.signed(held.draft(Action.RESULT_SAVE)))
+    append(permit.signed(draft))

@@ -21,7 +21,7 @@ from consent.records import lock_state
 from consent.retention import expire_recording
 from consent.row_by_row import do_each
 from emotion.endings import tell_of_end
-from emotion.entries import about_recording
+from emotion.entries import about_recording, ending_analysis
 from emotion.erasure import give_up_media
 from emotion.marks import RESTART_WORKER, touch
 from emotion.models import (
@@ -96,6 +96,7 @@ def fail(analysis: Analysis) -> None:
             discard(analysis.pk)
             draft = about_recording(recording, Action.ANALYSIS_FAIL, SYSTEM_KEEPER.log_name(), tags)
             why = ReasonCode.ATTEMPTS_EXHAUSTED
+            draft = ending_analysis(draft, analysis.pk, tags)
             append(replace(draft, outcome=Outcome.FAILED, reason=why))
             tell_of_end(recording, analysis.pk, AnalysisState.FAILED)
             if recording.covered_at is None:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TypeVar
 from uuid import UUID
 
+from audit_log.actions import Action
 from audit_log.row_entries import Logged, RowsUnreadable, register
 from vault.errors import VaultError
 from vault.models import Epoch
@@ -20,9 +21,14 @@ Owner = tuple[UUID, UUID]
 def epochs() -> Iterator[Logged]:
     """The entries that epochs name."""
     for epoch in Epoch.objects.all():
-        for entry_id in (epoch.opened_entry, epoch.destroyed_entry):
+        for entry_id, action in (
+            (epoch.opened_entry, Action.EPOCH_OPEN),
+            (epoch.destroyed_entry, Action.EPOCH_DESTROY),
+        ):
             if entry_id:
-                yield Logged(row=f"epoch {epoch.id}", entry_id=entry_id)
+                yield Logged(
+                    row=f"epoch {epoch.id}", entry_id=entry_id, actions=frozenset({action})
+                )
 
 
 def with_tags(rows: Iterable[Row], owner: Callable[[Row], Owner]) -> Iterator[tuple[Row, Tagger]]:

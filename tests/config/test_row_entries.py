@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
+from audit_log.actions import Action, Outcome, ReasonCode
+from audit_log.log import append_durable
+from audit_log.models import LogEntry
 from audit_log.row_entries import sources, verify_rows
 from audit_log.sequencer import integrate_once
 from audit_log.verdicts import last_verdict
 from consent.models import ConsentEvent, ErasureRequest, LegalHold
 from emotion.disputes import dispute
+from emotion.entries import about_recording, ending_analysis
 from emotion.models import Analysis, AnalysisState, Recording
 from tests.cast import PHOTO, consenting, open_study, upload
 from tests.faults.roles import House, build
 from vault import cache
 from vault.models import Epoch
+from vault.tags import tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -92,6 +99,37 @@ def undo(house: House) -> None:
     LegalHold.objects.update(entry_ids=[])
     Epoch.objects.update(opened_entry=None)
     Analysis.objects.filter(state=AnalysisState.FAILED).delete()
+
+
+def test_each_of_several_rows_has_an_entry_of_its_own(house: House) -> None:
+    """Two analyses of a recording, one entry; and entries that say something else than the row."""
+    recording = house.arguments["recording_id"]
+    done = Analysis.objects.filter(recording_id=recording, state=AnalysisState.DONE).earliest("pk")
+    assert verify_rows().missing == ""
+    done.pk, done._state.adding = uuid7(), True
+    done.save()
+    assert verify_rows().missing == f"analysis {done.pk} (done)"
+    tags = tagger(done.recording.subject_id, done.recording.purpose_id)
+    saved = about_recording(done.recording, Action.RESULT_SAVE, "system:worker", tags)
+    mine = ending_analysis(saved, done.pk, tags)
+    append_durable(saved)  # a stretch of a film, say
+    append_durable(replace(mine, outcome=Outcome.REFUSED, reason=ReasonCode.NO_CONSENT))
+    append_durable(ending_analysis(saved, uuid7(), tags))
+    for integrate in (lambda: 0, integrate_once):
+        integrate()
+        assert verify_rows().missing == f"analysis {done.pk} (done)"
+    append_durable(mine)
+    assert verify_rows().missing == ""
+    row = ErasureRequest.objects.earliest("pk")
+    ErasureRequest.objects.filter(pk=row.pk).update(
+        entry_ids=[str(LogEntry.objects.filter(action=Action.RESULT_SAVE)[0].entry_id)]
+    )
+    assert verify_rows().missing == f"erasure {row.pk}"
+
+
+@pytest.fixture
+def house() -> House:
+    return build()
 
 
 def test_what_a_dispute_has_stopped_has_the_entry_of_the_dispute() -> None:
