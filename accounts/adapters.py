@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.attempts import WINDOW, address_of, keyed_hash
+from accounts.attempts import WINDOW, address_of, hash_of_address
 from accounts.errors import TooManyAttempts
 from accounts.models import User
 from accounts.sign_ins import Step, begin_sign_in, record, record_failure, signed_in_within
@@ -44,7 +44,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """A keyed hash instead of the address: allauth would use the plain one as a cache key."""
-        return keyed_hash("address", address_of(request))
+        return hash_of_address(address_of(request))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Nothing: allauth's own counter hashes the address without a key."""

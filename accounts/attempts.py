@@ -14,6 +14,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
 
 from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
@@ -28,6 +29,7 @@ from accounts.models import FailedLogin
 WINDOW = timedelta(minutes=15)
 ACCOUNT_LIMIT = 5
 ADDRESS_LIMIT = 50
+HOST_BITS = 64  # of an IPv6 address: what a connection may fill as it likes
 
 
 def keyed_hash(kind: str, value: str) -> str:
@@ -39,6 +41,17 @@ def keyed_hash(kind: str, value: str) -> str:
 def address_of(request: HttpRequest) -> str:
     """The network address of the browser, behind the number of proxies in the settings."""
     return str(get_client_ip(request) or "")
+
+
+def hash_of_address(address: str) -> str:
+    """What a network address is counted under: whoever has one address of IPv6 has its whole /64."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return keyed_hash("address", address)
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or ip_address(int(found) >> HOST_BITS << HOST_BITS)
+    return keyed_hash("address", str(found))
 
 
 @dataclass(frozen=True)
@@ -56,12 +69,12 @@ def begin_attempt(*, account: str, address: str) -> Attempt:
     """Count an attempt to sign in to ``account`` from the network ``address``.
 
     Raises TooManyAttempts, and counts nothing, when either has failed too often within the last
-    15 minutes (5 times for an account, 50 for a network address).
+    15 minutes (5 times for an account, 50 for a network address, or for a /64 of IPv6).
     """
     now = timezone.now()
     limits = {
         keyed_hash("account", account): ACCOUNT_LIMIT,
-        keyed_hash("address", address): ADDRESS_LIMIT,
+        hash_of_address(address): ADDRESS_LIMIT,
     }
     with transaction.atomic():
         FailedLogin.objects.filter(at__lt=now - WINDOW).delete()

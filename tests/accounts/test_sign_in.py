@@ -14,6 +14,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from accounts import attempts
 from accounts.actors import SYSTEM_SETUP
 from accounts.models import FailedLogin, User
 from accounts.operators import deactivate_operator, reset_sign_in
@@ -194,6 +195,25 @@ def test_what_is_refused_beyond_the_limit_fills_no_log(client: Client, dpo: User
         for _ in range(15):
             password_step(client, "victim@example.org", "wrong")
         assert refusals() == once * 3
+
+
+@pytest.mark.parametrize(
+    ("sender", "home"),
+    [("2001:db8:0:7::{:x}", "2001:db8:0:7::1"), ("::ffff:192.0.2.7", "192.0.2.7")],
+)
+def test_one_connection_fills_no_log_from_many_addresses(
+    dpo: User, sender: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has one address of IPv6 has 2 to the power of 64."""
+    monkeypatch.setattr(attempts, "ADDRESS_LIMIT", 3)
+    for number in range(5):
+        browser = Client(REMOTE_ADDR=sender.format(number + 1))
+        password_step(browser, f"nobody-{number}@example.org", "wrong")
+    assert refusals() == ["bad-credentials"] * 3 + ["too-many-attempts"]
+    password_step(Client(REMOTE_ADDR=home), "somebody@example.org", "wrong")
+    assert len(refusals()) == 4, "they are one"
+    password_step(Client(REMOTE_ADDR="2001:db8:0:8::1"), "somebody@example.org", "wrong")
+    assert refusals()[4:] == ["bad-credentials"], "and the neighbour is another"
 
 
 def answer_text(answer: Any) -> str:
