@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import IO
 
 
 def write_durably(path: Path, content: str | bytes, *, replace: bool) -> bool:
@@ -32,6 +33,31 @@ def write_durably(path: Path, content: str | bytes, *, replace: bool) -> bool:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
     return True
+
+
+def half_written(path: Path) -> list[Path]:
+    """What kills have left beside a file: everything that would have taken its place."""
+    return sorted(path.parent.glob(f".{path.name}.*"))
+
+
+def destroy_half_written(path: Path) -> None:
+    """Overwrite and remove what kills have left beside a file. Nobody may be writing it meanwhile."""
+    for left in half_written(path):
+        with left.open("r+b") as file:
+            overwrite(file)
+        left.unlink()
+        sync_folder(path.parent)
+
+
+def overwrite(file: IO[bytes]) -> None:
+    """Overwrite a file where it lies.
+
+    Worth something on plain disks only; copy-on-write file systems and SSDs may keep the old block until
+    they reuse it.
+    """
+    file.write(os.urandom(os.fstat(file.fileno()).st_size))
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

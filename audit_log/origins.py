@@ -66,6 +66,7 @@ def begin_origin(name: str) -> KeyHistory:
                 number = place_note()
             with alone():
                 move(name, number)
+        signing.destroy_leftovers()
         if len(signing.read_secrets()) > 1:
             signing.write_secrets([signing.signer_key()])
         return signing.key_history()

@@ -30,11 +30,6 @@ PROMISE, CERTIFICATE = "consentry-promise/1", "consentry-promise-key/1"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def key_path() -> Path:
-    """The private key that promises are signed with; a secret."""
-    return signing.folder() / "promise_key"
-
-
 def certificate_path() -> Path:
     """The public half, in a note that the log's key signed."""
     return signing.folder() / "promise_certificate"
@@ -47,9 +42,11 @@ def ensure_promise_key() -> None:
     """
     logs = signing.signer_keys()
     name = f"{logs[0].name}/promise"
-    if not key_path().exists() or signing.read_secrets(key_path())[0].name != name:
-        write_durably(key_path(), SignerKey.generate(name).encode() + "\n", replace=True)
-    text = f"{CERTIFICATE}\n{signing.read_secrets(key_path())[0].verifier}\n"
+    path = signing.promise_key_path()
+    if not path.exists() or signing.read_secrets(path)[0].name != name:
+        with signing.key_lock():
+            write_durably(path, SignerKey.generate(name).encode() + "\n", replace=True)
+    text = f"{CERTIFICATE}\n{signing.read_secrets(path)[0].verifier}\n"
     try:
         fits = all(verify_text(certificate(), log.verifier) == text for log in logs)
     except (SigningKeyMissing, InvalidNote):
@@ -81,7 +78,7 @@ def promise(entry_id: UUID) -> tuple[bytes, str]:
     )
     if row is None:
         raise EntryUnknown(str(entry_id))
-    key = signing.read_secrets(key_path())[0]
+    key = signing.read_secrets(signing.promise_key_path())[0]
     return row.body, sign_text(text_of(parse(row.body), row.leaf_hash), key)
 
 

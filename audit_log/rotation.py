@@ -92,7 +92,7 @@ def end_windows() -> int:
     """Destroy the keys whose window is over, and what a kill has left of ended ones; how many ended."""
     now, history = timezone.now(), signing.key_history()
     over = [r.key for r in history.in_window() if r.until and r.until <= now]
-    if not over and not leftovers(history):
+    if not over and not leftovers(history) and not signing.has_leftovers():
         return 0
     with signing.key_lock():
         end_keys(over)
@@ -110,6 +110,7 @@ def end_keys(keys: list[VerifierKey]) -> None:
             history = signing.key_history()
             signing.write_history(history.without(keys, size=size, at=timezone.now()))
     gone = leftovers(signing.key_history())
+    signing.destroy_leftovers()
     if gone:
         signing.write_secrets([key for key in signing.read_secrets() if key not in gone])
 
@@ -123,6 +124,7 @@ def leftovers(history: KeyHistory) -> list[SignerKey]:
 def prepared_key(origin: str) -> SignerKey:
     """A new private key on disk that no history knows yet; one that a kill left is taken."""
     known = {str(record.key) for record in signing.key_history().records}
+    signing.destroy_leftovers()
     here = signing.read_secrets()
     for key in here:
         if str(key.verifier) not in known and key.name == origin:

@@ -20,7 +20,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from audit_log.checkpoint import Checkpoint, InvalidNote, SignerKey, VerifierKey
-from audit_log.durable_files import write_durably
+from audit_log.durable_files import (
+    destroy_half_written,
+    half_written,
+    overwrite,
+    write_durably,
+)
 from audit_log.errors import HistoryMismatch, SigningKeyMissing
 from audit_log.key_history import KeyHistory
 from audit_log.models import Checkpoint as CheckpointRow
@@ -34,6 +39,16 @@ def folder() -> Path:
 def secrets_path() -> Path:
     """The file with the private keys."""
     return folder() / "signing_key"
+
+
+def promise_key_path() -> Path:
+    """The file with the private key that promises are signed with."""
+    return folder() / "promise_key"
+
+
+def secret_paths() -> list[Path]:
+    """Every file with a private key."""
+    return [secrets_path(), promise_key_path()]
 
 
 def history_path() -> Path:
@@ -79,7 +94,16 @@ def ensure_key(origin: str | None = None) -> None:
         raise SigningKeyMissing(
             f"{history_path()} is gone, but this log was signed: mount or restore {folder()}."
         )
-    # In this order: another process that begins now writes the secret first.
+    with key_lock():
+        destroy_leftovers()
+        make_key(name, path)
+    key = signer_key()
+    if origin is not None and key.name != origin:
+        raise SigningKeyMissing(f"{path} signs as {key.name!r}; expected {origin!r}.")
+
+
+def make_key(name: str, path: Path) -> None:
+    """Make the key and its history where there is neither; the rest of ``ensure_key``."""
     if history_path().exists() and not path.exists():
         raise SigningKeyMissing(f"{path} is gone, but this log was signed with it: restore it.")
     try:
@@ -96,9 +120,6 @@ def ensure_key(origin: str | None = None) -> None:
         write_durably(
             history_path(), str(KeyHistory.begin(key.verifier, timezone.now())), replace=False
         )
-    key = signer_key()
-    if origin is not None and key.name != origin:
-        raise SigningKeyMissing(f"{path} signs as {key.name!r}; expected {origin!r}.")
 
 
 def read_secrets(path: Path | None = None) -> list[SignerKey]:
@@ -121,18 +142,23 @@ def read_secrets(path: Path | None = None) -> list[SignerKey]:
 
 
 def write_secrets(keys: Sequence[SignerKey]) -> None:
-    """Replace the private keys; what is left out is overwritten where it lay.
-
-    The overwriting is worth something on plain disks only; copy-on-write file systems and SSDs may
-    keep the old block until they reuse it.
-    """
+    """Replace the private keys; what is left out is overwritten where it lay (see ``overwrite``)."""
     path = secrets_path()
     handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
     with os.fdopen(handle, "wb") as old:
         write_durably(path, "".join(f"{key.encode()}\n" for key in keys), replace=True)
-        old.write(os.urandom(os.fstat(old.fileno()).st_size))
-        old.flush()
-        os.fsync(old.fileno())
+        overwrite(old)
+
+
+def destroy_leftovers() -> None:
+    """Destroy the copies of private keys that kills have left beside their files; under ``key_lock``."""
+    for path in secret_paths():
+        destroy_half_written(path)
+
+
+def has_leftovers() -> bool:
+    """Whether there are such copies, or a write that is under way."""
+    return any(half_written(path) for path in secret_paths())
 
 
 def signer_keys() -> list[SignerKey]:

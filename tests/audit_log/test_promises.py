@@ -223,10 +223,10 @@ def test_the_key_of_promises_follows_the_logs_key(
 
 def test_without_its_key_nothing_is_promised() -> None:
     entry = append_durable(DRAFT)
-    promises.key_path().chmod(0o644)
+    signing.promise_key_path().chmod(0o644)
     with pytest.raises(SigningKeyMissing, match="0600"):
         promise(entry.entry_id)
-    promises.key_path().unlink()
+    signing.promise_key_path().unlink()
     with pytest.raises(SigningKeyMissing):
         promise(entry.entry_id)
     promises.certificate_path().unlink()

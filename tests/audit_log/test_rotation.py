@@ -265,6 +265,26 @@ def test_killed_at_any_step_the_log_signs_on_and_the_next_call_finishes(
 
 
 @pytestmark_db
+@pytest.mark.parametrize("end", ["rotate", "window", "set-up"])
+def test_a_copy_of_a_key_that_a_kill_left_dies_with_it(end: str) -> None:
+    write(2)
+    old = signing.signer_key()
+    killed_at(Path, "replace", rotate, after=False)
+    left = [each for each in signing.folder().rglob("*") if old.encode() in text_in(each)]
+    assert len(left) == 2, "the file, and what would have taken its place"
+    if end == "rotate":
+        rotate(timedelta(0))
+        assert not [each for each in signing.folder().rglob("*") if old.encode() in text_in(each)]
+    else:
+        end_windows() if end == "window" else signing.ensure_key()
+        assert [each.name for each in signing.folder().glob(".signing_key*")] == []
+
+
+def text_in(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
+
+
+@pytestmark_db
 def test_a_key_without_its_entry_is_found() -> None:
     write(2)
     fresh = key(signing.public_key().name)

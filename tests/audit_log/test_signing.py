@@ -118,7 +118,8 @@ def test_processes_that_start_together_agree_on_one_key(keys: Path) -> None:
         thread.join()
     assert len(found) == 8
     assert len({key.seed for key in found}) == 1
-    assert sorted(path.name for path in keys.iterdir()) == ["signing_key", "verifier_key"]
+    names = sorted(path.name for path in keys.iterdir())
+    assert names == [".lock", "signing_key", "verifier_key"]
 
 
 def test_missing_key_is_an_error(keys: Path) -> None:
@@ -155,6 +156,7 @@ def test_highest_checkpoint_is_remembered_and_replaced(keys: Path) -> None:
         remember(note)
         assert highest_checkpoint() == (tree, note)
     assert sorted(path.name for path in keys.iterdir()) == [
+        ".lock",
         "highest_checkpoint",
         "signing_key",
         "verifier_key",
