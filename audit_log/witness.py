@@ -33,6 +33,7 @@ from audit_log.merkle import InvalidProof, verify_consistency
 
 MOST_LINES = 63
 MOST_EVIDENCE = 100
+MOST_UNPROVEN = 5
 OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 TEXT, SIZE = "text/plain; charset=utf-8", "text/x.tlog.size"
 
@@ -106,7 +107,7 @@ class Witness:
         size = known.size if known else 0
         forked = known is not None and tree.size == size and tree.root != known.root
         if forked:
-            self.keep_evidence(submission.note)
+            self.keep("evidence", submission.note, MOST_EVIDENCE)
         if forked or submission.old != size:
             raise Refused(409, f"{size}\n", SIZE)
         try:
@@ -116,7 +117,8 @@ class Witness:
                 raise InvalidProof("a proof from nothing is empty")
         except InvalidProof as error:
             if known:
-                self.keep_evidence(submission.note)
+                # The note may be an honest one: anybody can send it with a proof of nothing.
+                self.keep("unproven", submission.note, MOST_UNPROVEN)
             raise Refused(422, f"The consistency proof does not verify: {error}.\n") from None
         write_durably(self.path(tree.origin), submission.note, replace=True)
         return Answer(200, cosign(submission.note, self.key, int(time.time())))
@@ -136,14 +138,14 @@ class Witness:
         """The file of the checkpoint that was cosigned last."""
         return self.folder / sha256(origin.encode()).hexdigest() / "cosigned"
 
-    def keep_evidence(self, note: str) -> None:
-        """Keep a signed note that contradicts the memory, or seems to, together with the latter."""
+    def keep(self, kind: str, note: str, most: int) -> None:
+        """Keep a signed note that contradicts the memory, or may, together with the latter."""
         folder = self.path(note.partition("\n")[0]).parent
-        if len(list(folder.glob("evidence-*"))) >= MOST_EVIDENCE:
+        if len(list(folder.glob(f"{kind}-*"))) >= most:
             return  # enough to ask questions; a disk that is full would stop the witness
         memory = (folder / "cosigned").read_bytes()
         name = sha256(note.encode()).hexdigest()[:16]
-        write_durably(folder / f"evidence-{name}", memory + b"\n\n" + note.encode(), replace=False)
+        write_durably(folder / f"{kind}-{name}", memory + b"\n\n" + note.encode(), replace=False)
 
     @contextmanager
     def alone(self, origin: str) -> Iterator[None]:

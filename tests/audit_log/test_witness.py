@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from audit_log import merkle
 from audit_log.checkpoint import Checkpoint, InvalidNote, SignerKey, VerifierKey, sign
 from audit_log.cosignature import WitnessKey, cosign, cosignatures, witness_key
-from audit_log.witness import Witness
+from audit_log.witness import MOST_UNPROVEN, Witness
 from audit_log.witness_policy import InvalidPolicy, read_policy
 from audit_log.witness_server import MOST_BYTES, answer_to
 
@@ -55,8 +55,8 @@ def witness(tmp_path: Path) -> Witness:
     return Witness(tmp_path, KEY, [LOG.verifier])
 
 
-def evidence(witness: Witness) -> list[str]:
-    return [path.read_text() for path in witness.folder.glob("*/evidence-*")]
+def evidence(witness: Witness, kind: str = "evidence") -> list[str]:
+    return [path.read_text() for path in witness.folder.glob(f"*/{kind}-*")]
 
 
 # --- cosignatures ----------------------------------------------------------------------------------
@@ -220,8 +220,20 @@ def test_a_log_that_was_rolled_back_and_written_on_is_refused(witness: Witness) 
         assert witness.add_checkpoint(body(20, hashes, note(30, other))).status == 422
     assert witness.add_checkpoint(body(12, proof(12, 14, other), note(14, other))).status == 409
     assert witness.add_checkpoint(body(20, [], note(14, other))).status == 400
-    assert len(evidence(witness)) == 1
+    assert len(evidence(witness, "unproven")) == 1
+    assert not evidence(witness)
     assert witness.add_checkpoint(step(20, 30)).status == 200
+
+
+def test_who_sends_honest_notes_without_a_proof_leaves_room_for_evidence(witness: Witness) -> None:
+    """Published checkpoints are in everybody's hands, and prove nothing against the log."""
+    witness.add_checkpoint(step(0, 7))
+    for size in range(8, 30):
+        assert witness.add_checkpoint(body(7, [b"\0" * 32], note(size))).status == 422
+    assert len(evidence(witness, "unproven")) == MOST_UNPROVEN
+    assert witness.add_checkpoint(body(7, [], note(7, OTHER))).status == 409
+    (kept,) = evidence(witness)
+    assert note(7, OTHER) in kept
 
 
 def test_a_proof_from_nothing_is_empty(witness: Witness) -> None:
