@@ -69,6 +69,10 @@ def test_the_commands_say_how_far_it_goes(tmp_path: Path) -> None:
     assert command("verify_log", "--export", str(tmp_path / "log")) == (
         f"verified: 5 entries, root {root}\n"
     )
+    stranger = str(SignerKey.generate("x.example/log").verifier)
+    for words in (["--export", str(tmp_path / "log")], []):
+        with pytest.raises(CommandError, match="here the log's own keys count"):
+            command("verify_log", *words, "--key", stranger)
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="Not a directory"):
         command("export_log", str(tmp_path / "file"))

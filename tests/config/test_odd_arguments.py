@@ -53,6 +53,7 @@ ODD: dict[str, list[list[str]]] = {
         ["x"], *(["--export", place] for place in PLACES), *(["--url", url] for url in URLS),
         *(["--url", URLS[-1], "--token-file", place] for place in PLACES),
         ["--url", URLS[-1], "--key", "junk"], ["--export", EMPTY, "--url", URLS[-1]],
+        ["--key", "junk"], ["--export", EMPTY, "--key", "junk"], ["--token-file", FILE],
     ],
 }  # fmt: skip
 

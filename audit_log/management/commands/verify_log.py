@@ -46,6 +46,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print progress on standard error, and the verdict. Raises CommandError on a mismatch."""
+        if options["key"] and not options["url"]:
+            raise CommandError(
+                "--key: expected with --url only; here the log's own keys count. Another installation's "
+                "export: python tools/verify_access_log.py export DIR --key KEY"
+            )
+        if options["token_file"] and not options["url"]:
+            raise CommandError("--token-file: expected with --url only")
         try:
             if options["export"]:
                 tree = verify_export(storage_at(options["export"]), self.progress())
