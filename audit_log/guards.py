@@ -20,8 +20,10 @@ TRIGGER = re.compile(
     r'CREATE TRIGGER "?(?P<name>\w+)"? (?P<when>BEFORE|AFTER) (?P<events>[A-Z ]+) ON "?(?P<table>\w+)"?'
     r'(?P<each>.*) EXECUTE FUNCTION "?(?P<function>\w+)"?'
 )
+CONDITION = re.compile(r" WHEN \((?P<condition>.*)\) EXECUTE FUNCTION ")
+SPELLING = re.compile(r'::[a-z ]+|[()"\s]')
 TRIGGERS = """
-    SELECT t.tgname, c.relname, t.tgtype, t.tgenabled, p.prosrc
+    SELECT t.tgname, c.relname, t.tgtype, t.tgenabled, p.prosrc, pg_get_triggerdef(t.oid)
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
 """
@@ -66,7 +68,7 @@ def missing_on_sqlite(alias: str, made: list[str]) -> list[str]:
 
 
 def missing_on_postgresql(alias: str, made: list[str]) -> list[str]:
-    """Name, table, moment, function body; and that the trigger fires whatever the session says."""
+    """Name, table, moment, condition, function body; and that it fires whatever the session says."""
     with connections[alias].cursor() as cursor:
         cursor.execute(TRIGGERS)
         there = {(name, table): rest for name, table, *rest in cursor.fetchall()}
@@ -76,10 +78,12 @@ def missing_on_postgresql(alias: str, made: list[str]) -> list[str]:
         if (name, table) not in there:
             found.append(f"the trigger {name} is missing")
             continue
-        kind, enabled, body = there[name, table]
+        kind, enabled, body, text = there[name, table]
         words = {trigger["when"], *trigger["events"].split(" OR "), trigger["each"].split()[2]}
         if kind != sum(BITS.get(word, 0) for word in words):
             found.append(f"the trigger {name} fires at another moment than it was made for")
+        if condition_in(text) != condition_in(trigger.string):
+            found.append(f"the trigger {name} fires under another condition than it was made for")
         if enabled != "A":
             found.append(
                 f"the trigger {name} is not ENABLE ALWAYS (pg_trigger.tgenabled {enabled})"
@@ -87,3 +91,9 @@ def missing_on_postgresql(alias: str, made: list[str]) -> list[str]:
         if not any(f"$${body}$$" in statement for statement in made):
             found.append(f"the function of the trigger {name} was changed")
     return found
+
+
+def condition_in(statement: str) -> str:
+    """When a trigger fires, without what PostgreSQL spells in its own way: casts, brackets, spaces."""
+    found = CONDITION.search(statement)
+    return SPELLING.sub("", found["condition"].lower()) if found else ""

@@ -275,6 +275,12 @@ def test_role_that_belongs_to_the_owner_is_refused(log: TwoRoles) -> None:
             "FOR EACH ROW EXECUTE FUNCTION audit_log_logentry_append_only()",
             "another moment",
         ),
+        (
+            "CREATE OR REPLACE TRIGGER audit_log_logentry_rows BEFORE INSERT OR UPDATE OR DELETE ON "
+            "audit_log_logentry FOR EACH ROW WHEN (false) "
+            "EXECUTE FUNCTION audit_log_logentry_append_only()",
+            "another condition",
+        ),
     ],
 )
 def test_rule_that_is_not_in_force_is_told(log: TwoRoles, statement: str, words: str) -> None:

@@ -16,6 +16,7 @@ from tests.vault.cast import a_unit
 from vault import keys
 from vault.epochs import current, rotate
 from vault.errors import KeyDestroyed, KeyMissing, KeystoreUnavailable, UnitMismatch, WrongRootKey
+from vault.index import index
 from vault.keyring import (
     create_data_key,
     data_key_ids,
@@ -23,7 +24,7 @@ from vault.keyring import (
     final_destruction,
 )
 from vault.models import DataKey, Epoch, EpochState, ServiceKey, TagKey
-from vault.tags import tagger
+from vault.tags import destroy_tag_key, tagger
 
 pytestmark = pytest.mark.usefixtures("fresh_db")
 
@@ -210,6 +211,43 @@ def test_key_row_is_never_deleted_or_replaced() -> None:
         else:
             refused(lambda t=table: execute(f"TRUNCATE {t} CASCADE"))
     assert DataKey.objects.filter(id=key_id).exists()
+
+
+def test_no_key_row_is_replaced_by_one_of_the_same_owner_or_use() -> None:
+    """Else a tombstone goes, and a living key of the same name stands in its place."""
+    if not is_sqlite():
+        pytest.skip("REPLACE is SQLite's")
+    subject, purpose = uuid7(), uuid7()
+    for owner in (purpose, None):
+        tagger(subject, owner)
+        destroy_tag_key(subject, owner)
+    index(purpose, "email", "x")
+    for model, changed in (
+        (TagKey, {"wrapped": "x'00'", "destroyed_at": "NULL"}),
+        (ServiceKey, {"created_at": "'2026-01-01'"}),
+        (Epoch, {"created_at": "'2026-01-01'"}),
+    ):
+        table = model._meta.db_table
+        names = [f'"{field.column}"' for field in model._meta.concrete_fields]
+        told = {"id": f"'{uuid7().hex}'"} | changed
+        values = ", ".join(told.get(name.strip('"'), name) for name in names)
+        before = sorted(model.objects.values_list("id", "created_at"))
+        for row in before:
+            refused(
+                lambda t=table, n=names, v=values, r=row: execute(
+                    f"INSERT OR REPLACE INTO {t} ({', '.join(n)}) SELECT {v} FROM {t} "
+                    f"WHERE id = '{r[0].hex}'"
+                )
+            )
+        assert sorted(model.objects.values_list("id", "created_at")) == before
+    create_data_key(a_unit())
+    refused(
+        lambda: execute(
+            "INSERT OR REPLACE INTO vault_datakey (rowid, id, epoch_id, wrapped, created_at, subject_id, "
+            "category) SELECT (SELECT max(rowid) FROM vault_datakey), '0', id, x'00', created_at, id, "
+            "'media' FROM vault_epoch"
+        )
+    )
 
 
 def execute(statement: str) -> None:

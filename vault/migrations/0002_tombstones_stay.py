@@ -8,6 +8,12 @@ from django.db import migrations
 from audit_log.append_only import Guard
 
 KEY_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey")
+# What is unique beside the id (and SQLite's hidden rowid): REPLACE removes whatever has the same.
+UNIQUE = {
+    "vault_tagkey": "subject_id = NEW.subject_id AND purpose_id IS NEW.purpose_id",
+    "vault_servicekey": '"use" = NEW."use" AND purpose_id IS NEW.purpose_id',
+    "vault_epoch": "state = NEW.state AND NEW.state IN ('current', 'opening')",
+}
 # Once destroyed, an epoch may still learn which log entry tells of it, and nothing else.
 EPOCH_RULE = (
     "OLD.state = 'destroyed' AND (NEW.state <> 'destroyed' OR NEW.destroyed_at <> OLD.destroyed_at)"
@@ -35,10 +41,14 @@ def sqlite(table, operation, condition, message):
     )
     if operation == "DELETE":
         # INSERT OR REPLACE removes the old row without asking the trigger above.
+        taken = " OR ".join(
+            f"EXISTS (SELECT 1 FROM {table} WHERE {each})"  # noqa: S608  names from this file
+            for each in ("id = NEW.id", "rowid = NEW.rowid", UNIQUE.get(table))
+            if each
+        )
         yield (
-            f"CREATE TRIGGER {table}_replace_refused BEFORE INSERT ON {table} FOR EACH ROW "  # noqa: S608  names from this file
-            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) "
-            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+            f"CREATE TRIGGER {table}_replace_refused BEFORE INSERT ON {table} FOR EACH ROW "
+            f"WHEN {taken} BEGIN SELECT RAISE(ABORT, '{message}'); END"
         )
 
 
