@@ -28,7 +28,7 @@ LOST = (
     "If the keystore was put back too, keys that were destroyed after the end of the log that is left live "
     "again: record that as a breach.",
     "Tell auditors and witnesses the new key (`manage.py log_key show`) and the reason. Export the log and "
-    "back up to new folders, and keep the old ones.",
+    "back up to new folders, and keep the old ones. Empty the caches in front of /log/.",
 )
 
 
