@@ -172,7 +172,7 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(
     with pytest.raises(CommandError, match="No space left"):
         call_command("backup", str(tmp_path))
     assert [path for path in tmp_path.rglob("*") if path.suffix == ".age"] == []
-    assert list(tmp_path.rglob(".*")) == []
+    assert list(tmp_path.rglob(".*.partial")) == []
     assert list(Path(settings.VAR_DIR).glob("unfinished-*")) == []
     assert not LogEntry.objects.filter(action=Action.BACKUP_MAKE).exists()
 
