@@ -10,6 +10,8 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -49,6 +51,7 @@ from consent.purposes import assign, create_purpose, open_purpose, submit_for_re
 from consent.subjects import register_subject
 from emotion.analyses import run_analysis
 from emotion.models import Analysis
+from tests.made_once import made_once
 from vault.tags import tagger
 
 PHOTO = Path(__file__).resolve().parent.parent / "tools" / "data" / "astronaut.jpg"
@@ -181,6 +184,11 @@ def draft(**changes: Any) -> Draft:
 
 def open_study(**changes: Any) -> Study:
     """A purpose written by an administrator and opened by a data protection officer."""
+    return made_once(f"a study {changes}", partial(new_study, changes))
+
+
+def new_study(changes: dict[str, Any]) -> Study:
+    """The same, made from the beginning."""
     made = draft(**changes)
     researcher = operator(Role.RESEARCHER)
     made.assess()
@@ -253,9 +261,16 @@ def consent(
 
 def consenting(study: Study, reference: str = "P-001", **options: Any) -> Person:
     """A person who has come in and consented."""
-    person = come_in(study, reference)
-    consent(person, study.purpose, **options)
-    return person
+
+    def make() -> tuple[DataSubject, SimpleCookie]:
+        person = come_in(study, reference)
+        consent(person, study.purpose, **options)
+        return person.subject, person.browser.cookies
+
+    subject, cookies = made_once(f"{reference} says yes {options}", make)
+    browser = Client()
+    browser.cookies = cookies
+    return Person(subject, browser, reference)
 
 
 def upload(

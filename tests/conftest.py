@@ -21,10 +21,12 @@ from whitenoise.responders import StaticFile
 
 from tests.cast import Person, Study, consenting, open_study
 from tests.databases import Templates, is_sqlite
+from tests.made_once import house
 from tests.processes import KEEPER, WORKER, running
 from tests.two_roles import TwoRoles
 from tests.vault.bao import Bao
 from tests.watching import watched, watched_stream
+from tools.selection import part_of
 
 # Each test makes its operators anew; their random passwords need no slow hash to be unguessable.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 1024
@@ -75,12 +77,19 @@ def templates(django_db_blocker: DjangoDbBlocker) -> Iterator[Templates]:
 
 @pytest.fixture
 def fresh_db(
-    templates: Templates, django_db_blocker: DjangoDbBlocker, tmp_path: Path
+    request: pytest.FixtureRequest,
+    templates: Templates,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path: Path,
 ) -> Iterator[None]:
     """A fresh pair of databases with real commits."""
     with django_db_blocker.unblock():
         templates.checkout(tmp_path)
+        house.watch()
+        # Under other processes, or the threads of a server, nothing is replaced.
+        house.holds = "" if part_of(request.node) in {"", "queue"} else "nothing"
         yield
+        house.holds = ""
         templates.checkin()
 
 
