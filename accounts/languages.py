@@ -1,14 +1,65 @@
-"""Which language somebody reads: chosen with the switch on every page, remembered for messages."""
+"""Which language somebody reads: chosen with the switch at the foot of a page, remembered for messages.
+
+Pages for operators have no switch: they are written in English, and show in nothing else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.translation import check_for_language, get_language
+from django.utils.translation import activate, check_for_language, get_language
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
 from accounts.models import User
+
+IN_ENGLISH = frozenset(
+    {
+        "account_inactive",
+        "account_login",
+        "account_reset_password",
+        "account_reset_password_done",
+        "account_reset_password_from_key",
+        "account_reset_password_from_key_done",
+        "api_docs",
+        "mfa_authenticate",
+        "mfa_login_webauthn",  # what it refuses is told on account_login
+    }
+)
+"""Pages for operators, and for who writes programs, that open to strangers; by names of their addresses."""
+
+
+class OperatorsReadEnglish:
+    """Middleware that shows an operator every page in English, and everybody the pages for operators.
+
+    Half a catalogue would be worse than none: a screen reader says every sentence of a page in the one
+    language that the page names.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Here already where an operator asks: an address that leads nowhere comes to no view."""
+        if isinstance(request.user, User) and request.user.is_operator:
+            speak_english(request)
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        """Here where the page decides."""
+        match = request.resolver_match
+        if match is not None and match.view_name in IN_ENGLISH:
+            speak_english(request)
+
+
+def speak_english(request: HttpRequest) -> None:
+    """Answer this request in English, without a switch at the foot of the page."""
+    activate("en")
+    request.LANGUAGE_CODE = "en"
+    request.in_english = True  # type: ignore[attr-defined]  # for components/languages.html alone
 
 
 def remember_language(user: User, language: str) -> None:

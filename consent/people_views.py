@@ -26,7 +26,7 @@ from consent.forms import CATEGORY_LABELS, IDENTITY_REASONS, InvitationForm, ope
 from consent.holds import hold_over
 from consent.invitations import VALID_FOR, create_invitation, invitation_url, send_invitation
 from consent.links_back import DECLINED, may_be_asked, require_may_be_asked
-from consent.messages import has_address
+from consent.messages import has_address, language_for
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -173,6 +173,7 @@ def card(
         "url": url,
         "qr": qr_svg(url),
         "expires_at": timezone.now() + VALID_FOR,
+        "language": language_for(subject, purpose),
     }
     return render(request, "operators/invitation_card.html", context)
 

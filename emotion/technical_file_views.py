@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import override
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import require_permission
@@ -16,9 +15,7 @@ from emotion.technical_file import technical_file
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """What Annex IV asks for, in its order, to read and to print."""
-    with override("en"):  # one document, in the language of its texts
-        drawn = technical_file()
-    return render(request, "operators/technical_file.html", {"file": drawn})
+    return render(request, "operators/technical_file.html", {"file": technical_file()})
 
 
 @require_permission("emotion.view_technical_file")

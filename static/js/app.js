@@ -2,10 +2,11 @@
 "use strict";
 
 (() => {
-  // The page's language in the reader's own variant: en-GB for an English page, where they have it.
-  const written = document.documentElement.lang;
-  const language =
-    navigator.languages.find((own) => own.split("-")[0] === written.split("-")[0]) || written;
+  /** The language that this is written in, in the reader's own variant: en-GB for an English page. */
+  function variant(element) {
+    const written = element.closest("[lang]").lang;
+    return navigator.languages.find((own) => own.split("-")[0] === written.split("-")[0]) || written;
+  }
 
   const DAY = { year: "numeric", month: "short", day: "numeric" };
   const MINUTE = { ...DAY, hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
@@ -18,7 +19,7 @@
       if (Number.isNaN(moment.getTime())) continue;
       const options = LOCAL[time.dataset.local] || MINUTE;
       time.title = time.textContent.trim();
-      time.textContent = new Intl.DateTimeFormat(language, options).format(moment);
+      time.textContent = new Intl.DateTimeFormat(variant(time), options).format(moment);
       time.removeAttribute("data-local");
     }
   }

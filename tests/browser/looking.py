@@ -130,7 +130,8 @@ class Looker:
         for code in pseudo.others():
             with pseudo.spoken(self.page, self.site, code):
                 self.open(shown)
-                self.look_around(replace(shown, name=f"{shown.name}-{code}"), code)
+                if not pseudo.is_english(self.page):
+                    self.look_around(replace(shown, name=f"{shown.name}-{code}"), code)
         self.open(shown)
         if (found := weight(self.page)) > HEAVIEST:
             self.troubles.append(f"{shown.name} has {found} bytes")

@@ -102,11 +102,24 @@ def barriers(page: Page, name: str, sealed: str = "") -> list[str]:
 
     ``sealed``: what somebody has typed and is not to be read in any table.
     """
+    if is_english(page):
+        return [f"{name}: translated on a page in English: {text}" for text in accents(page)]
     if page.evaluate("document.documentElement.lang") != CODE:
         return [f"{name} is not in the pseudo-language"]
     troubles = [f"{name}: not translated: {word}" for word in sorted(untranslated(page, sealed))]
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     return troubles + [f"{name} is {wide} px too wide with longer words"] * (wide > 0)
+
+
+def is_english(page: Page) -> bool:
+    """Whether the page is one for operators: it says that it is English, and offers nothing else."""
+    offered = page.locator("form.languages").count()
+    return not offered and page.evaluate("document.documentElement.lang") == "en"
+
+
+def accents(page: Page) -> list[str]:
+    """The texts that a page shows in the pseudo-language."""
+    return [text.strip() for text in page.evaluate(SHOWN) if set(text) & set(ACCENTED)]
 
 
 def untranslated(page: Page, sealed: str) -> set[str]:

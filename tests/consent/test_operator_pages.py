@@ -264,6 +264,20 @@ def test_invitation_card_is_shown_once_and_opens_the_notice() -> None:
     assert page.status_code == 302
 
 
+def test_the_card_is_in_the_language_of_whoever_gets_it_on_a_page_in_english() -> None:
+    study = open_study()
+    person = come_in(study)
+    person.browser.post(reverse("set_language"), {"language": "de", "next": "/"})
+    again = reverse("operate_invitation_card", args=[study.purpose.id, person.subject.id])
+    browser = study.administrator.sign_in()
+    page = browser.post(again, headers={"Accept-Language": "es"}).content.decode()
+    frame, card = page.split("</section>")[0].split('<section class="card"')
+    assert '<html lang="en"' in frame
+    assert "Hand it to them and do not open it yourself" in frame
+    assert card.startswith(' aria-labelledby="card-title" lang="de"')
+    assert "Sie sind zu „Story study“ eingeladen" in card
+
+
 def test_invitation_by_mail_waits_sealed_in_the_outbox_and_is_handed_over_for_a_reason() -> None:
     study = open_study()
     admin = study.administrator.sign_in()

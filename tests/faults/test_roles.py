@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from html import unescape
 from inspect import getclosurevars
 from io import StringIO
 from pathlib import Path
@@ -20,12 +22,14 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import URLPattern, reverse
 
+from accounts.languages import IN_ENGLISH
 from accounts.models import Scope, User
 from audit_log.models import LogEntry, PendingEntry
 from audit_log.sequencer import integrate_once
 from config.celery import app
 from emotion.management.commands import demo_study
 from tests.cast import come_in, consenting, open_study
+from tests.config.test_translations import entries as texts_of
 from tests.faults.roles import (
     MAY,
     NO,
@@ -41,6 +45,7 @@ from tests.faults.roles import (
 )
 
 OPENED = {"GET": "get", "HEAD": "head"}
+OPERATORS = {"administrator", "researcher", "other researcher", "DPO"}
 
 
 def test_every_address_is_listed() -> None:
@@ -74,6 +79,28 @@ def leaks(house: House, role: str, name: str, answer: Any) -> list[str]:
     return [each for each in hidden if each in text]
 
 
+@cache
+def german() -> list[str]:
+    """Texts of the German catalogue that are long enough not to be said in English by chance."""
+    texts = texts_of("de")
+    return [f for t in texts for f in t.forms if len(f) > 12 and "%" not in f != t.message.singular]
+
+
+def tongue(name: str, role: str, answer: Any) -> list[str]:
+    """Whether a page is whole in one language: English for operators, else that of the browser."""
+    page = unescape(answer.getvalue().decode(errors="replace"))
+    if '<html lang="' not in page:
+        return []
+    english = role in OPERATORS or name in IN_ENGLISH
+    language = page.split('<html lang="')[1].split('"')[0]
+    if language != ("en" if english else "de"):
+        return [f"{name} says {role} that it is in {language}"]
+    if ('class="languages"' in page) == english:
+        return [f"{name} has a switch for {role} that does nothing, or none"]
+    mixed = [form for form in german() if english and form in page]
+    return [f"{name} says {role} in German: {form}" for form in mixed[:1]]
+
+
 def told(house: House, name: str, asked: str, role: str, expected: str) -> list[str]:
     """Ask as one role at one address; what differs from the table."""
     wrong = []
@@ -81,6 +108,7 @@ def told(house: House, name: str, asked: str, role: str, expected: str) -> list[
         answer = getattr(house, OPENED[asked])(role, name)
         if word(answer) != expected:
             wrong.append(f"{name} as {role}: expected {expected}, told {word(answer)}")
+        wrong += tongue(name, role, answer)
         wrong += [f"{name} shows {role} {what}" for what in leaks(house, role, name, answer)]
     if expected in {NO, SIGN_IN} or (asked == "POST" and expected != MAY):
         answer = house.post(role, name)
@@ -92,6 +120,9 @@ def told(house: House, name: str, asked: str, role: str, expected: str) -> list[
 
 def test_every_role_at_every_address(fresh_db: None) -> None:
     house = build()
+    for browser in house.browsers.values():
+        browser.cookies.pop(settings.LANGUAGE_COOKIE_NAME, None)
+        browser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
     wrong = []
     for name, (asked, *cells) in written("Addresses").items():
         for role, expected in zip(ROLES, cells, strict=True):
