@@ -26,7 +26,6 @@ IN_ENGLISH = frozenset(
         "account_reset_password_from_key_done",
         "api_docs",
         "mfa_authenticate",
-        "mfa_login_webauthn",  # what it refuses is told on account_login
     }
 )
 """Pages for operators, and for who writes programs, that open to strangers; by names of their addresses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts.models import User
 from accounts.second_factor import has_second_factor
@@ -115,14 +117,16 @@ class PasskeySignInView(LoginWebAuthnView):  # type: ignore[misc]  # allauth shi
         onward = own_page(self.request, self.request.POST.get("next", ""))
         if onward and "next" not in QueryDict(urlsplit(door).query):
             door += ("&" if "?" in door else "?") + urlencode({"next": onward})
-        messages.error(self.request, self.refusal(form, door))
+        operators = urlsplit(door).path == reverse("account_login")
+        with override("en") if operators else nullcontext():
+            messages.error(self.request, self.refusal(form, operators))
         return redirect(door)
 
-    def refusal(self, form: Any, door: str) -> str:
+    def refusal(self, form: Any, operators: bool) -> str:
         """Why it was refused, and another way in."""
         if form.has_error("credential", "too_many_login_attempts"):
             return str(form.errors["credential"][0])
-        if urlsplit(door).path == reverse("account_login"):
+        if operators:
             return _("Nobody can sign in with this passkey (any more). Use your password.")
         return _(
             "Nobody can sign in with this passkey (any more). Use a code, or ask the study for a new link."

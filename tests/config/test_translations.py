@@ -385,6 +385,22 @@ def test_public_pages_follow_the_browser_and_the_switch(language: str) -> None:
 
 
 @pytest.mark.usefixtures("fresh_db")
+def test_a_refused_passkey_is_told_on_the_sign_in_page_it_came_from_in_its_language() -> None:
+    for address, said in (
+        (reverse("subject_sign_in"), "Mit diesem Passkey kann sich niemand (mehr) anmelden."),
+        (reverse("account_login"), "Nobody can sign in with this passkey (any more)."),
+    ):
+        browser = Client(headers={"Accept-Language": "de"})
+        form = BeautifulSoup(browser.get(address).content, "html.parser").select_one("#mfa_login")
+        assert form
+        filled = {tag["name"]: tag.get("value", "") for tag in form.select("input")}
+        sent = filled | {"credential": "{}"}
+        page = browser.post(form["action"], sent, follow=True, headers={"Referer": address})
+        assert page.redirect_chain[-1][0] == address
+        assert said in page.content.decode()
+
+
+@pytest.mark.usefixtures("fresh_db")
 def test_the_switch_is_remembered_for_messages_and_other_devices() -> None:
     study = cast.open_study()
     person = cast.consenting(study)
