@@ -387,7 +387,7 @@ def test_public_pages_follow_the_browser_and_the_switch(language: str) -> None:
 @pytest.mark.usefixtures("fresh_db")
 def test_a_refused_passkey_is_told_on_the_sign_in_page_it_came_from_in_its_language() -> None:
     for address, said in (
-        (reverse("subject_sign_in"), "Mit diesem Passkey kann sich niemand (mehr) anmelden."),
+        (reverse("subject_sign_in"), "Mit diesem Passkey kann sich hier niemand (mehr) anmelden."),
         (reverse("account_login"), "Nobody can sign in with this passkey (any more)."),
     ):
         browser = Client(headers={"Accept-Language": "de"})

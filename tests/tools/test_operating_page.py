@@ -10,6 +10,8 @@ import pytest
 from django.core.management import get_commands
 
 from tests.processes import ROOT
+from tools.children import GRACE
+from tools.supervise import WORKER_GRACE
 
 HOME = "/srv/consentry/consentry"
 SCRIPT = "/usr/local/sbin/consentry"
@@ -81,6 +83,13 @@ def test_cron_calls_that_script_with_commands_that_there_are(script: Path, tmp_p
         assert run([script, command, "--help"], tmp_path).returncode == 0
         assert to.startswith("/mnt/copies")
     assert "install -d -o consentry -m 700 /mnt/copies\n" in FENCES
+
+
+def test_systemd_tells_the_supervisor_alone_to_stop() -> None:
+    unit = fence("[Unit]").splitlines()
+    assert "KillMode=mixed" in unit
+    (patience,) = (line.split("=")[1] for line in unit if line.startswith("TimeoutStopSec="))
+    assert int(patience) > max(GRACE, WORKER_GRACE), "what is left then is killed"
 
 
 def test_every_command_is_there_in_every_shell() -> None:
