@@ -96,7 +96,8 @@ class Upload:
 def read_upload(file: UploadedFile[bytes]) -> Upload:
     """Check an uploaded file by its bytes, not by what the browser says; raises InvalidDocument."""
     if (file.size or 0) > MAX_BYTES:
-        raise InvalidDocument(f"A document has at most {MAX_BYTES} bytes; got {file.size}.")
+        most = MAX_BYTES // 1024**2
+        raise InvalidDocument(f"A document has at most {most} MB; this one is larger.")
     content = file.read()
     if not content:
         raise InvalidDocument("The document is empty.")

@@ -147,8 +147,7 @@ def place_hold(
     now = timezone.now()
     if ends_at <= now or localdate(ends_at) > localdate(now) + AT_MOST:
         raise InvalidHold(
-            f"A hold ends on a day to come, at most {AT_MOST.days} days ahead; "
-            f"got {localtime(ends_at):%Y-%m-%d}."
+            f"A hold ends on a day to come, at most {AT_MOST.days} days ahead; got {day(ends_at)}."
         )
     if purpose.state not in {PurposeState.OPEN, PurposeState.CLOSED}:
         raise InvalidHold("Nothing was recorded for this purpose yet, so there is nothing to hold.")

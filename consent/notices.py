@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -46,9 +47,12 @@ def check_texts(texts: Texts, change: Change | None, version: int) -> None:
         raise InvalidNotice(
             f"Version {version} must say what has changed, and whether that is of substance."
         )
-    silent = sorted(code for code in texts if not change.words.get(code, "").strip())
+    named = dict(settings.LANGUAGES)
+    silent = [str(named[code]) for code in texts if not change.words.get(code, "").strip()]
     if silent:
-        raise InvalidNotice(f"Say what has changed in every language; missing: {silent}.")
+        raise InvalidNotice(
+            f"Say what has changed in every language; missing: {', '.join(sorted(silent))}."
+        )
 
 
 def publish_notice(

@@ -47,6 +47,11 @@ def create_purpose(actor: Actor, author: User, *, controllers: Parties, **values
     return purpose
 
 
+def stage(purpose: Purpose) -> str:
+    """How far a purpose is, as it reads within a sentence."""
+    return purpose.get_state_display().lower()
+
+
 def change_purpose(
     actor: Actor, author: User, purpose_id: UUID, *, controllers: Parties, **values: Any
 ) -> Purpose:
@@ -60,7 +65,7 @@ def change_purpose(
         purpose = locked(purpose_id)
         if purpose.state not in EDITABLE:
             raise InvalidPurpose(
-                f"Only a draft can be changed; this purpose is {purpose.state}. "
+                f"Only a draft can be changed; this purpose is {stage(purpose)}. "
                 "What people consented to does not change behind them: write a new purpose."
             )
         for name, value in values.items():
@@ -117,7 +122,9 @@ def submit_for_review(actor: Actor, purpose_id: UUID) -> Purpose:
     with transaction.atomic():
         purpose = locked(purpose_id)
         if purpose.state not in EDITABLE:
-            raise InvalidPurpose(f"Only a draft can be submitted; this purpose is {purpose.state}.")
+            raise InvalidPurpose(
+                f"Only a draft can be submitted; this purpose is {stage(purpose)}."
+            )
         require_nothing(missing_for_review(purpose))
         purpose.state = PurposeState.IN_REVIEW
         purpose.review_told_at = None
@@ -148,7 +155,7 @@ def send_back(actor: Actor, reviewer: User, purpose_id: UUID, reason: str) -> Pu
         purpose = locked(purpose_id)
         if purpose.state != PurposeState.IN_REVIEW:
             raise InvalidPurpose(
-                f"Only a purpose in review can be sent back; this is {purpose.state}."
+                f"Only a purpose in review can be sent back; this is {stage(purpose)}."
             )
         require_reviewer(reviewer, purpose)
         purpose.state = PurposeState.SENT_BACK
@@ -178,7 +185,7 @@ def open_purpose(actor: Actor, reviewer: User, purpose_id: UUID, looked_again: s
         purpose = locked(purpose_id)
         if purpose.state != PurposeState.IN_REVIEW:
             raise InvalidPurpose(
-                f"Only a purpose in review can be opened; this is {purpose.state}."
+                f"Only a purpose in review can be opened; this is {stage(purpose)}."
             )
         require_reviewer(reviewer, purpose)
         require_nothing(missing_for_opening(purpose, reviewer))
@@ -212,7 +219,7 @@ def close_purpose(actor: Actor, purpose_id: UUID, keep_days: int = ENDS_AFTER_DA
     with transaction.atomic():
         purpose = locked(purpose_id)
         if purpose.state != PurposeState.OPEN:
-            raise InvalidPurpose(f"Only an open purpose can be closed; this is {purpose.state}.")
+            raise InvalidPurpose(f"Only an open purpose can be closed; this is {stage(purpose)}.")
         purpose.state = PurposeState.CLOSED
         purpose.closed_at = timezone.now()
         purpose.ends_at = purpose.closed_at + timedelta(days=keep_days)

@@ -138,8 +138,9 @@ def test_a_new_version_says_what_has_changed_and_of_which_kind() -> None:
     assert page.context["form"].errors.keys() == {"substance", "change_en"}
     with pytest.raises(InvalidNotice, match="must say what has changed"):
         publish_notice(study.administrator.actor, study.purpose, NOTICE)
-    with pytest.raises(InvalidNotice, match="missing: \\['en'\\]"):
-        publish_notice(study.administrator.actor, study.purpose, NOTICE, Change({}, True))
+    with pytest.raises(InvalidNotice, match=r"missing: English, German\."):
+        both = NOTICE | {"de": NOTICE["en"]}
+        publish_notice(study.administrator.actor, study.purpose, both, Change({}, True))
     page = admin.post(address, form | {"substance": "wording", "change_en": "Clearer."})
     assert page.status_code == 302
     newest = Notice.objects.get(version=2)

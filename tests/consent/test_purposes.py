@@ -195,12 +195,15 @@ def test_sent_back_with_a_reason_mended_and_opened() -> None:
 def test_an_open_purpose_does_not_change_any_more() -> None:
     made = draft()
     made.assess()
-    submitted(made).open()
     author = made.administrator
-    with pytest.raises(InvalidPurpose, match="Only a draft can be changed"):
-        change_purpose(
-            author.actor, author.user, made.purpose.id, controllers=[CONTROLLER], **PURPOSE
-        )
+    submitted(made)
+    for stands in ("in review", "open"):
+        with pytest.raises(InvalidPurpose, match=rf"Only a draft .* this purpose is {stands}\."):
+            change_purpose(
+                author.actor, author.user, made.purpose.id, controllers=[CONTROLLER], **PURPOSE
+            )
+        if stands == "in review":
+            made.open()
     page = author.sign_in().get(reverse("operate_purpose_edit", args=[made.purpose.id]))
     assert page.status_code == 302
 
