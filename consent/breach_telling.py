@@ -57,12 +57,14 @@ def tell_one(row: BreachPerson, words: str) -> int:
     tags = tagger(subject.id, None)
     message = None
     if has_address(subject):
-        with override(language_for(subject)):
+        language = language_for(subject)
+        with override(language):
             message = seal_message(
                 SYSTEM_KEEPER,
                 subject,
                 None,
                 kind="breach",
+                language=language,
                 heading=_("A data breach concerned you"),
                 text="\n\n".join(
                     [

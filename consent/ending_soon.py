@@ -67,6 +67,7 @@ def letter(state: ConsentState, language: str) -> SealedMessage:
         state.subject,
         purpose,
         kind=KIND,
+        language=language,
         heading=heading,
         text="\n\n".join(paragraphs),
     )

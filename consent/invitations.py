@@ -210,10 +210,17 @@ def seal_letter(
     when there is no address.
     """
     token, invitation = new_invitation(subject, purpose, show_to_operator=False)
-    with override(language_for(subject, purpose)):
+    language = language_for(subject, purpose)
+    with override(language):
         heading, paragraphs = words(invitation_url(token))
     message = seal_message(
-        actor, subject, purpose, kind=LETTER, heading=heading, text="\n\n".join(paragraphs)
+        actor,
+        subject,
+        purpose,
+        kind=LETTER,
+        language=language,
+        heading=heading,
+        text="\n\n".join(paragraphs),
     )
     return SealedInvitation(invitation, message)
 

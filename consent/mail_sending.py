@@ -77,7 +77,7 @@ def deliver(message: OutboxMessage, server: BaseEmailBackend) -> bool:
     # Asked once more: the letters before this one may have taken minutes.
     if not row.exclude(pk__in=overtaken().values("pk")).exists():
         return False
-    address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    address, heading, text, _language = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     try:
         EmailMessage(subject=heading, body=text, to=[address], connection=server).send()
     except (OSError, smtplib.SMTPException) as error:

@@ -95,17 +95,21 @@ def seal_message(
     purpose: Purpose | None,
     *,
     kind: str,
+    language: str,
     heading: str,
     text: str,
 ) -> SealedMessage:
-    """Seal a message; raises UnknownSubject without an address. Not under a lock: it makes a key."""
+    """Seal a message, written in ``language``. Not under a lock: it makes a key.
+
+    Raises UnknownSubject without an address.
+    """
     if not has_address(subject):
         raise UnknownSubject("This person has no e-mail address: show the invitation as a link.")
     message_id = uuid7()
     unit = message_unit(subject.id)
     permit = permit_message(subject.id, Action.MESSAGE_QUEUE, message_id)
     place = Row(table="message", column="sealed", row_id=message_id)
-    body = json.dumps({"heading": heading, "text": text}).encode()
+    body = json.dumps({"language": language, "heading": heading, "text": text}).encode()
     sealed = seal_new(permit, unit, place, body)
     now = timezone.now()
     row = OutboxMessage(
@@ -127,11 +131,14 @@ def queue_message(
     purpose: Purpose | None,
     *,
     kind: str,
+    language: str,
     heading: str,
     text: str,
 ) -> OutboxMessage:
     """Seal a message and put it into the outbox; raises UnknownSubject without an address."""
-    message = seal_message(actor, subject, purpose, kind=kind, heading=heading, text=text)
+    message = seal_message(
+        actor, subject, purpose, kind=kind, language=language, heading=heading, text=text
+    )
     with keys_kept_if_filed(key_of(message)), transaction.atomic():
         return message.file()
 
@@ -152,8 +159,11 @@ def message_entry(
 
 def open_message(
     actor: Actor, message: OutboxMessage, action: Action, reason: ReasonCode = ReasonCode.NOTIFY
-) -> tuple[str, str, str]:
-    """Open a message for sending or handing over: (address, heading, text), each read logged first."""
+) -> tuple[str, str, str, str]:
+    """Open a message to send it or hand it over: (address, heading, text, language of both).
+
+    Each read is in the log first.
+    """
     permit = permit_message(message.subject_id, action, message.id)
     receipt = append_durable(message_entry(permit, actor, reason))
     row = Row(table="message", column="sealed", row_id=message.id)
@@ -162,4 +172,4 @@ def open_message(
     parts = json.loads(plain.reveal())
     contact = Contact.objects.get(subject_id=message.subject_id)
     known = read_contact(actor, contact, AccountUse.NOTIFY, OF_ADDRESS[action], reason)
-    return known.email, parts["heading"], parts["text"]
+    return known.email, parts["heading"], parts["text"], parts["language"]

@@ -27,6 +27,7 @@ class OpenMessage:
     address: str
     heading: str
     text: str
+    language: str
 
     def __repr__(self) -> str:
         return "OpenMessage(sealed)"
@@ -39,8 +40,7 @@ def hand_over(actor: Actor, message: OutboxMessage, reason: ReasonCode) -> OpenM
     """
     require_not_attester(actor, message.subject_id)
     mark_link_as_shown(actor, message)
-    address, heading, text = open_message(actor, message, Action.MESSAGE_READ, reason)
-    return OpenMessage(address, heading, text)
+    return OpenMessage(*open_message(actor, message, Action.MESSAGE_READ, reason))
 
 
 def mark_link_as_shown(actor: Actor, message: OutboxMessage) -> None:

@@ -158,6 +158,7 @@ def letter(subject: DataSubject, purpose: Purpose, notice: Notice, language: str
         subject,
         purpose,
         kind=KIND,
+        language=language,
         heading=heading,
         text="\n\n".join(paragraphs),
     )

@@ -22,10 +22,12 @@ def letter_of_extension(
     actor: Actor, asked: SubjectRequest, reason: ExtensionReason, due_at: datetime
 ) -> SealedMessage | None:
     """The message about an extension."""
-    with override(language_for(asked.subject)):
+    language = language_for(asked.subject)
+    with override(language):
         return letter(
             actor,
             asked,
+            language,
             "request-extended",
             _("Your request takes longer"),
             _("Your request of %(day)s, “%(kind)s”, will be answered by %(until)s. %(reason)s.")
@@ -40,10 +42,12 @@ def letter_of_extension(
 
 def letter_of_answer(actor: Actor, asked: SubjectRequest) -> SealedMessage | None:
     """The message about an answer, which it does not hold: that opens on the person's own page."""
-    with override(language_for(asked.subject)):
+    language = language_for(asked.subject)
+    with override(language):
         return letter(
             actor,
             asked,
+            language,
             "request-answered",
             _("Your request was answered"),
             _(
@@ -54,12 +58,18 @@ def letter_of_answer(actor: Actor, asked: SubjectRequest) -> SealedMessage | Non
 
 
 def letter(
-    actor: Actor, asked: SubjectRequest, kind: str, heading: str, words: str
+    actor: Actor, asked: SubjectRequest, language: str, kind: str, heading: str, words: str
 ) -> SealedMessage | None:
     """A message with the way to the request's page, sealed and not yet filed; None without an address."""
     if not has_address(asked.subject):
         return None
     page = settings.SITE_URL + reverse("own_request", args=[asked.id])
     return seal_message(
-        actor, asked.subject, None, kind=kind, heading=heading, text=f"{words}\n\n{page}"
+        actor,
+        asked.subject,
+        None,
+        kind=kind,
+        language=language,
+        heading=heading,
+        text=f"{words}\n\n{page}",
     )

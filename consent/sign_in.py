@@ -72,12 +72,15 @@ def send_code(email: str) -> DataSubject | None:
         defaults={"code_hash": code_hash(subject, code), "expires_at": now + LIFE, "tries": 0},
     )
     # The account's language, or that of the browser in which somebody is waiting for the code.
-    with override(subject.user.language or get_language() or settings.LANGUAGE_CODE):
+    language = subject.user.language or get_language() or settings.LANGUAGE_CODE
+    with override(language):
         heading = _("Your sign-in code")
         text = _(
             "Your code is %(code)s. It works for ten minutes. If you did not ask, ignore this."
         ) % {"code": code}
-    queue_message(ANONYMOUS, subject, None, kind=KIND, heading=heading, text=text)
+    queue_message(
+        ANONYMOUS, subject, None, kind=KIND, language=language, heading=heading, text=text
+    )
     return subject
 
 

@@ -238,7 +238,7 @@ def test_everybody_on_the_list_is_told_once_in_the_officers_words(study: Study) 
     assert send(desk, "close", breach).status_code == 422, "nobody is told yet"
     assert (tell_people(), tell_people()) == (2, 0)
     message = OutboxMessage.objects.get(kind="breach")
-    address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    address, heading, text, _language = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     assert (address, heading) == ("alice@example.org", "A data breach concerned you")
     assert TOLD in text
     assert own in text

@@ -66,7 +66,9 @@ def look(key: str, id: object) -> dict[str, Any]:
 
 
 def link_in(message: OutboxMessage, study: Study) -> str:
-    _to, _heading, text = open_message(study.administrator.actor, message, Action.MESSAGE_READ)
+    _to, _heading, text, _language = open_message(
+        study.administrator.actor, message, Action.MESSAGE_READ
+    )
     return next(line for line in text.splitlines() if "/me/invitation/" in line)
 
 

@@ -72,7 +72,7 @@ def invited(study: Study, email: str = WRONG) -> DataSubject:
 def letter_to(subject: DataSubject) -> tuple[str, str]:
     """The newest letter as the keeper sends it: (address, link)."""
     message = OutboxMessage.objects.filter(subject=subject, kind="invitation").latest("created_at")
-    address, _heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    address, _heading, text, _language = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     found = re.search(r"/me/invitation/[\w-]+/", text)
     assert found
     return address, found[0]

@@ -53,7 +53,7 @@ def test_it_is_asked_once_fourteen_days_before_the_end(study: Study, person: Per
     assert (state.status, state.version) == (before.status, before.version), "it stands as it did"
     assert state.valid_until == before.valid_until
     message = OutboxMessage.objects.get(kind="ending")
-    address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    address, heading, text, _language = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     assert (address, heading) == ("ann@example.net", "Your consent ends soon: Story study")
     assert reverse("consent_notice", args=[study.purpose.id]) in text
     entry = LogEntry.objects.filter(action=Action.CONSENT_REQUEST).latest("index")

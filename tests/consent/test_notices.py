@@ -188,7 +188,7 @@ def test_a_change_of_substance_asks_once_by_mark_and_message_and_the_consent_sta
     asked = ConsentEvent.objects.get(kind=EventKind.REQUESTED, method="renewal")
     assert asked.notice_id == newest.id
     message = OutboxMessage.objects.get(kind="renewal")
-    address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    address, heading, text, _language = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     assert (address, heading) == ("ann@example.net", "The notice has changed: Story study")
     assert "Two photographs." in text
     assert reverse("consent_notice", args=[study.purpose.id]) in text

@@ -18,7 +18,7 @@ from audit_log.actions import Action
 from audit_log.entries import parse
 from audit_log.models import PendingEntry
 from consent.errors import OnlyByMail
-from consent.invitations import create_invitation
+from consent.invitations import create_invitation, send_invitation
 from consent.links_back import show_link_back
 from consent.models import (
     ConsentState,
@@ -264,10 +264,11 @@ def test_invitation_card_is_shown_once_and_opens_the_notice() -> None:
     assert page.status_code == 302
 
 
-def test_the_card_is_in_the_language_of_whoever_gets_it_on_a_page_in_english() -> None:
+def test_what_a_person_gets_is_in_their_language_on_a_page_in_english() -> None:
     study = open_study()
-    person = come_in(study)
-    person.browser.post(reverse("set_language"), {"language": "de", "next": "/"})
+    person, other = come_in(study), come_in(study, "P-2", "ann@example.net")
+    for each in (person, other):
+        each.browser.post(reverse("set_language"), {"language": "de", "next": "/"})
     again = reverse("operate_invitation_card", args=[study.purpose.id, person.subject.id])
     browser = study.administrator.sign_in()
     page = browser.post(again, headers={"Accept-Language": "es"}).content.decode()
@@ -276,6 +277,13 @@ def test_the_card_is_in_the_language_of_whoever_gets_it_on_a_page_in_english() -
     assert "Hand it to them and do not open it yourself" in frame
     assert card.startswith(' aria-labelledby="card-title" lang="de"')
     assert "Sie sind zu „Story study“ eingeladen" in card
+
+    send_invitation(study.administrator.actor, other.subject, study.purpose)
+    waiting = reverse("operate_message", args=[OutboxMessage.objects.get().id])
+    page = browser.post(waiting, {"reason": "notify"}).content.decode()
+    assert '<html lang="en"' in page
+    assert '<h1 lang="de">Einladung: Story study</h1>' in page
+    assert 'id="message-text" lang="de"><p>' in page
 
 
 def test_invitation_by_mail_waits_sealed_in_the_outbox_and_is_handed_over_for_a_reason() -> None:

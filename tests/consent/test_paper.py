@@ -278,7 +278,7 @@ def test_the_person_is_told_and_sees_it_and_withdraws_as_everybody(
     somebody, _token = invite(study, email="ann@example.net")
     assert attest(study, somebody, attester).status_code == 302
     message = OutboxMessage.objects.get(kind="invitation")
-    address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    address, heading, text, _language = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     assert (address, heading) == ("ann@example.net", "Your consent on paper: Story study")
     found = re.search(r"/invitation/([\w-]+)/", text)
     assert found

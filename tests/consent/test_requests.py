@@ -353,7 +353,7 @@ def test_whoever_takes_it_answers_it_and_the_person_is_told(study: Study) -> Non
     assert REPLY.encode() not in bytes(asked.answer_sealed or b"")
     assert REPLY in own_page(person, asked)
     message = OutboxMessage.objects.get(kind="request-answered")
-    address, heading, text = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
+    address, heading, text, _language = open_message(SYSTEM_WORKER, message, Action.MESSAGE_SEND)
     assert (address, heading) == ("alice@example.org", "Your request was answered")
     assert reverse("own_request", args=[asked.id]) in text
     assert REPLY not in text, "the answer itself opens on the person's page only"

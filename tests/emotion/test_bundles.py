@@ -115,9 +115,8 @@ def test_it_holds_everything_and_each_read_is_in_the_log(
 def test_it_holds_every_entry_however_many_there_are(study: Study) -> None:
     person = come_in(study, "P-001", "ann@example.net")
     consent(person, study.purpose)
-    queue_message(
-        SYSTEM_KEEPER, person.subject, None, kind="sign-in", heading="Your code", text="123456"
-    )
+    words = {"language": "en", "heading": "Your code", "text": "123456"}
+    queue_message(SYSTEM_KEEPER, person.subject, None, kind="sign-in", **words)
     row = analysed(study)
     desk = study.researcher.sign_in()
     desk.post(reverse("operate_result", args=[row.id]), {"reason": "quality-check"})
