@@ -49,6 +49,9 @@ def add_files_once(self: WhiteNoise, root: str, prefix: str | None = None) -> No
 WhiteNoise.add_files = add_files_once
 KEYSTORE_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey", "vault_epoch")
 
+SEALED_AND_THROWN_AWAY = {("PATCH", 460)}
+"""Answers to bytes that differ from their checksum: by then the key of the upload has sealed them."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Nothing reaches outside this machine."""
@@ -185,7 +188,8 @@ def every_request_writes_down_what_it_touches(monkeypatch: pytest.MonkeyPatch) -
     def ask_watched(client: Client, **request: Any) -> Any:
         with watched() as touches:
             answer = ask(client, **request)
-        asked.append((request["REQUEST_METHOD"], request["PATH_INFO"], touches))
+        if (request["REQUEST_METHOD"], answer.status_code) not in SEALED_AND_THROWN_AWAY:
+            asked.append((request["REQUEST_METHOD"], request["PATH_INFO"], touches))
         if answer.streaming:
             answer.streaming_content = watched_stream(iter(answer.streaming_content), touches)
         return answer

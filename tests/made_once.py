@@ -30,8 +30,12 @@ READING = ("SELECT", "PRAGMA", "SAVEPOINT", "RELEASE", "BEGIN", "SHOW", "EXPLAIN
 
 @dataclass(frozen=True)
 class Kept:
-    """Both databases, the keys, and what the maker returned; ``at``: seconds of the monotonic clock."""
+    """Both databases, the keys, and what the maker returned; ``at``: seconds of the monotonic clock.
 
+    ``name`` is of this one only: what was made after it holds its rows, and fits no other.
+    """
+
+    name: str
     value: Any
     at: float
     keys: Path
@@ -44,11 +48,12 @@ class House:
     """What lies in the databases of the test at hand.
 
     Fields:
-        holds: how it came about, step by step; empty where that is not known, as after any other change.
+        holds: the name of what was kept last and lies there unchanged; empty after any other change.
+        kept: what was kept, by what it was made after and by what it is.
     """
 
     holds: str = ""
-    kept: dict[str, Kept] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Kept] = field(default_factory=dict)
     folder: Path | None = None
 
     def watch(self) -> None:
@@ -78,7 +83,14 @@ class House:
                 with connected(name) as server:
                     rows[alias] = AsMade.of(server)
         keys = Path(shutil.copytree(settings.KEYS_DIR, folder / "keys"))
-        return Kept(deepcopy(value), time.monotonic(), keys, files, rows)
+        return Kept(folder.name, deepcopy(value), time.monotonic(), keys, files, rows)
+
+    def forget(self, kept: Kept | None) -> None:
+        """Remove what is too old, and what was made after it."""
+        if kept is not None:
+            shutil.rmtree(kept.keys.parent)
+            for after in [each for each in self.kept if each[0] == kept.name]:
+                self.forget(self.kept.pop(after))
 
     def bring(self, kept: Kept) -> bool:
         """Put the databases and keys as they were kept; returns whether they are."""
@@ -106,16 +118,15 @@ def made_once(what: str, make: Callable[[], Made]) -> Made:
     """What ``make`` returns, with all that it does to the databases: done, or as it was done before."""
     if not house.holds or time_machine.escape_hatch.is_travelling():
         return make()
-    step = f"{house.holds}; {what}"
+    step = (house.holds, what)
     kept = house.kept.get(step)
     if kept and time.monotonic() - kept.at < FRESH and house.bring(kept):
-        house.holds = step
+        house.holds = kept.name
         value: Made = deepcopy(kept.value)
         return value
     made = make()
     if not (settings.BLOB_DIR.exists() and any(settings.BLOB_DIR.iterdir())):
-        if kept:
-            shutil.rmtree(kept.keys.parent)
+        house.forget(kept)
         house.kept[step] = house.keep(made)
-        house.holds = step
+        house.holds = house.kept[step].name
     return made

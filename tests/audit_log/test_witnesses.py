@@ -269,7 +269,7 @@ def test_a_witness_refuses_a_log_that_was_put_back_and_written_on(
         with pytest.raises(WitnessError, match="422"):
             Asker().ask_all()
         assert not Cosignature.objects.exists()
-        (evidence,) = one.folder.glob("*/evidence-*")
+        (evidence,) = one.folder.glob("*/unproven-*")
         assert longer.note in evidence.read_text(), "what the log has signed convicts it"
         assert shorter.note not in evidence.read_text()
 

@@ -41,6 +41,7 @@ WRONG, RIGHT = "anna@exmaple.org", "anna@example.org"
 def mail_server(settings: Any) -> None:
     """One is configured; no keeper runs here, so letters wait until a test reads them."""
     settings.EMAIL_URL = "smtp://127.0.0.1:1"
+    DESKS.clear()
 
 
 DESKS: dict[UUID, Client] = {}
