@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 from django.test import Client
+from django.utils import timezone, translation
 from hypothesis import HealthCheck
 from hypothesis import settings as properties
 from pytest_django.plugin import DjangoDbBlocker
@@ -50,7 +51,7 @@ WhiteNoise.add_files = add_files_once
 KEYSTORE_TABLES = ("vault_datakey", "vault_tagkey", "vault_servicekey", "vault_epoch")
 
 SEALED_AND_THROWN_AWAY = {("PATCH", 400), ("PATCH", 460)}
-"""Answers to bytes that broke off or differ from their checksum: the key of their upload has sealed them."""
+"""Answers to bytes that broke off or differ from their checksum: the upload's key has sealed them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -178,6 +179,13 @@ def keeper(fresh_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A real keeper process on this test's databases."""
     with running(KEEPER, tmp_path / "keeper.log") as child:
         yield child
+
+
+@pytest.fixture(autouse=True)
+def no_language_or_time_zone_is_left_over() -> None:
+    """The last request of the test before has activated both in this thread."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from tools.setup import PYTHON, ROOT
 AT_ONCE = 3  # copies, and tests running in them
 CAUGHT = 1  # pytest's exit status when it ran and tests failed
 RECENT = 16  # commits: more than are made between two runs of the continuous tests
-TURNS = 6
+TURNS = 12
 
 
 def named_tests(patch: Path) -> list[str]:
