@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,12 +18,15 @@ from audit_log.tile_check import Progress, Reader, bundled_entries, leaf_hashes,
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 MOST = 256 * (2 + 65_535)  # bytes of the largest bundle
+GIVEN = re.compile(r"(\S+)(?: from=([0-9]{1,19})(?: to=([0-9]{1,19}))?)?")
+"""A key as it is given: alone, or as the log publishes it with the first and last size that it signs."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """Where a log is, what opens its entries, and the keys that it must be signed with.
+    """Where a log is, what opens its entries, and the keys that it must be signed with (``GIVEN``).
 
+    Of several each says which sizes it signs: else one that was stolen and ended would go on convincing.
     Without keys it must be this installation's own log.
     """
 
@@ -67,11 +71,30 @@ def signed_tree(note: bytes, keys: Sequence[str]) -> Checkpoint:
         text = note.decode()
         if not keys:
             return signing.key_history().verify(text)
-        wanted = [VerifierKey.parse(key) for key in keys]
-        right = next((key for key in wanted if is_signed(text, key)), wanted[0])
-        return verify(text, right)
+        wanted = [sized(key, alone=len(keys) == 1) for key in keys]
+        right, first, last = next((each for each in wanted if is_signed(text, each[0])), wanted[0])
+        tree = verify(text, right)
     except (UnicodeDecodeError, InvalidNote) as error:
         raise ExportInvalid(f"checkpoint: {error}") from None
+    if tree.size < first or (last is not None and tree.size > last):
+        raise ExportInvalid(
+            f"checkpoint: {right.name} at size {tree.size}, which its key signs no more"
+        )
+    return tree
+
+
+def sized(given: str, *, alone: bool) -> tuple[VerifierKey, int, int | None]:
+    """A key and the tree sizes that it may sign, the first and the last.
+
+    Raises InvalidNote for what is no key, and ExportInvalid where it should say its sizes.
+    """
+    found = GIVEN.fullmatch(given)
+    if found is None:
+        raise InvalidNote("a key looks like NAME+HASH+KEY or like 'NAME+HASH+KEY from=N to=M'")
+    key, first, last = found.groups()
+    if first is None and not alone:
+        raise ExportInvalid("of several keys each must say which sizes it signs: 'KEY from=N to=M'")
+    return VerifierKey.parse(key), int(first or 0), int(last) if last else None
 
 
 def is_signed(text: str, key: VerifierKey) -> bool:

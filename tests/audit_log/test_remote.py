@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -27,7 +28,7 @@ from audit_log.entries import Draft
 from audit_log.errors import ExportInvalid
 from audit_log.log import append_durable
 from audit_log.models import Checkpoint
-from audit_log.remote import MOST, Remote, verify_remote
+from audit_log.remote import MOST, Remote, signed_tree, verify_remote
 from audit_log.rotation import rotate
 from audit_log.sequencer import integrate_once
 from audit_log.tiles import bundle, read_bundle
@@ -114,7 +115,21 @@ def test_several_keys_one_of_which_signed(address: str) -> None:
     integrate_once()
     with pytest.raises(ExportInvalid, match="no signature"):
         verify_remote(Remote(address, keys=[old]))
-    assert verify_remote(Remote(address, keys=[old, signing.verifier_key()])).size > 300
+    with pytest.raises(ExportInvalid, match="each must say which sizes it signs"):
+        verify_remote(Remote(address, keys=[old, signing.verifier_key()]))
+    newer, older = signing.key_history().records
+    both = [f"{each.key} {each.sizes()}" for each in (older, newer)]
+    assert verify_remote(Remote(address, keys=both)).size > 300
+
+
+def test_a_key_that_was_ended_signs_nothing_beyond_its_end() -> None:
+    """Also where it was stolen: who knows the sizes of all keys takes nothing more of it."""
+    stolen, newer = SignerKey.generate("a.example/log"), SignerKey.generate("a.example/log")
+    keys = [f"{stolen.verifier} from=1 to=5", f"{newer.verifier} from=6"]
+    for size, fits in ((5, True), (50, False)):
+        note = sign(SignedTree("a.example/log", size, bytes(32)), stolen).encode()
+        with nullcontext() if fits else pytest.raises(ExportInvalid, match="signs no more"):
+            assert signed_tree(note, keys).size == size
 
 
 Files = dict[str, bytes]

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             "--key",
             action="append",
             default=[],
-            help="with --url: the key of another installation's log",
+            help="with --url: the key of another installation's log; of several each as 'KEY from=N to=M'",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
