@@ -47,6 +47,7 @@ class Action(StrEnum):
     MESSAGE_QUEUE = "message:queue"
     MESSAGE_SEND = "message:send"
     MESSAGE_READ = "message:read"
+    MESSAGE_DISCARD = "message:discard"
     CONTACT_USE = "contact:use"
     CONTACT_READ = "contact:read"
     CONTACT_CHANGE = "contact:change"

@@ -31,6 +31,7 @@ ACTIONS: dict[str, Text] = {
     Action.MESSAGE_QUEUE: _("A message to you was written"),
     Action.MESSAGE_SEND: _("A message to you was sent"),
     Action.MESSAGE_READ: _("A message to you was opened"),
+    Action.MESSAGE_DISCARD: _("A message to you that had become untrue was thrown away unsent"),
     Action.CONTACT_USE: _("Your e-mail address was used to send you a message"),
     Action.CONTACT_READ: _("Your e-mail address was read"),
     Action.CONTACT_CHANGE: _("Your e-mail address was changed"),

@@ -9,6 +9,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.actors import SYSTEM_KEEPER
+from audit_log.actions import Action
+from audit_log.entries import Draft
+from audit_log.log import append
 from consent import ending_soon, renewals
 from consent.invitations import LETTER
 from consent.models import (
@@ -21,7 +25,9 @@ from consent.models import (
     PurposeState,
     is_person_held,
 )
+from consent.row_by_row import do_each
 from vault.keyring import destroy_data_keys
+from vault.tags import tagger_if_alive
 
 BATCH = 200
 
@@ -55,8 +61,25 @@ def overtaken() -> QuerySet[OutboxMessage]:
 
 def discard_overtaken() -> int:
     """Throw them away, and their keys after them; what a legal hold covers only stays. Keeper only."""
+    due = overtaken().filter(~is_person_held()).order_by("created_at")
+    return do_each(due[:BATCH], discard)
+
+
+def discard(message: OutboxMessage) -> int:
+    """Throw one away if it still is overtaken, with its entry; how many that were."""
+    tags = tagger_if_alive(message.subject_id, None)
     with transaction.atomic():
-        due = overtaken().filter(~is_person_held()).select_for_update(of=("self",))
-        keys = dict(due.values_list("pk", "data_key_id")[:BATCH])
-        OutboxMessage.objects.filter(pk__in=keys).delete()
-    return len(destroy_data_keys(keys.values()))
+        still = overtaken().filter(~is_person_held(), pk=message.pk)
+        if not still.select_for_update(of=("self",)).values_list("pk", flat=True):
+            return 0
+        OutboxMessage.objects.filter(pk=message.pk).delete()
+        append(
+            Draft(
+                action=Action.MESSAGE_DISCARD,
+                actor=SYSTEM_KEEPER.log_name(),
+                subject_tag=tags.subject() if tags else None,
+                object_tag=tags.object("message", message.id) if tags else None,
+            )
+        )
+    destroy_data_keys([message.data_key_id])
+    return 1

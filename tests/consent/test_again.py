@@ -198,7 +198,7 @@ def test_a_link_back_goes_to_the_address_and_asks_for_nothing() -> None:
     times, both = asked(), [study.purpose.id, person.subject.id]
     desk = study.administrator.sign_in()
     assert desk.post(reverse("operate_link_back", args=both)).status_code == 302
-    address, heading, text = open_message(
+    address, heading, text, _language = open_message(
         SYSTEM_WORKER, OutboxMessage.objects.latest("created_at"), Action.MESSAGE_SEND
     )
     assert (address, heading) == ("ann@example.net", "Your way back in: Story study")
