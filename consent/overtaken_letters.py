@@ -77,8 +77,8 @@ def discard(message: OutboxMessage) -> int:
             Draft(
                 action=Action.MESSAGE_DISCARD,
                 actor=SYSTEM_KEEPER.log_name(),
-                subject_tag=tags.subject() if tags else None,
-                object_tag=tags.object("message", message.id) if tags else None,
+                subject_tag=tags.subject() if tags else b"",
+                object_tag=tags.object("message", message.id) if tags else b"",
             )
         )
     destroy_data_keys([message.data_key_id])
