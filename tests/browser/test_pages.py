@@ -254,6 +254,7 @@ def test_pages_around_a_withdrawal_are_clean(site: str, context: BrowserContext)
     looker.send("text=Pause the study")
     looker.look_around(Shown("change-paused", ""))
     looker.look(Shown("home-paused", reverse("subject_home")))
+    looker.look(Shown("notice-paused", reverse("consent_notice", args=[study.purpose.id])))
     looker.page.goto(site + change)
     looker.page.click("text=Let it go on")
     looker.look(Shown("withdraw", reverse("consent_withdraw", args=[study.purpose.id])))
@@ -268,6 +269,26 @@ def test_pages_around_a_withdrawal_are_clean(site: str, context: BrowserContext)
     looker.look(Shown("erasure-done", erasure))
     looker.look(Shown("recording-erased", recording))
     looker.look(Shown("result-erased", reverse("own_result", args=[analysis.id]), 410))
+    assert looker.troubles == []
+
+
+def test_pages_of_coming_back_after_a_withdrawal_are_clean(
+    site: str, context: BrowserContext
+) -> None:
+    study = open_study()
+    person = consenting(study)
+    withdraw(person.actor, person.subject, study.purpose)
+    looker = Looker(context, site)
+    wear(context, site, study.administrator.sign_in())
+    both = [study.purpose.id, person.subject.id]
+    looker.look(Shown("person-who-withdrew", reverse("operate_person", args=both)))
+    looker.send("form[action$='/link-back/'] button")
+    looker.look_around(Shown("link-back-card", ""))
+    link = looker.page.locator("#invitation-link").inner_text()
+    context.clear_cookies()
+    looker.look(Shown("link-back", "/me/" + link.partition("/me/")[2]))
+    looker.send("main form button")
+    looker.look_around(Shown("home-after-coming-back", ""))
     assert looker.troubles == []
 
 
