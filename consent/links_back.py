@@ -44,13 +44,18 @@ def may_be_asked(state: ConsentState) -> bool:
 def require_may_be_asked(state: ConsentState) -> None:
     """Raise AlreadyAnswered for whoever said yes, said no or withdrew."""
     if state.status not in MAY_BE_ASKED:
-        raise AlreadyAnswered(_("This person has answered; they are not asked again from here."))
+        raise has_answered()
 
 
 def require_not_declined(state: ConsentState) -> None:
     """Raise AlreadyAnswered for whoever said no or withdrew."""
     if state.status in DECLINED:
-        raise AlreadyAnswered(_("This person has answered; they are not asked again from here."))
+        raise has_answered()
+
+
+def has_answered() -> AlreadyAnswered:
+    """The refusal to ask somebody again."""
+    return AlreadyAnswered(_("This person has answered; they are not asked again from here."))
 
 
 @contextmanager

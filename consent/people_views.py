@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import qrcode
@@ -187,6 +188,24 @@ def qr_svg(url: str) -> str:
     return mark_safe(svg)  # noqa: S308
 
 
+def pressed(
+    request: HttpRequest, state: ConsentState, said: str, act: Callable[[], HttpResponse | None]
+) -> HttpResponse:
+    """What a button on somebody's page leads to: the page that ``act`` shows, or theirs with what was said.
+
+    Of what stands in its way the person's page tells.
+    """
+    try:
+        shown = act()
+    except ConsentError as error:
+        messages.error(request, str(error))
+        return show_person(request, state, UNPROCESSABLE)
+    if shown is not None:
+        return shown
+    messages.success(request, said)
+    return redirect("operate_person", state.purpose_id, state.subject_id)
+
+
 @require_permission("consent.invite_subject")
 @require_POST
 @never_cache
@@ -194,13 +213,8 @@ def take_question_back(request: HttpRequest, purpose_id: UUID, subject_id: UUID)
     """Take the question back from somebody who has not answered; asking anew undoes it."""
     actor = actor_of(request)
     state = find_state(actor, purpose_id, subject_id)
-    try:
-        take_back(actor, state.subject, state.purpose)
-    except ConsentError as error:
-        messages.error(request, str(error))
-        return show_person(request, state, UNPROCESSABLE)
-    messages.success(request, _("The question is taken back. The old link works no more."))
-    return redirect("operate_person", purpose_id, subject_id)
+    said = _("The question is taken back. The old link works no more.")
+    return pressed(request, state, said, lambda: take_back(actor, state.subject, state.purpose))
 
 
 @require_permission("consent.invite_subject")
@@ -210,20 +224,19 @@ def invite_again(request: HttpRequest, purpose_id: UUID, subject_id: UUID) -> Ht
     """A new invitation for somebody who has not answered, or whose consent ended by its date."""
     actor = actor_of(request)
     state = find_state(actor, purpose_id, subject_id)
-    try:
+
+    def invite() -> HttpResponse | None:
         require_open(state.purpose)
         require_may_be_asked(state)
-        if not has_address(state.subject):
-            token = create_invitation(
-                actor, state.subject, state.purpose, require_may_be_asked, show_to_operator=True
-            )
-            return card(request, state.subject, state.purpose, token)
-        send_invitation(actor, state.subject, state.purpose, require_may_be_asked)
-    except ConsentError as error:
-        messages.error(request, str(error))
-        return show_person(request, state, UNPROCESSABLE)
-    messages.success(request, _("The invitation is in the outbox."))
-    return redirect("operate_person", purpose_id, subject_id)
+        if has_address(state.subject):
+            send_invitation(actor, state.subject, state.purpose, require_may_be_asked)
+            return None
+        token = create_invitation(
+            actor, state.subject, state.purpose, require_may_be_asked, show_to_operator=True
+        )
+        return card(request, state.subject, state.purpose, token)
+
+    return pressed(request, state, _("The invitation is in the outbox."), invite)
 
 
 @require_permission("consent.read_identity")

@@ -42,6 +42,16 @@ def asks_to_sign_in(page: Page, site: str, door: str) -> None:
     expect(page.locator("h1")).to_have_count(1)
 
 
+def keeps_the_focus(page: Page, section: str, link: str) -> None:
+    """While a section asks again, a link outside what it swaps stays in focus, and the region is spoken."""
+    page.locator(section).evaluate("each => { each.dataset.spoken = '' }")
+    focused = page.get_by_role("link", name=link)
+    focused.focus()
+    asked_twice(page, f"{section} h2")
+    expect(focused).to_be_focused()
+    expect(page.locator(f"{section}[data-spoken][aria-live=polite]")).to_have_count(1)
+
+
 def test_the_page_of_an_erasure_keeps_the_focus(
     site: str, context: BrowserContext, study: Study
 ) -> None:
@@ -50,12 +60,7 @@ def test_the_page_of_an_erasure_keeps_the_focus(
     wear(context, site, person.browser)
     page = context.new_page()
     page.goto(site + reverse("erasure", args=[erasure.id]))
-    page.locator("#erasure").evaluate("each => { each.dataset.spoken = '' }")
-    receipt = page.get_by_role("link", name="Download the receipt")
-    receipt.focus()
-    asked_twice(page, "#erasure h2")
-    expect(receipt).to_be_focused()
-    expect(page.locator("#erasure[data-spoken][aria-live=polite]")).to_have_count(1)
+    keeps_the_focus(page, "#erasure", "Download the receipt")
     asks_to_sign_in(page, site, "subject_sign_in")
 
 
@@ -67,12 +72,7 @@ def test_the_page_of_a_recording_keeps_the_focus(
     wear(context, site, person.browser)
     page = context.new_page()
     page.goto(site + reverse("own_recording", args=[waiting.recording_id]))
-    page.locator("#analysis").evaluate("each => { each.dataset.spoken = '' }")
-    photograph = page.get_by_role("link", name="Look at the photograph")
-    photograph.focus()
-    asked_twice(page, "#analysis h2")
-    expect(photograph).to_be_focused()
-    expect(page.locator("#analysis[data-spoken][aria-live=polite]")).to_have_count(1)
+    keeps_the_focus(page, "#analysis", "Look at the photograph")
     asks_to_sign_in(page, site, "subject_sign_in")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -161,17 +161,26 @@ def test_faults_of_the_installation_use_up_no_try(
     assert row.state == AnalysisState.DONE
 
 
-def test_a_server_that_was_restarted_during_the_work_uses_up_no_try(
-    row: Analysis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def during_the_work(
+    monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]
+) -> Iterator[pytest.MonkeyPatch]:
+    """Something happens each time that a photograph is about to be decoded."""
     decode = analyses.decode_photo
 
-    def restarting(data: bytes) -> Any:
-        restart_server()
+    def decoding(data: bytes) -> Any:
+        happens()
         return decode(data)
 
     with monkeypatch.context() as patched:
-        patched.setattr(analyses, "decode_photo", restarting)
+        patched.setattr(analyses, "decode_photo", decoding)
+        yield patched
+
+
+def test_a_server_that_was_restarted_during_the_work_uses_up_no_try(
+    row: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with during_the_work(monkeypatch, restart_server) as patched:
         patched.setattr(claims, "RELEASE_PAUSES", (0.0,))
         run_analysis(row.pk)
     assert waits(row) > 10
@@ -182,15 +191,8 @@ def test_a_server_that_was_restarted_during_the_work_uses_up_no_try(
 def test_a_worker_that_stops_uses_up_no_try_and_begins_nothing(
     row: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decode = analyses.decode_photo
-
-    def stopped(data: bytes) -> Any:
-        stopping.note_stop()
-        return decode(data)
-
-    with monkeypatch.context() as patched:
+    with during_the_work(monkeypatch, stopping.note_stop) as patched:
         patched.setattr(stopping, "_told", bytearray(1))
-        patched.setattr(analyses, "decode_photo", stopped)
         for _ in range(2):
             run_analysis(row.id)
             row.refresh_from_db()

@@ -79,7 +79,7 @@ def require_whole(file: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # the last for an unknown version
         names = []
     if CONTENTS not in names:
         raise ConnectionFailed("The archive broke off on its way.")

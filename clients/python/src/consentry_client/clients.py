@@ -22,7 +22,9 @@ T = TypeVar("T")
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 """Seconds without a byte; longer than the server lets anybody wait (10)."""
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
-DIRECTLY: dict[str, None] = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+DIRECTLY: dict[str, None] = {
+    f"all://[{host}]" if ":" in host else f"all://{host}": None for host in THIS_MACHINE
+}
 """The key goes to this machine in plain, so no proxy of the environment comes in between."""
 LONGEST_KEY = 200
 NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
